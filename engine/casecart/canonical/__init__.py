@@ -1,0 +1,7 @@
+"""The canonical documents, as typed structs."""
+
+from __future__ import annotations
+
+from casecart.canonical.usage import FIELDS, Field, Usage
+
+__all__ = ["FIELDS", "Field", "Usage"]

@@ -1,0 +1,77 @@
+"""The workspace: YAML in, typed configuration out, every error with file, line and column."""
+
+from __future__ import annotations
+
+from casecart.workspace.channel import (
+    Channel,
+    HoldStep,
+    MapStep,
+    OtherwiseStep,
+    Owner,
+    Post,
+    PostStep,
+    Retain,
+    Route,
+    RouteStep,
+)
+from casecart.workspace.declaration import Declared, ExactlyOne, Key, declared, key, keys_of
+from casecart.workspace.engine import Engine, Facility, Intake, Secrets, Store
+from casecart.workspace.findings import CODES, NOWHERE, Finding, Place, WorkspaceError
+from casecart.workspace.initialise import initialise
+from casecart.workspace.load import Workspace, load
+from casecart.workspace.mapping import FieldMapping, Mapping, Reads
+from casecart.workspace.reading import Kinds
+from casecart.workspace.scalar import Duration, Expression, Flag, Size, SourcePath
+from casecart.workspace.schema import schema, schemas
+from casecart.workspace.secret import Secret
+from casecart.workspace.shape import Component
+from casecart.workspace.table import Row, Table
+from casecart.workspace.text import Text
+
+__all__ = [
+    "CODES",
+    "NOWHERE",
+    "Channel",
+    "Component",
+    "Declared",
+    "Duration",
+    "Engine",
+    "ExactlyOne",
+    "Expression",
+    "Facility",
+    "FieldMapping",
+    "Finding",
+    "Flag",
+    "HoldStep",
+    "Intake",
+    "Key",
+    "Kinds",
+    "MapStep",
+    "Mapping",
+    "OtherwiseStep",
+    "Owner",
+    "Place",
+    "Post",
+    "PostStep",
+    "Reads",
+    "Retain",
+    "Route",
+    "RouteStep",
+    "Row",
+    "Secret",
+    "Secrets",
+    "Size",
+    "SourcePath",
+    "Store",
+    "Table",
+    "Text",
+    "Workspace",
+    "WorkspaceError",
+    "declared",
+    "initialise",
+    "key",
+    "keys_of",
+    "load",
+    "schema",
+    "schemas",
+]

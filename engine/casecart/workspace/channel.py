@@ -1,0 +1,180 @@
+"""channels/NAME.yaml: which messages a channel accepts, and the steps that they take."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from casecart.workspace.declaration import NAME, Declared, declared, key
+from casecart.workspace.findings import Finding
+from casecart.workspace.scalar import Duration, Expression
+from casecart.workspace.text import Text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = [
+    "Channel",
+    "HoldStep",
+    "MapStep",
+    "OtherwiseStep",
+    "Owner",
+    "Post",
+    "PostStep",
+    "Retain",
+    "Route",
+    "RouteStep",
+]
+
+
+@declared(name="owner", about="Who answers for a channel.")
+class Owner(Declared):
+    """Who answers for a channel."""
+
+    business: Text = key(about="Who decides what it should do.", example="Supply chain")
+    technical: Text = key(about="Who mends it.", example="Integration")
+
+
+@declared(name="post", about="A change that a destination is asked to make.", shorthand="to")
+class Post(Declared):
+    """A change that a destination is asked to make."""
+
+    to: Text = key(about="The destination, by its name in the configuration.", example="inventory", names="destination")
+    kind: Literal["consumption"] = key(
+        written="as",
+        about="What it is to the destination. The reversal of a use is a consumption too, with the action reverse.",
+        example="consumption",
+        default="consumption",
+    )
+
+
+_WHEN = "The entry is taken when this is true; without it, always."
+_WHEN_EXAMPLE = "\"usage.department == 'OR-MAIN'\""
+_HOLD = "Why a person must decide, in words for that person; the line waits in the worklist."
+
+
+@declared(name="post", about="An entry of a route that posts the line.")
+class PostStep(Declared):
+    """An entry of a route that posts the line."""
+
+    when: Expression | None = key(about=_WHEN, example=_WHEN_EXAMPLE, default=None)
+    post: Post = key(about="Where the line is posted, and as what.", example="{to: inventory, as: consumption}")
+
+
+@declared(name="hold", about="An entry of a route that holds the line for a person.")
+class HoldStep(Declared):
+    """An entry of a route that holds the line for a person."""
+
+    when: Expression | None = key(about=_WHEN, example=_WHEN_EXAMPLE, default=None)
+    hold: Text = key(about=_HOLD, example="Ownership is not handled yet")
+
+
+@declared(name="otherwise", about="The last entry of a route, for lines that no other entry took.")
+class OtherwiseStep(Declared):
+    """The last entry of a route, for lines that no other entry took."""
+
+    otherwise: PostStep | HoldStep = key(
+        about="What is done with them: post, or hold.", example="{hold: Ownership is not handled yet}"
+    )
+
+    def check(self) -> Iterable[Finding]:
+        """It takes every line, so that it has no condition."""
+        if self.otherwise.when is not None:
+            message = "otherwise takes every line that is left; an entry with a condition goes before it"
+            yield Finding(self.otherwise.at("when"), "error", "route-order", message)
+
+
+Route = PostStep | HoldStep | OtherwiseStep
+"""An entry of a route; the first that fits a line is taken."""
+
+
+@declared(name="map", about="A step that makes canonical documents of the message.")
+class MapStep(Declared):
+    """A step that makes canonical documents of the message."""
+
+    map: Text = key(about="The mapping, by its name.", example="dft-usage", names="mapping")
+
+
+@declared(name="route", about="A step that says what becomes of each line.")
+class RouteStep(Declared):
+    """A step that says what becomes of each line."""
+
+    route: tuple[PostStep | HoldStep | OtherwiseStep, ...] = key(
+        about="Entries are tried from the top; the first that fits is taken. A line that none fits is held.",
+        example="[{post: {to: inventory, as: consumption}}]",
+        at_least=1,
+    )
+
+    def check(self) -> Iterable[Finding]:
+        """No entry stands behind one that takes everything."""
+        for entry, following in zip(self.route, self.route[1:], strict=False):
+            if isinstance(entry, OtherwiseStep) or entry.when is None:
+                message = f"this entry is never reached: the one in line {entry.place.line} takes every line"
+                yield Finding(following.place, "error", "route-order", message)
+                return
+
+
+@declared(name="retain", about="How long a channel's messages are kept.")
+class Retain(Declared):
+    """How long a channel's messages are kept."""
+
+    bodies: Duration = key(
+        about="How long a message's bytes are kept. That it came, and what was made of it, is kept longer.",
+        example="90d",
+        default="30d",
+        minimum="1d",
+    )
+
+
+@declared(name="channel", about="Which messages are accepted, and the steps that they take.")
+class Channel(Declared):
+    """The whole of a channel file."""
+
+    channel: Text = key(about="Its name, which is also the file's.", example="or-usage", pattern=NAME)
+    about: Text = key(
+        about="What it is for, in a sentence that a colleague understands.",
+        example="Implants and supplies documented in the operating room become stock movements.",
+    )
+    owner: Owner | None = key(
+        about="Who answers for it.", example="{business: Supply chain, technical: Integration}", default=None
+    )
+    sources: tuple[Text, ...] = key(
+        written="from",
+        about="The listeners whose messages it takes, by their names in the configuration.",
+        example="[or-mllp]",
+        scalar=True,
+        names="listener",
+        at_least=1,
+    )
+    accept: tuple[Text, ...] = key(
+        about="The message types that it takes: type and event as in MSH-9, `*` for every event.",
+        example="[DFT^P03, DFT^P11]",
+        scalar=True,
+        at_least=1,
+        pattern=r"[A-Z][A-Z0-9]{2}\^([A-Z0-9]{3}|\*)",
+        form="DFT^P03, or DFT^* for every event",
+    )
+    steps: tuple[MapStep | RouteStep, ...] = key(
+        about="What is done with a message, in this order.",
+        example="[{map: dft-usage}, {route: [{post: {to: inventory, as: consumption}}]}]",
+        at_least=1,
+    )
+    retain: Retain = key(about="How long its messages are kept.", example="{bodies: 90d}", default="{}")
+    # The last one, because from here on the class has another `key`.
+    key: Text = key(
+        about="The document's field that orders postings: those with the same value go out one by one.",
+        example="case",
+        default="case",
+        names="field",
+    )
+
+    @property
+    def mappings(self) -> tuple[Text, ...]:
+        """The names of the mappings that its steps use."""
+        return tuple(step.map for step in self.steps if isinstance(step, MapStep))
+
+    def check(self) -> Iterable[Finding]:
+        """Lines are made before they are routed."""
+        first = self.steps[0]
+        if isinstance(first, RouteStep):
+            message = "a route needs lines, and nothing has made any yet; begin with a step map: NAME"
+            yield Finding(first.place, "error", "step-order", message)

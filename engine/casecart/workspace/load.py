@@ -1,0 +1,186 @@
+"""Loads a workspace: every file read strictly, every name resolved, or all that is wrong in one go."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING, TypeVar
+
+from casecart.workspace.channel import Channel
+from casecart.workspace.declaration import Declared
+from casecart.workspace.engine import Engine
+from casecart.workspace.files import contents, listing
+from casecart.workspace.findings import Finding, Place, WorkspaceError, did_you_mean, listed, shown
+from casecart.workspace.mapping import Mapping as MappingFile
+from casecart.workspace.node import MapNode, Node, TextNode
+from casecart.workspace.reader import read
+from casecart.workspace.reading import Kinds, Reading
+from casecart.workspace.table import LARGEST as LARGEST_TABLE
+from casecart.workspace.table import Table, read_table
+from casecart.workspace.yaml import LARGEST, parse
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+__all__ = ["Workspace", "load"]
+
+_D = TypeVar("_D", bound=Declared)
+_ENGINE = "config/engine.yaml"
+_ENGINE_NAMES = ("facility", "listener", "destination")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workspace:
+    """A whole workspace that has no errors; nothing in it changes."""
+
+    root: Path
+    engine: Engine
+    channels: Mapping[str, Channel]
+    mappings: Mapping[str, MappingFile]
+    tables: Mapping[str, Table]
+    warnings: tuple[Finding, ...]
+    digests: Mapping[str, str]
+    """The SHA-256 of every file that was read, by its path below the root."""
+
+    def revision(self, channel: str) -> str:
+        """What a channel's messages run under: a SHA-256 over its file, its mappings and their tables.
+
+        Raises:
+            KeyError: there is no such channel.
+        """
+        mappings = {str(name) for name in self.channels[channel].mappings}
+        fields = [field for name in mappings for field in self.mappings[name].fields.values()]
+        tables = {str(field.table) for field in fields if field.table is not None}
+        files = [
+            f"channels/{channel}.yaml",
+            *(f"mappings/{name}.yaml" for name in sorted(mappings)),
+            *(f"mappings/tables/{name}.csv" for name in sorted(tables)),
+        ]
+        return hashlib.sha256("".join(f"{file}\0{self.digests[file]}\n" for file in files).encode()).hexdigest()
+
+
+def load(root: Path, *, kinds: Kinds, document_fields: Mapping[str, frozenset[str]]) -> Workspace:
+    """Loads the workspace in a folder.
+
+    Args:
+        root: The folder that holds `config/`, `channels/` and `mappings/`.
+        kinds: The installed kinds of listeners and destinations.
+        document_fields: The fields of each canonical document, by its name.
+
+    Raises:
+        WorkspaceError: with everything that is wrong, in the order of files and lines.
+    """
+    return _Loading(root, kinds, document_fields).workspace()
+
+
+class _Loading:
+    """One loading of one workspace."""
+
+    def __init__(self, root: Path, kinds: Kinds, document_fields: Mapping[str, frozenset[str]]) -> None:
+        self._root = root
+        self._reading = Reading(kinds)
+        self._findings = self._reading.findings
+        self._digests: dict[str, str] = {}
+        # `makes` knows one document so far, so that a field needs no saying of which.
+        self._reading.defined["field"] = set(document_fields.get("Usage", ()))
+
+    def workspace(self) -> Workspace:
+        if not self._root.is_dir():
+            message = "there is no such folder; `casecart init DIR` makes a workspace"
+            raise WorkspaceError([Finding(Place(str(self._root)), "error", "missing-file", message)])
+        engine = self._engine()
+        tables = dict(self._tables())
+        mappings = dict(self._files("mappings", "mapping", MappingFile))
+        channels = dict(self._files("channels", "channel", Channel))
+        self._resolve()
+        findings = sorted(self._findings, key=lambda finding: finding.place)
+        if engine is None or any(finding.severity == "error" for finding in findings):
+            raise WorkspaceError(findings)
+        return Workspace(
+            root=self._root,
+            engine=engine,
+            channels=MappingProxyType(channels),
+            mappings=MappingProxyType(mappings),
+            tables=MappingProxyType(tables),
+            warnings=tuple(findings),
+            digests=MappingProxyType(self._digests),
+        )
+
+    def _engine(self) -> Engine | None:
+        node = self._node(_ENGINE)
+        if isinstance(node, MapNode) and not node.partial:
+            # A block that is missing or odd is one mistake; that it defines no names would be no other.
+            blocks = {entry.key.text for entry in node.entries if isinstance(entry.value, MapNode)}
+            absent = {"facilities": "facility", "listeners": "listener", "destinations": "destination"}
+            given = {entry.key.text for entry in node.entries}
+            for block, sort in absent.items():
+                if block in blocks or (block == "destinations" and block not in given):
+                    self._reading.defined.setdefault(sort, set())
+        return None if node is None else read(Engine, node, self._reading)
+
+    def _files(self, folder: str, key: str, declaration: type[_D]) -> Iterator[tuple[str, _D]]:
+        names = self._reading.defined.setdefault(key, set())
+        for name, file in listing(self._root, folder, ".yaml", self._findings):
+            names.add(name)
+            node = self._node(file)
+            if node is None:
+                continue
+            self._compare_name(node, key, name)
+            instance = read(declaration, node, self._reading)
+            if instance is not None:
+                yield name, instance
+
+    def _tables(self) -> Iterator[tuple[str, Table]]:
+        names = self._reading.defined.setdefault("table", set())
+        for name, file in listing(self._root, "mappings/tables", ".csv", self._findings):
+            names.add(name)
+            data = self._bytes(file, LARGEST_TABLE)
+            if data is None:
+                continue
+            table, findings = read_table(data, file, name)
+            self._findings.extend(findings)
+            if table is not None:
+                yield name, table
+
+    def _node(self, file: str) -> Node | None:
+        data = self._bytes(file, LARGEST)
+        if data is None:
+            return None
+        node, findings = parse(data, file)
+        self._findings.extend(findings)
+        return node
+
+    def _bytes(self, file: str, largest: int) -> bytes | None:
+        data = contents(self._root, file, largest, self._findings)
+        if data is not None:
+            self._digests[file] = hashlib.sha256(data).hexdigest()
+        return data
+
+    def _compare_name(self, node: Node, key: str, name: str) -> None:
+        for entry in node.entries if isinstance(node, MapNode) else ():
+            value = entry.value
+            if entry.key.text == key and isinstance(value, TextNode) and not value.empty and value.text != name:
+                names = f"{shown(value.text)} and its file {shown(name)}"
+                message = f"this {key} calls itself {names}; make them the same"
+                self._reading.error(value.place, "name-mismatch", message)
+
+    def _resolve(self) -> None:
+        """Every name that is used is defined; where definitions cannot be read, nothing is said."""
+        for sort, name in self._reading.used:
+            known = self._reading.defined.get(sort)
+            if known is None or name in known:
+                continue
+            if sort == "field":
+                message = f"{shown(name)} is not a field of Usage"
+                suggestion = did_you_mean(name, known)
+                if suggestion is None:
+                    message += f", which has {listed(sorted(known), most=30)}"
+                self._reading.error(name.place, "unknown-field", message, suggestion)
+                continue
+            there = (
+                f"there {'are' if len(known) > 1 else 'is only'} {listed(sorted(known))}" if known else "there is none"
+            )
+            message = f"no {sort} has the name {shown(name)}; {there}"
+            self._reading.error(name.place, "unknown-name", message, did_you_mean(name, known))

@@ -1,0 +1,142 @@
+"""mappings/NAME.yaml: how one kind of message becomes canonical documents."""
+
+from __future__ import annotations
+
+from collections import abc
+from typing import Literal
+
+from casecart.workspace.declaration import NAME, Declared, ExactlyOne, declared, key
+from casecart.workspace.scalar import Expression, Flag, SourcePath
+from casecart.workspace.text import Text
+
+__all__ = ["FieldMapping", "Mapping", "Reads"]
+
+
+@declared(name="reads", about="The messages that a mapping reads.")
+class Reads(Declared):
+    """The messages that a mapping reads."""
+
+    format: Literal["hl7v2"] = key(about="Their format.", example="hl7v2")
+    version: Text | None = key(
+        about="The version by which paths are checked. Messages of other versions are read all the same.",
+        example="2.8.2",
+        default=None,
+        pattern=r"2\.\d(\.\d)?",
+        form="a version such as 2.3, 2.5.1 or 2.8.2",
+    )
+
+
+@declared(
+    name="field",
+    about="Where a field of the document comes from, and what holds when nothing is there.",
+    rules=(
+        ExactlyOne(
+            ("path", "agree", "value"),
+            none="say where the value comes from: path, agree (paths that must agree) or value (a constant)",
+        ),
+        ExactlyOne(
+            ("required", "optional", "default"),
+            unless="value",
+            code="unhandled-empty",
+            none="the source may be empty; say what then: required: true, optional: true or default: VALUE",
+        ),
+    ),
+)
+class FieldMapping(Declared):
+    """Where a field of the document comes from, and what holds when nothing is there."""
+
+    path: tuple[SourcePath, ...] = key(
+        about="Where the value stands in the message; of several paths, the first that has a value.",
+        example='[FT1-2, "FT1-23.1"]',
+        default="[]",
+        scalar=True,
+        at_least=1,
+    )
+    agree: tuple[SourcePath, ...] = key(
+        about="Several paths of which each may have the value; those that have one must have the same.",
+        example='["device-10.1", "OBX[OBX-3.1 = \'74711-3\']-5"]',
+        default="[]",
+        scalar=True,
+        at_least=1,
+    )
+    value: Text | None = key(about="The value itself, the same for every line.", example="EA", default=None)
+    type: Literal["text", "decimal", "integer", "date", "datetime"] = key(
+        about="How the text in the message is read.", example="decimal", default="text"
+    )
+    table: Text | None = key(
+        about="The code table that turns the sender's code into ours. A code not in it is an exception.",
+        example="transaction-type",
+        default=None,
+        names="table",
+    )
+    token: Text | None = key(
+        about=(
+            "The value identifies a patient or a visit: documents carry a token in its place. The word names "
+            "the sort of identifier; the same value under the same word gives the same token."
+        ),
+        example="case",
+        default=None,
+        pattern=NAME,
+        form="a word such as case",
+    )
+    required: Flag = key(about="Without a value the line becomes an exception.", example="true", default=None)
+    optional: Flag = key(about="Without a value the field stays empty.", example="true", default=None)
+    default: Text | None = key(about="The value that holds when the message has none.", example="OR-MAIN", default=None)
+    sign: Literal["by-action", "by-quantity"] | None = key(
+        about=(
+            "What a negative quantity means. by-action: the action says what is taken back, and a negative number "
+            "is right with reverse only. by-quantity: a negative number makes the reverse of a use. Without sign, "
+            "a negative number is an exception."
+        ),
+        example="by-action",
+        default=None,
+    )
+
+
+@declared(name="mapping", about="How one kind of message becomes canonical documents.")
+class Mapping(Declared):
+    """The whole of a mapping file."""
+
+    mapping: Text = key(about="Its name, which is also the file's.", example="dft-usage", pattern=NAME)
+    about: Text = key(
+        about="What it is for, in a sentence.",
+        example="Charges of the operating room as usage.",
+        default="''",
+    )
+    reads: Reads = key(about="The messages that it reads.", example='{format: hl7v2, version: "2.8.2"}')
+    makes: Literal["Usage"] = key(about="The canonical document that it makes.", example="Usage")
+    says: Literal["transactions", "state"] = key(
+        about=(
+            "What a message says. transactions: each adds to what was said before, a charge or a credit. "
+            "state: each replaces what was said before."
+        ),
+        example="transactions",
+    )
+    each: SourcePath = key(
+        about=(
+            "One document is made for each of these segments, with the segments under it: for FT1 the PRT, "
+            "OBX, NTE and Z segments up to the next FT1."
+        ),
+        example="FT1",
+    )
+    where: Expression | None = key(
+        about=(
+            "Only lines for which this is true are mapped. It is decided first, from the fields that it "
+            "names; what it leaves out is counted as filtered."
+        ),
+        example="\"action in ['use', 'reverse']\"",
+        default=None,
+    )
+    bind: abc.Mapping[str, SourcePath] = key(
+        about="Short names for segments, so that several fields are taken from one and the same segment.",
+        example="{device: \"PRT[PRT-4.1 = 'EQUIP']\"}",
+        default="{}",
+        entry_pattern=r"[a-z][a-z0-9_]*",
+        entry_form="a lower-case word such as device",
+    )
+    fields: abc.Mapping[str, FieldMapping] = key(
+        about="The fields of the document, and where each comes from.",
+        example="{case: {path: PV1-19.1, required: true}}",
+        entry_names="field",
+        at_least=1,
+    )
