@@ -1,0 +1,53 @@
+"""HL7 v2: header, character set, segments, escapes, groups, the whole message and its acknowledgement."""
+
+from __future__ import annotations
+
+from casecart.formats.hl7v2.acknowledge import AckCode, Mode, Outcome, acknowledge, wanted
+from casecart.formats.hl7v2.charset import codec, decode, detect
+from casecart.formats.hl7v2.delimiters import STANDARD, Delimiters, read_delimiters
+from casecart.formats.hl7v2.escape import escape, unescape
+from casecart.formats.hl7v2.groups import GROUPS, HEADER, Group, group, may_belong, spans
+from casecart.formats.hl7v2.header import Header, MessageType, read_header
+from casecart.formats.hl7v2.lines import Note, repair
+from casecart.formats.hl7v2.message import Component, Field, Message, Repetition, Segment, Subcomponent, parse
+from casecart.formats.hl7v2.null import NULL, Null
+from casecart.formats.hl7v2.problem import NO_CONTROL_ID, Problem, Refused
+
+__all__ = [
+    "GROUPS",
+    "HEADER",
+    "NO_CONTROL_ID",
+    "NULL",
+    "STANDARD",
+    "AckCode",
+    "Component",
+    "Delimiters",
+    "Field",
+    "Group",
+    "Header",
+    "Message",
+    "MessageType",
+    "Mode",
+    "Note",
+    "Null",
+    "Outcome",
+    "Problem",
+    "Refused",
+    "Repetition",
+    "Segment",
+    "Subcomponent",
+    "acknowledge",
+    "codec",
+    "decode",
+    "detect",
+    "escape",
+    "group",
+    "may_belong",
+    "parse",
+    "read_delimiters",
+    "read_header",
+    "repair",
+    "spans",
+    "unescape",
+    "wanted",
+]
