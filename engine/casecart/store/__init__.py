@@ -1,0 +1,91 @@
+"""The store: message log, ledger, worklist and the seams of later work, behind one interface."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from casecart.store.interface import (
+    AuditRecord,
+    Change,
+    DuplicateIdentity,
+    Identity,
+    KnownIdentity,
+    MessageFilter,
+    MessageHead,
+    OpenCount,
+    OutcomeUnknown,
+    Store,
+    StoreBroken,
+    StoreInUse,
+    StoreMisconfigured,
+    StoreUnavailable,
+)
+from casecart.store.location import SqliteFile, locate
+from casecart.store.migrate import migrate
+from casecart.store.postgresql import PostgreSQLStore
+from casecart.store.records import (
+    CaseRow,
+    Count,
+    Cursor,
+    Entry,
+    Event,
+    Hold,
+    Message,
+    Outcome,
+    Run,
+    Settlement,
+    Switch,
+    Timer,
+    Token,
+)
+from casecart.store.sqlite import SQLiteStore
+
+__all__ = [
+    "AuditRecord",
+    "CaseRow",
+    "Change",
+    "Count",
+    "Cursor",
+    "DuplicateIdentity",
+    "Entry",
+    "Event",
+    "Hold",
+    "Identity",
+    "KnownIdentity",
+    "Message",
+    "MessageFilter",
+    "MessageHead",
+    "OpenCount",
+    "Outcome",
+    "OutcomeUnknown",
+    "Run",
+    "Settlement",
+    "Store",
+    "StoreBroken",
+    "StoreInUse",
+    "StoreMisconfigured",
+    "StoreUnavailable",
+    "Switch",
+    "Timer",
+    "Token",
+    "migrate",
+    "open_store",
+]
+
+
+def open_store(url: str, *, role: Literal["engine", "reader"]) -> Store:
+    """Opens a store that `migrate` made.
+
+    Args:
+        url: ``sqlite:///var/casecart.db`` (a relative path), ``sqlite:////srv/casecart.db`` or ``postgresql://…``.
+        role: One engine at a time may write; any number may read beside it.
+
+    Raises:
+        StoreInUse: Another engine is at work on it.
+        StoreMisconfigured: The URL is wrong, the store not migrated or too new, or its commits would not be durable.
+        StoreUnavailable: It can't be reached now.
+    """
+    location = locate(url)
+    if isinstance(location, SqliteFile):
+        return SQLiteStore(location.path, role)
+    return PostgreSQLStore(location.url, role)

@@ -1,0 +1,219 @@
+"""The store as plain Python, lost when the process ends: for tests and simulations, and as the others' measure."""
+
+# ruff: noqa: D102 - what a caller may rely on stands in `Store`
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+from casecart.store.interface import (
+    AuditRecord,
+    Change,
+    DuplicateIdentity,
+    Identity,
+    KnownIdentity,
+    MessageFilter,
+    MessageHead,
+    OpenCount,
+    StoreBroken,
+)
+from casecart.store.records import CaseRow, Count
+from casecart.store.tail import added_up
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Iterable, Mapping, Sequence
+
+    from casecart.store.records import Cursor, Entry, Event, Hold, Message, Run, Switch, Timer, Token
+
+__all__ = ["MemoryStore"]
+
+Row = TypeVar("Row")
+
+
+class MemoryStore:
+    """A `Store` that keeps its rows in dictionaries. It passes the test-suite of the others, and is not durable."""
+
+    def __init__(self) -> None:
+        self._next = {"message": 1, "entry": 1}
+        self._messages: dict[int, Message] = {}
+        self._identities: dict[Identity, dict[int, int]] = {}
+        self._ids: dict[bytes, int] = {}
+        self._runs: dict[tuple[int, str], Run] = {}
+        self._entries: dict[int, Entry] = {}
+        self._holds: dict[bytes, Hold] = {}
+        self._tokens: dict[tuple[str, str, str], Token] = {}
+        self._counts: dict[tuple[str, str, str], int] = {}
+        self._events: list[Event] = []
+        self._timers: dict[tuple[str, str], Timer] = {}
+        self._cursors: dict[tuple[str, int], Cursor] = {}
+        self._switches: dict[str, Switch] = {}
+        self._audit: list[AuditRecord] = []
+
+    def close(self) -> None:
+        pass
+
+    def reserve(self, kind: Literal["message", "entry"], count: int) -> int:
+        first = self._next[kind]
+        self._next[kind] += count
+        return first
+
+    def write(self, change: Change) -> None:
+        self._refuse(change)
+        for message in change.messages:
+            self._messages[message.position] = message
+            self._ids[message.id] = message.position
+            if message.reuse is not None:
+                known = self._identities.setdefault(Identity(message.facility, message.sender, message.control_id), {})
+                known[message.reuse] = message.position
+        for outcome, notes, position in change.outcomes:
+            self._messages[position] = self._messages[position]._replace(outcome=outcome, notes=notes)
+        self._runs |= {(run.position, run.channel): run for run in change.runs}
+        self._entries |= {entry.sequence: entry for entry in change.entries}
+        for still_open, postings, sequence in change.settlements:
+            settled = self._entries[sequence]._replace(open=still_open, postings=postings)
+            self._entries[sequence] = settled
+        self._holds |= {hold.id: hold for hold in change.holds}
+        for token in change.tokens:
+            self._tokens.setdefault((token.facility, token.kind, token.token), token)
+        for facility, scope, name, amount in added_up(change.counts):
+            key = (facility, scope, name)
+            self._counts[key] = self._counts.get(key, 0) + amount
+        self._events += change.events
+        for done in change.timers_done:
+            self._timers.pop(done, None)
+        self._timers |= {(timer.owner, timer.key): timer for timer in change.timers}
+        self._cursors |= {(cursor.name, cursor.partition): cursor for cursor in change.cursors}
+        self._switches |= {switch.destination: switch for switch in change.switches}
+        self._audit += change.audit
+
+    def identities(self, identities: Iterable[Identity]) -> list[KnownIdentity]:
+        return [
+            KnownIdentity(identity, reuse, self._messages[position].digest, position)
+            for identity in dict.fromkeys(identities)
+            for reuse, position in sorted(self._identities.get(identity, {}).items())
+        ]
+
+    def case_rows(self, cases: Iterable[tuple[str, bytes]]) -> list[CaseRow]:
+        wanted = set(cases)
+        return [
+            CaseRow(row.facility, row.case_key, row.sequence, row.position, row.channel, row.destination, row.postings)
+            for row in in_order(self._entries)
+            if (row.facility, row.case_key) in wanted
+        ]
+
+    def waiting(self, after: int, limit: int) -> list[Message]:
+        return [message for message in self._all_waiting() if message.position > after][:limit]
+
+    def open_entries(self, destination: str, after: int, limit: int) -> list[Entry]:
+        found = [row for row in self._open() if row.destination == destination and row.sequence > after]
+        return found[:limit]
+
+    def cursors(self) -> list[Cursor]:
+        return in_order(self._cursors)
+
+    def timers(self) -> list[Timer]:
+        return sorted(self._timers.values(), key=lambda timer: (timer.due_at, timer.owner, timer.key))
+
+    def switches(self) -> list[Switch]:
+        return in_order(self._switches)
+
+    def messages(self, wanted: MessageFilter, before: int | None, limit: int) -> list[MessageHead]:
+        found = [
+            message
+            for message in reversed(in_order(self._messages))
+            if (before is None or message.position < before)
+            and (wanted.since is None or message.recorded_at >= wanted.since)
+            and all(
+                getattr(wanted, name) in (None, getattr(message, name))
+                for name in ("outcome", "listener", "facility", "message_type", "control_id")
+            )
+        ]
+        return [
+            MessageHead._make((*(getattr(message, name) for name in MessageHead._fields[:-1]), len(message.body)))
+            for message in found[:limit]
+        ]
+
+    def message(self, reference: int | bytes) -> Message | None:
+        position = self._ids.get(reference) if isinstance(reference, bytes) else reference
+        return None if position is None else self._messages.get(position)
+
+    def runs(self, position: int) -> list[Run]:
+        return [run for run in in_order(self._runs) if run.position == position]
+
+    def entries(self, position: int) -> list[Entry]:
+        return [row for row in in_order(self._entries) if row.position == position]
+
+    def holds(self, *, position: int | None = None, state: str | None = None, limit: int = 100) -> list[Hold]:
+        newest_first = reversed(in_order(self._holds))
+        found = [hold for hold in newest_first if position in (None, hold.position) and state in (None, hold.state)]
+        return found[:limit]
+
+    def token(self, token: str) -> Token | None:
+        return next((kept for kept in in_order(self._tokens) if kept.token == token), None)
+
+    def counts(self) -> list[Count]:
+        return [Count(*key, amount) for key, amount in sorted(self._counts.items())]
+
+    def waiting_counts(self) -> Mapping[str, int]:
+        counts: dict[str, int] = {}
+        for message in self._all_waiting():
+            counts[message.listener] = counts.get(message.listener, 0) + 1
+        return counts
+
+    def open_counts(self) -> list[OpenCount]:
+        rows: dict[str, list[Entry]] = {}
+        for row in self._open():
+            rows.setdefault(row.destination, []).append(row)
+        return [
+            OpenCount(name, len(found), sum(row.open for row in found), min(row.recorded_at for row in found))
+            for name, found in sorted(rows.items())
+        ]
+
+    def held_count(self) -> int:
+        return sum(hold.state in ("new", "assigned") for hold in self._holds.values())
+
+    def events(self, after: int, limit: int) -> list[tuple[int, Event]]:
+        return list(enumerate(self._events, 1))[after : after + limit]
+
+    def audit(self, limit: int) -> Sequence[AuditRecord]:
+        return self._audit[::-1][:limit]
+
+    def _refuse(self, change: Change) -> None:
+        """Everything that a database would refuse, before anything is written."""
+        identities = {
+            (Identity(message.facility, message.sender, message.control_id), message.reuse): message
+            for message in change.messages
+            if message.reuse is not None
+        }
+        if len(identities) < sum(message.reuse is not None for message in change.messages) or any(
+            reuse in self._identities.get(identity, {}) for identity, reuse in identities
+        ):
+            raise DuplicateIdentity("A message of the change is in the log already")
+        must_be_new(self._messages, [message.position for message in change.messages])
+        must_be_new(self._ids, [message.id for message in change.messages])
+        must_be_new(self._runs, [(run.position, run.channel) for run in change.runs])
+        must_be_new(self._entries, [row.sequence for row in change.entries])
+        must_be_new(self._holds, [hold.id for hold in change.holds])
+        positions = {message.position for message in change.messages} | self._messages.keys()
+        sequences = {row.sequence for row in change.entries} | self._entries.keys()
+        if not positions.issuperset(position for _, _, position in change.outcomes):
+            raise StoreBroken("A message that an outcome is for is not there")
+        if not sequences.issuperset(settlement.sequence for settlement in change.settlements):
+            raise StoreBroken("A ledger row that a settlement is for is not there")
+
+    def _all_waiting(self) -> list[Message]:
+        return [message for message in in_order(self._messages) if message.outcome == "waiting"]
+
+    def _open(self) -> list[Entry]:
+        return [row for row in in_order(self._entries) if row.open > 0]
+
+
+def in_order(rows: Mapping[Any, Row]) -> list[Row]:
+    """Rows in the order of their keys."""
+    return [rows[key] for key in sorted(rows)]
+
+
+def must_be_new(there: Mapping[Any, object], keys: Sequence[Hashable]) -> None:
+    """Raises `StoreBroken` when a key is there or comes twice."""
+    if len(set(keys)) < len(keys) or not there.keys().isdisjoint(keys):
+        raise StoreBroken("A number or an id was given twice")

@@ -1,0 +1,126 @@
+"""Brings a store's tables to what this program knows, making the store where there is none."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psycopg
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import create_engine, event
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import NullPool
+
+from casecart.store import postgresql_session, sqlite_file
+from casecart.store.location import SqliteFile, locate
+from casecart.store.lock import FileLock
+from casecart.store.revision import check
+from casecart.store.schema import REVISION
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sqlalchemy import Connection, Engine
+
+    from casecart.store.location import PostgresqlServer
+
+__all__ = ["configuration", "connected", "migrate"]
+
+PATIENCE = 30.0
+
+
+def migrate(url: str, *, patience: float = PATIENCE) -> None:
+    """Brings a store up, all of it or nothing; one that is up stays as it is, even while an engine is at work on it.
+
+    Args:
+        url: The store's URL. A SQLite file is made where there is none; a PostgreSQL database must be there.
+        patience: Seconds to wait for another process that migrates the store.
+
+    Raises:
+        StoreInUse: An engine is at work on a store that must be migrated.
+        StoreMisconfigured: The URL is wrong, or the store newer than this program.
+        StoreUnavailable: It can't be reached or made now.
+    """
+    location = locate(url)
+    if isinstance(location, SqliteFile):
+        sqlite_file.create(location.path)
+    with connected(url) as connection:
+        if _is_up(connection, location):
+            return
+    with _alone(location, patience), connected(url) as connection:
+        # Asked again: another process may have done it while this one waited.
+        if not _is_up(connection, location):
+            command.upgrade(configuration(connection), "head")
+
+
+@contextmanager
+def connected(url: str) -> Iterator[Connection]:
+    """A connection of SQLAlchemy's to a store, with the store's settings and errors."""
+    location = locate(url)
+    engine = _engine(location)
+    try:
+        with engine.connect() as connection:
+            yield connection
+    except DBAPIError as error:
+        if isinstance(error.orig, sqlite3.Error) and isinstance(location, SqliteFile):
+            raise sqlite_file.explained(error.orig, location.path) from error
+        if isinstance(error.orig, psycopg.Error):
+            raise postgresql_session.explained(error.orig) from error
+        raise
+    finally:
+        engine.dispose()
+
+
+def configuration(connection: Connection) -> Config:
+    """Alembic's settings for our migrations on a connection; no ini file is needed."""
+    settings = Config()
+    settings.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
+    settings.attributes["connection"] = connection
+    return settings
+
+
+def _is_up(connection: Connection, location: SqliteFile | PostgresqlServer) -> bool:
+    revision = MigrationContext.configure(connection).get_current_revision()
+    connection.rollback()
+    if revision is not None and revision >= REVISION:
+        check(location.place, revision)
+        return True
+    return False
+
+
+@contextmanager
+def _alone(location: SqliteFile | PostgresqlServer, patience: float) -> Iterator[None]:
+    """While this lasts, no engine and no other migration is at work on the store."""
+    if isinstance(location, SqliteFile):
+        lock = FileLock(location.path, patience=patience)
+        try:
+            yield
+        finally:
+            lock.release()
+    else:
+        with postgresql_session.connect(location.url, "engine") as session:
+            postgresql_session.hold(session, patience=patience)
+            yield
+
+
+def _engine(location: SqliteFile | PostgresqlServer) -> Engine:
+    if isinstance(location, SqliteFile):
+        path = location.path
+        engine = create_engine("sqlite://", creator=lambda: sqlite_file.connect(path), poolclass=NullPool)
+        event.listen(engine, "begin", _begin)
+        return engine
+    server = location.url
+    return create_engine(
+        "postgresql+psycopg://",
+        creator=lambda: postgresql_session.connect(server, "migration"),
+        poolclass=NullPool,
+    )
+
+
+def _begin(connection: Connection) -> None:
+    # Python's sqlite3 begins no transaction for a CREATE TABLE: without this, half a migration could stay.
+    connection.exec_driver_sql("begin immediate")

@@ -1,0 +1,257 @@
+"""The store in a PostgreSQL database, for one engine and any number of readers."""
+
+# ruff: noqa: D102 - what a caller may rely on stands in `Store`
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+import psycopg
+from psycopg import errors
+from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
+
+from casecart.store import postgresql_statements as statements
+from casecart.store.interface import (
+    DuplicateIdentity,
+    Identity,
+    KnownIdentity,
+    OutcomeUnknown,
+    StoreBroken,
+    StoreInUse,
+    StoreMisconfigured,
+    StoreUnavailable,
+)
+from casecart.store.location import PostgresqlServer
+from casecart.store.postgresql_session import connect, explained, hold
+from casecart.store.queries import ENGINE, Queries, compiled
+from casecart.store.records import CaseRow
+from casecart.store.revision import check
+from casecart.store.tail import Tail, added_up
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from psycopg.errors import Diagnostic
+    from sqlalchemy.engine import Dialect
+
+    from casecart.store.interface import Change
+    from casecart.store.postgresql_statements import Copy
+    from casecart.store.queries import Statement
+
+__all__ = ["PostgreSQLStore"]
+
+DIALECT: Dialect = PGDialect_psycopg()  # type: ignore[no-untyped-call]  # SQLAlchemy left its arguments untyped
+
+PATIENCE = 0.25
+"""Seconds that a call waits for the lock of a lost session; then it raises, and the next call waits again."""
+
+Kind = Literal["message", "entry"]
+
+
+class PostgreSQLStore(Queries):
+    """A store in a database; see `Store` for what it promises.
+
+    A commit is one flush of the server's write-ahead log. The role ``engine`` holds an advisory lock as long as its
+    session lasts. When the session is lost, the call that met it raises and the next one connects anew: it takes the
+    lock again, and raises `StoreBroken` when another engine was at work meanwhile, because what this one knows is old.
+    """
+
+    def __init__(self, url: str, role: Literal["engine", "reader"]) -> None:
+        self._url = url
+        self._place = PostgresqlServer(url).place
+        self._role = role
+        self._broken: StoreBroken | None = None
+        self._epoch = 0
+        self._tail = Tail()
+        # Numbers that are ours to give: the next, and the one behind the last.
+        self._given: dict[Kind, tuple[int, int]] = {"message": (1, 1), "entry": (1, 1)}
+        self._warnings: list[str] = []
+        self._connect()
+
+    def close(self) -> None:
+        if self._role == "engine" and not self._connection.closed and not self._broken:
+            try:
+                for kind, (following, _) in self._given.items():
+                    # What was not given goes back, so that numbers don't jump at each start.
+                    self._cursor.execute(statements.GIVE_BACK, (statements.SEQUENCES[kind], following))
+            except psycopg.Error:
+                pass  # a gap does no harm
+        self._connection.close()
+
+    def reserve(self, kind: Kind, count: int) -> int:
+        self._must_be_engine()
+        following, end = self._given[kind]
+        while following + count > end:
+            wanted = max(count, statements.BLOCK)
+            ((first, last),) = self._select(statements.TAKE, (statements.SEQUENCES[kind], wanted))
+            # One engine holds the lock, so they are consecutive; if ever they aren't, they are not used.
+            if last - first + 1 == wanted:
+                following, end = following if first == end else first, last + 1
+        self._given[kind] = (following + count, end)
+        return following
+
+    def write(self, change: Change) -> None:
+        self._must_be_engine()
+        if not change:
+            return
+        self._must_be_connected()
+        tail, events, audit = self._tail.extended(change.events, change.audit)
+        try:
+            self._cursor.execute("begin isolation level read committed")
+            self._write(change)
+            if events:
+                self._cursor.execute(statements.INSERT_EVENTS, events)
+            if audit:
+                self._cursor.executemany(statements.INSERT_AUDIT, audit)
+        except psycopg.DataError as error:
+            self._roll_back()
+            raise ValueError(f"PostgreSQL can't keep a value of the change ({error.sqlstate})") from error
+        except psycopg.Error as error:
+            self._roll_back()
+            if isinstance(error, errors.UniqueViolation) and error.diag.constraint_name == "message_identity":
+                raise DuplicateIdentity("A message of the change is in the log already") from None
+            raise self._explained(error) from error
+        except BaseException:
+            self._roll_back()
+            raise
+        self._commit()
+        self._tail = tail
+
+    def identities(self, identities: Iterable[Identity]) -> list[KnownIdentity]:
+        wanted = list(dict.fromkeys(identities))
+        if not wanted:
+            return []
+        rows = self._select(statements.KNOWN, transposed(wanted))
+        return [KnownIdentity(Identity(*row[:3]), *row[3:]) for row in rows]
+
+    def case_rows(self, cases: Iterable[tuple[str, bytes]]) -> list[CaseRow]:
+        wanted = list(dict.fromkeys(cases))
+        if not wanted:
+            return []
+        return [CaseRow._make(row) for row in self._select(statements.CASES, transposed(wanted))]
+
+    def _write(self, change: Change) -> None:
+        for field, copy in statements.COPIES:
+            if rows := getattr(change, field):
+                self._copy(copy, rows)
+        for field, statement in statements.UPDATES:
+            if rows := getattr(change, field):
+                # Of two for one row the later counts; one statement would take either.
+                rows = list({row[-1]: row for row in rows}.values())
+                missing = len(rows) - self._cursor.execute(statement, transposed(rows)).rowcount
+                if missing:
+                    raise self._break(f"{self._place}: {missing} rows that {field} are for are not there")
+        if change.tokens:
+            self._cursor.execute(statements.INSERT_TOKENS, transposed(change.tokens))
+        if change.counts:
+            self._cursor.execute(statements.ADD_COUNTS, transposed(added_up(change.counts)))
+        for field, statement in statements.FEW:
+            if rows := getattr(change, field):
+                self._cursor.executemany(statement, rows)
+
+    def _copy(self, copy: Copy, rows: Sequence[tuple[Any, ...]]) -> None:
+        with self._cursor.copy(copy.statement) as stream:
+            stream.set_types(copy.types)
+            for row in rows:
+                stream.write_row(row)
+
+    def _commit(self) -> None:
+        self._warnings.clear()
+        try:
+            self._connection.commit()
+        except psycopg.Error as error:
+            if self._connection.closed:
+                raise OutcomeUnknown(f"{explained(error)}: it is not known whether the change was kept") from error
+            self._roll_back()
+            raise self._explained(error) from error
+        if self._warnings:
+            # The wait for a synchronous standby was cut short: the change is here and perhaps not there.
+            raise OutcomeUnknown(f"PostgreSQL: {'; '.join(self._warnings)}")
+
+    def _roll_back(self) -> None:
+        if not self._connection.closed:
+            try:
+                self._connection.rollback()
+            except psycopg.Error:
+                self._connection.close()  # the server ends the transaction with the session
+
+    def _connect(self) -> None:
+        connection = connect(self._url, self._role)
+        try:
+            connection.add_notice_handler(self._noticed)
+            self._connection = connection
+            self._cursor = connection.cursor(binary=True)
+            check(self._place, self._revision())
+            if self._role == "engine":
+                self._take_over()
+        except psycopg.Error as error:
+            connection.close()
+            raise self._explained(error) from error
+        except BaseException:
+            connection.close()
+            raise
+
+    def _take_over(self) -> None:
+        # A lost session of our own holds the lock until the server has missed it.
+        hold(self._connection, patience=PATIENCE if self._epoch else 0.0)
+        if self._epoch:
+            if self._cursor.execute(statements.LAST_EPOCH, (ENGINE,)).fetchall() != [(self._epoch,)]:
+                raise self._break(f"{self._place}: another engine has been at work while the connection was lost")
+        else:
+            ((self._epoch,),) = self._cursor.execute(statements.NEW_EPOCH, (ENGINE,)).fetchall()
+        given: dict[str, int] = {kind: following - 1 for kind, (following, _) in self._given.items()}
+        self._cursor.execute(statements.NOT_BELOW, given)
+        self._given = {kind: (following, following) for kind, (following, _) in self._given.items()}
+        self._tail = self._read_tail()
+
+    def _must_be_connected(self) -> None:
+        if self._broken:
+            raise StoreBroken(f"It broke earlier: {self._broken}") from self._broken
+        if not self._connection.closed:
+            return
+        try:
+            self._connect()
+        except StoreInUse as error:
+            # Perhaps only our own lost session, which the server has not missed yet. If not, the epoch will tell.
+            raise StoreUnavailable(str(error)) from error
+        except StoreMisconfigured as error:
+            raise self._break(str(error)) from error
+
+    def _must_be_engine(self) -> None:
+        if self._role != "engine":
+            raise RuntimeError("this store was opened to read")
+
+    def _explained(self, error: psycopg.Error) -> StoreUnavailable | StoreBroken:
+        meaning = explained(error)
+        return self._break(str(meaning)) if isinstance(meaning, StoreBroken) else meaning
+
+    def _break(self, words: str) -> StoreBroken:
+        """From here on nothing is written or read: what the engine knows and what is stored may differ."""
+        self._broken = StoreBroken(words)
+        return self._broken
+
+    def _noticed(self, notice: Diagnostic) -> None:
+        if notice.severity_nonlocalized == "WARNING":
+            self._warnings.append(notice.message_primary or "")
+
+    def _select(self, query: str, values: Sequence[Any] | Mapping[str, Any] = ()) -> list[tuple[Any, ...]]:
+        self._must_be_connected()
+        try:
+            return self._cursor.execute(query, values).fetchall()
+        except psycopg.Error as error:
+            raise self._explained(error) from error
+
+    def _rows(self, statement: Statement, **values: object) -> list[tuple[Any, ...]]:
+        query, given = compiled(statement, DIALECT)
+        return self._select(query, {**given, **values})
+
+    def _revision(self) -> str | None:
+        if self._select("select to_regclass('alembic_version')") == [(None,)]:
+            return None
+        rows = self._select("select version_num from alembic_version")
+        return str(rows[0][0]) if rows else None
+
+
+def transposed(rows: Sequence[tuple[Any, ...]]) -> list[list[Any]]:
+    """Columns as the arrays that `unnest` takes."""
+    return [list(column) for column in zip(*rows, strict=True)]

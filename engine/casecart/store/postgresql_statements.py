@@ -1,0 +1,131 @@
+"""The hot path's SQL for PostgreSQL: binary COPY for what is new, arrays for what changes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from sqlalchemy import BigInteger, Integer, LargeBinary
+
+from casecart.store import schema
+from casecart.store.records import Message
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy import Table
+
+__all__ = ["BLOCK", "Copy"]
+
+BLOCK = 1024
+"""How many numbers an engine takes from a sequence at once."""
+
+
+class Copy(NamedTuple):
+    """A COPY of one table's records."""
+
+    statement: str
+    types: list[str]
+
+
+def copy(table: Table, columns: Sequence[str] = ()) -> Copy:
+    """The COPY that takes a record of this table as it is."""
+    names = columns or table.c.keys()
+    return Copy(f"copy {table.name} ({', '.join(names)}) from stdin binary", [kind(table, name) for name in names])
+
+
+def kind(table: Table, column: str) -> str:
+    """PostgreSQL's name for a column's type."""
+    declared = table.c[column].type
+    for ours, theirs in ((BigInteger, "int8"), (Integer, "int4"), (LargeBinary, "bytea")):
+        if isinstance(declared, ours):
+            return theirs
+    return "text"
+
+
+COPY_MESSAGE = copy(schema.message, Message._fields)
+COPY_RUN = copy(schema.run)
+COPY_ENTRY = copy(schema.ledger)
+COPY_HOLD = copy(schema.exception)
+
+SET_OUTCOMES = """
+update message set outcome = new.outcome, notes = new.notes
+from unnest(%b::text[], %b::text[], %b::int8[]) as new (outcome, notes, position)
+where message.position = new.position
+"""
+SETTLE = """
+update ledger set open = new.open, postings = new.postings
+from unnest(%b::int4[], %b::bytea[], %b::int8[]) as new (open, postings, sequence)
+where ledger.sequence = new.sequence
+"""
+INSERT_TOKENS = """
+insert into token (token, facility, kind, value, recorded_at)
+select * from unnest(%b::text[], %b::text[], %b::text[], %b::text[], %b::int8[])
+on conflict do nothing
+"""
+ADD_COUNTS = """
+insert into balance (facility, scope, name, shard, amount)
+select facility, scope, name, 0, amount
+from unnest(%b::text[], %b::text[], %b::text[], %b::int8[]) as new (facility, scope, name, amount)
+on conflict (facility, scope, name, shard) do update set amount = balance.amount + excluded.amount
+"""
+INSERT_EVENTS = "insert into event (partition, position, count, recorded_at, data) values (%s, %s, %s, %s, %b)"
+INSERT_AUDIT = """
+insert into audit (position, recorded_at, actor, command, subject, detail, digest) values (%s, %s, %s, %s, %s, %s, %b)
+"""
+SET_TIMER = """
+insert into timer (owner, key, due_at, data) values (%s, %s, %s, %s)
+on conflict (owner, key) do update set due_at = excluded.due_at, data = excluded.data
+"""
+DELETE_TIMER = "delete from timer where owner = %s and key = %s"
+SET_CURSOR = """
+insert into cursor (name, partition, position, epoch) values (%s, %s, %s, %s)
+on conflict (name, partition) do update set position = excluded.position, epoch = excluded.epoch
+"""
+SET_SWITCH = """
+insert into switch (destination, state, actor, reason, recorded_at) values (%s, %s, %s, %s, %s)
+on conflict (destination) do update
+set state = excluded.state, actor = excluded.actor, reason = excluded.reason, recorded_at = excluded.recorded_at
+"""
+
+# By the name of the change's field, in the order they are run.
+COPIES = (("messages", COPY_MESSAGE), ("runs", COPY_RUN), ("entries", COPY_ENTRY), ("holds", COPY_HOLD))
+UPDATES = (("outcomes", SET_OUTCOMES), ("settlements", SETTLE))
+FEW = (
+    ("timers_done", DELETE_TIMER),
+    ("timers", SET_TIMER),
+    ("cursors", SET_CURSOR),
+    ("switches", SET_SWITCH),
+)
+
+KNOWN = """
+select wanted.facility, wanted.sender, wanted.control_id, message.reuse, message.digest, message.position
+from unnest(%b::text[], %b::text[], %b::text[]) with ordinality as wanted (facility, sender, control_id, place)
+join message using (facility, sender, control_id)
+where message.reuse is not null
+order by wanted.place, message.reuse
+"""
+CASES = """
+select ledger.facility, ledger.case_key, ledger.sequence, ledger.position, ledger.channel, ledger.destination,
+  ledger.postings
+from unnest(%b::text[], %b::bytea[]) as wanted (facility, case_key)
+join ledger using (facility, case_key)
+order by ledger.sequence
+"""
+
+TAKE = "select min(n), max(n) from (select nextval(%s) as n from generate_series(1, %s)) as taken"
+GIVE_BACK = "select setval(%s, %s, false)"
+SEQUENCES = {"message": "message_position", "entry": "entry_sequence"}
+# After a restore, or a crash that took back numbers nobody had used yet: what was given stays given.
+NOT_BELOW = """
+select
+  setval('message_position', 1 + greatest((select last_value - 1 + is_called::int from message_position),
+    (select max(position) from message), %(message)s), false),
+  setval('entry_sequence', 1 + greatest((select last_value - 1 + is_called::int from entry_sequence),
+    (select max(sequence) from ledger), %(entry)s), false)
+"""
+# Not a sequence: after a crash one may have gone on by itself.
+NEW_EPOCH = """
+insert into cursor (name, partition, position, epoch) values (%s, 0, 0, 1)
+on conflict (name, partition) do update set epoch = cursor.epoch + 1 returning epoch
+"""
+LAST_EPOCH = "select epoch from cursor where name = %s and partition = 0"

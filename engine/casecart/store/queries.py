@@ -1,0 +1,229 @@
+"""The reads that both stores share, said once in SQLAlchemy's terms; a store runs them through its own driver."""
+
+# ruff: noqa: D102 - what a caller may rely on stands in `Store`
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import bindparam, cast, func, literal_column, select
+
+from casecart.store import schema
+from casecart.store.interface import AuditRecord, MessageFilter, MessageHead, OpenCount
+from casecart.store.records import Count, Cursor, Entry, Event, Hold, Message, Run, Switch, Timer, Token
+from casecart.store.tail import PARTITION, Tail, unpacked
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from sqlalchemy import BindParameter, Column, Select
+    from sqlalchemy.engine import Dialect
+
+    Statement = Select[*tuple[Any, ...]]
+
+__all__ = ["CLOCK_SLACK", "ENGINE", "Queries", "compiled"]
+
+ENGINE = "engine"
+"""The name of a cursor that is the store's own: its epoch tells an engine whether another came after it."""
+
+CLOCK_SLACK = 3_600_000_000
+"""How far, in µs, a clock may have been set back without hiding messages from a query that says since when."""
+
+message, ledger, hold = schema.message, schema.ledger, schema.exception
+
+MESSAGE = [message.c[name] for name in Message._fields]
+HEAD = [*(message.c[name] for name in MessageHead._fields[:-1]), func.length(message.c.body).label("size")]
+TIMER = [schema.timer.c[name] for name in Timer._fields]
+
+# The partial indexes' conditions stand in the statement word by word: a planner can't prove them of a parameter.
+UNUSUAL = message.c.outcome != literal_column("'processed'")
+WAITING = (message.c.outcome == literal_column("'waiting'")) & UNUSUAL
+OPEN = ledger.c.open > literal_column("0")
+AFTER: BindParameter[int] = bindparam("after")
+LIMIT: BindParameter[int] = bindparam("limit")
+POSITION: BindParameter[int] = bindparam("position")
+
+WAITING_MESSAGES = select(*MESSAGE).where(WAITING, message.c.position > AFTER).order_by(message.c.position).limit(LIMIT)
+OPEN_ENTRIES = (
+    select(*ledger.c)
+    .where(OPEN, ledger.c.destination == bindparam("destination"), ledger.c.sequence > AFTER)
+    .order_by(ledger.c.sequence)
+    .limit(LIMIT)
+)
+CURSORS = (
+    select(*schema.cursor.c)
+    .where(schema.cursor.c.name != ENGINE)
+    .order_by(schema.cursor.c.name, schema.cursor.c.partition)
+)
+TIMERS = select(*TIMER).order_by(schema.timer.c.due_at, schema.timer.c.owner, schema.timer.c.key)
+SWITCHES = select(*schema.switch.c).order_by(schema.switch.c.destination)
+MESSAGE_AT = select(*MESSAGE).where(message.c.position == POSITION)
+MESSAGE_WITH = select(*MESSAGE).where(message.c.id == bindparam("id"))
+FIRST_SINCE = select(message.c.position).where(message.c.id >= bindparam("id")).order_by(message.c.id).limit(1)
+RUNS = select(*schema.run.c).where(schema.run.c.position == POSITION).order_by(schema.run.c.channel)
+ENTRIES = select(*ledger.c).where(ledger.c.position == POSITION).order_by(ledger.c.sequence)
+TOKEN = select(*(schema.token.c[name] for name in Token._fields)).where(
+    schema.token.c.facility == bindparam("facility"),
+    schema.token.c.kind == bindparam("kind"),
+    schema.token.c.token == bindparam("token"),
+)
+COUNTER = [schema.balance.c[name] for name in Count._fields[:-1]]
+COUNTS = select(*COUNTER, cast(func.sum(schema.balance.c.amount), schema.NUMBER)).group_by(*COUNTER).order_by(*COUNTER)
+WAITING_COUNTS = select(message.c.listener, func.count()).where(WAITING).group_by(message.c.listener)
+OPEN_COUNTS = (
+    select(
+        ledger.c.destination,
+        func.count(),
+        cast(func.sum(ledger.c.open), schema.NUMBER),
+        func.min(ledger.c.recorded_at),
+    )
+    .where(OPEN)
+    .group_by(ledger.c.destination)
+    .order_by(ledger.c.destination)
+)
+HELD_COUNT = select(func.count()).where(hold.c.state.in_([literal_column("'new'"), literal_column("'assigned'")]))
+EVENT = select(schema.event.c.position, schema.event.c.count, schema.event.c.data).where(
+    schema.event.c.partition == PARTITION
+)
+EVENT_ROW_WITH = EVENT.where(schema.event.c.position <= POSITION).order_by(schema.event.c.position.desc()).limit(1)
+EVENT_ROWS = EVENT.where(schema.event.c.position >= POSITION).order_by(schema.event.c.position).limit(LIMIT)
+NEWEST_EVENT = EVENT.order_by(schema.event.c.position.desc()).limit(1)
+AUDIT = (
+    select(*(schema.audit.c[name] for name in AuditRecord._fields))
+    .order_by(schema.audit.c.position.desc())
+    .limit(LIMIT)
+)
+NEWEST_AUDIT = select(schema.audit.c.position, schema.audit.c.digest).order_by(schema.audit.c.position.desc()).limit(1)
+
+
+@lru_cache(maxsize=128)
+def compiled(statement: Statement, dialect: Dialect) -> tuple[str, dict[str, Any]]:
+    """A statement as a driver takes it, and the values of those parameters that have one already."""
+    made = statement.compile(dialect=dialect)
+    return str(made), dict(made.params)
+
+
+class Queries(ABC):
+    """What people and a starting engine ask of a store: all of `Store` that only reads and is not the hot path."""
+
+    @abstractmethod
+    def _rows(self, statement: Statement, **values: object) -> list[tuple[Any, ...]]:
+        """Runs a statement with its parameters' values."""
+
+    def waiting(self, after: int, limit: int) -> list[Message]:
+        return [Message._make(row) for row in self._rows(WAITING_MESSAGES, after=after, limit=limit)]
+
+    def open_entries(self, destination: str, after: int, limit: int) -> list[Entry]:
+        rows = self._rows(OPEN_ENTRIES, destination=destination, after=after, limit=limit)
+        return [Entry._make(row) for row in rows]
+
+    def cursors(self) -> list[Cursor]:
+        return [Cursor._make(row) for row in self._rows(CURSORS)]
+
+    def timers(self) -> list[Timer]:
+        return [Timer._make(row) for row in self._rows(TIMERS)]
+
+    def switches(self) -> list[Switch]:
+        return [Switch._make(row) for row in self._rows(SWITCHES)]
+
+    def messages(self, wanted: MessageFilter, before: int | None, limit: int) -> list[MessageHead]:
+        statement = select(*HEAD).order_by(message.c.position.desc()).limit(limit)
+        if before is not None:
+            statement = statement.where(message.c.position < before)
+        for name in ("listener", "facility", "message_type"):
+            if (value := getattr(wanted, name)) is not None:
+                statement = statement.where(message.c[name] == value)
+        if wanted.outcome is not None:
+            statement = statement.where(message.c.outcome == wanted.outcome)
+            if wanted.outcome != "processed":
+                statement = statement.where(UNUSUAL)
+        if wanted.since is not None:
+            first = self._first_since(wanted.since)
+            statement = statement.where(message.c.recorded_at >= wanted.since, message.c.position >= first)
+        if wanted.control_id is None:
+            return [MessageHead._make(row) for row in self._rows(statement)]
+        # Control ids stand in the index of identities, behind facility and sender, and of these there are few.
+        found: list[MessageHead] = []
+        for facility, sender in self._prefixes(message.c.facility, message.c.sender):
+            its_own = (message.c.facility == facility, message.c.sender == sender)
+            rows = self._rows(statement.where(*its_own, message.c.control_id == wanted.control_id))
+            found += [MessageHead._make(row) for row in rows]
+        return sorted(found, reverse=True)[:limit]
+
+    def message(self, reference: int | bytes) -> Message | None:
+        if isinstance(reference, int):
+            rows = self._rows(MESSAGE_AT, position=reference)
+        else:
+            rows = self._rows(MESSAGE_WITH, id=reference)
+        return Message._make(rows[0]) if rows else None
+
+    def runs(self, position: int) -> list[Run]:
+        return [Run._make(row) for row in self._rows(RUNS, position=position)]
+
+    def entries(self, position: int) -> list[Entry]:
+        return [Entry._make(row) for row in self._rows(ENTRIES, position=position)]
+
+    def holds(self, *, position: int | None = None, state: str | None = None, limit: int = 100) -> list[Hold]:
+        statement = select(*hold.c).order_by(hold.c.id.desc()).limit(limit)
+        if position is not None:
+            statement = statement.where(hold.c.position == position)
+        if state is not None:
+            statement = statement.where(hold.c.state == state)
+        return [Hold._make(row) for row in self._rows(statement)]
+
+    def token(self, token: str) -> Token | None:
+        for facility, kind in self._prefixes(schema.token.c.facility, schema.token.c.kind):
+            if rows := self._rows(TOKEN, facility=facility, kind=kind, token=token):
+                return Token._make(rows[0])
+        return None
+
+    def counts(self) -> list[Count]:
+        return [Count._make(row) for row in self._rows(COUNTS)]
+
+    def waiting_counts(self) -> Mapping[str, int]:
+        return dict(self._rows(WAITING_COUNTS))
+
+    def open_counts(self) -> list[OpenCount]:
+        return [OpenCount._make(row) for row in self._rows(OPEN_COUNTS)]
+
+    def held_count(self) -> int:
+        ((count,),) = self._rows(HELD_COUNT)
+        return int(count)
+
+    def events(self, after: int, limit: int) -> list[tuple[int, Event]]:
+        # A row carries all events of one commit, so the one that is wanted first may stand in the middle of a row.
+        start = self._rows(EVENT_ROW_WITH, position=after + 1)
+        rows = self._rows(EVENT_ROWS, position=start[0][0] if start else after + 1, limit=limit + 1)
+        found: list[tuple[int, Event]] = []
+        for first, count, data in rows:
+            if first + count - 1 > after and len(found) < limit:
+                found += (event for event in unpacked(first, data) if event[0] > after)
+        return found[:limit]
+
+    def audit(self, limit: int) -> Sequence[AuditRecord]:
+        return [AuditRecord._make(row) for row in self._rows(AUDIT, limit=limit)]
+
+    def _read_tail(self) -> Tail:
+        """The ends of the dense logs."""
+        event, audit = self._rows(NEWEST_EVENT), self._rows(NEWEST_AUDIT)
+        position, digest = audit[0] if audit else (0, b"")
+        return Tail(event[0][0] + event[0][1] - 1 if event else 0, position, digest)
+
+    def _first_since(self, since: int) -> int:
+        """A position that no message recorded at `since` or later lies below; ids begin with their time in ms."""
+        earliest = max(since - CLOCK_SLACK, 0) // 1000
+        rows = self._rows(FIRST_SINCE, id=earliest.to_bytes(6, "big") + bytes(10))
+        # No id as young as that: nothing was recorded since.
+        return int(rows[0][0]) if rows else 2**62
+
+    def _prefixes(self, first: Column[str], second: Column[str]) -> Iterator[tuple[str, str]]:
+        """The different values of an index's first two columns, at two steps into the index each, however many rows."""
+        step = select(first, second).order_by(first, second).limit(1)
+        rows = self._rows(step)
+        while rows:
+            one, other = rows[0]
+            yield one, other
+            # Not as one comparison of pairs: SQLite walks through all that is equal before it comes to what is greater.
+            rows = self._rows(step.where(first == one, second > other)) or self._rows(step.where(first > one))

@@ -1,0 +1,212 @@
+"""The rows of the store, as tuples in the order of their columns.
+
+A row is a ``NamedTuple`` because the hot path hands it to the driver as it is. Times are microseconds since 1970 UTC.
+What a row means is said here; how it is kept is the business of each store.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+__all__ = [
+    "CaseRow",
+    "Count",
+    "Cursor",
+    "Entry",
+    "Event",
+    "Hold",
+    "Message",
+    "Outcome",
+    "Run",
+    "Settlement",
+    "Switch",
+    "Timer",
+    "Token",
+]
+
+Outcome = Literal["waiting", "processed", "unrouted", "refused", "quarantined"]
+"""What became of a message. A duplicate has no row of its own: it is counted."""
+
+
+class Message(NamedTuple):
+    """One row of the intake log: the bytes received and their envelope; only `outcome` and `notes` ever change."""
+
+    position: int
+    """Place in the log, from `Store.reserve`. Order within a partition is the order of positions."""
+    id: bytes
+    """UUID version 7, 16 bytes; the trace id where the sender gave no `traceparent`."""
+    organisation: str
+    facility: str
+    """The site it speaks for; empty when no peer could be told."""
+    correlation_id: bytes | None
+    """None: its own id."""
+    causation_id: bytes | None
+    traceparent: str | None
+    occurred_at: int | None
+    """What the sender says (MSH-7), None where it says nothing readable."""
+    recorded_at: int
+    actor: str
+    """The peer's name; empty when unknown."""
+    schema: str
+    """Format and version as it declares, such as ``hl7v2/2.8.2``."""
+    listener: str
+    message_type: str
+    """Such as ``DFT^P03``."""
+    sender: str
+    """MSH-3 and MSH-4 joined by ``|``."""
+    control_id: str
+    reuse: int | None
+    """0: the first with its (facility, sender, control id); n: the n-th other body; None: not de-duplicated."""
+    digest: bytes
+    """BLAKE2b of the body, 16 bytes."""
+    partition: int
+    """0 to 63, from the value at the listener's partition path."""
+    outcome: Outcome
+    notes: str | None
+    """Stable codes separated by spaces, such as ``charset-fallback control-id-reused``."""
+    source: str
+    """Address it came from, ``host:port``."""
+    charset: str | None
+    """The peer's override of MSH-18, kept so that a replay reads the same."""
+    body: bytes
+
+
+class Run(NamedTuple):
+    """What one channel made of one message. Never changed."""
+
+    position: int
+    channel: str
+    revision: str
+    """Hash of the channel's configuration that made it."""
+    recorded_at: int
+    documents: bytes
+    """MessagePack of canonical documents and of what was filtered or held."""
+
+
+class Entry(NamedTuple):
+    """One row of the ledger: the postings of one message for one case and destination, with their states.
+
+    Rows stand in the order of their coming and are found by the case: measured three times cheaper than a row a line
+    clustered by case, because a random page of the tree is touched once, not twice (tests/bench/row_costs.py).
+    """
+
+    sequence: int
+    """From `Store.reserve`."""
+    position: int
+    """The message that caused it."""
+    channel: str
+    facility: str
+    case_key: bytes
+    """Keyed digest of facility and case, 16 bytes: the ledger's key, not a patient identifier."""
+    order_key: bytes
+    """Postings that share it go out one after the other; 16 bytes, from the channel's `key`."""
+    destination: str
+    open: int
+    """How many of its postings are planned, sent or unknown."""
+    recorded_at: int
+    postings: bytes
+    """MessagePack of the postings and the history of their states."""
+
+
+class Settlement(NamedTuple):
+    """New states for one ledger row."""
+
+    open: int
+    postings: bytes
+    sequence: int
+
+
+class CaseRow(NamedTuple):
+    """A ledger row as the fold needs it."""
+
+    facility: str
+    case_key: bytes
+    sequence: int
+    position: int
+    channel: str
+    destination: str
+    postings: bytes
+
+
+class Hold(NamedTuple):
+    """One exception: a work item for a person."""
+
+    id: bytes
+    organisation: str
+    facility: str
+    position: int
+    """The message it is about."""
+    recorded_at: int
+    actor: str
+    channel: str
+    place: str
+    """Where in the message, such as ``FT1[2]``."""
+    line: str
+    code: str
+    """Stable, such as ``code-not-in-table``."""
+    cause: str
+    """Plain words; items of one cause are shown as one group. Never message content."""
+    destination: str
+    """Set when a posting is held, else empty."""
+    key: str
+    """The posting's key, else empty."""
+    state: str
+    """new, assigned, parked, fixed or rejected."""
+
+
+class Token(NamedTuple):
+    """A patient identifier, kept once: documents carry the token."""
+
+    token: str
+    facility: str
+    kind: str
+    value: str
+    recorded_at: int
+
+
+class Count(NamedTuple):
+    """What a counter of a balance grows by."""
+
+    facility: str
+    scope: str
+    """``messages:LISTENER`` or ``lines:CHANNEL`` or ``lines:CHANNEL:DESTINATION``."""
+    name: str
+    amount: int
+
+
+class Event(NamedTuple):
+    """One state change for the event stream out (CloudEvents `type` and `subject`)."""
+
+    type: str
+    subject: str
+    facility: str
+    recorded_at: int
+    data: dict[str, str]
+
+
+class Timer(NamedTuple):
+    """A row that is due once: retries, escalations and schedules use nothing else."""
+
+    owner: str
+    key: str
+    due_at: int
+    data: str
+
+
+class Cursor(NamedTuple):
+    """How far a named reader of a partition has come; `epoch` fences a reader that lost its partition."""
+
+    name: str
+    partition: int
+    position: int
+    epoch: int
+
+
+class Switch(NamedTuple):
+    """What a person wants of a destination."""
+
+    destination: str
+    state: Literal["running", "paused"]
+    actor: str
+    reason: str
+    recorded_at: int

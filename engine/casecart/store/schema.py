@@ -1,0 +1,293 @@
+"""The tables of every store, as SQLAlchemy metadata: the one place that says what a column is.
+
+A table has the fields of its record in `casecart.store.records`, in their order. Migrations bring a store here; a test
+holds both together. The hot path does not go through SQLAlchemy: it hands records to the driver as they are.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    text,
+)
+from sqlalchemy.dialects.postgresql.base import ischema_names
+from sqlalchemy.types import UserDefinedType
+
+__all__ = [
+    "REVISION",
+    "audit",
+    "balance",
+    "cursor",
+    "event",
+    "exception",
+    "ledger",
+    "message",
+    "metadata",
+    "process",
+    "run",
+    "switch",
+    "timer",
+    "token",
+]
+
+REVISION = "0001"
+"""The newest migration: what a store must be at. Kept here so that opening a store needn't load Alembic."""
+
+metadata = MetaData()
+
+NUMBER = BigInteger().with_variant(Integer(), "sqlite")
+"""64 bits. SQLite has one integer, and a key is its row id only when it is called just that."""
+
+TEXT = Text().with_variant(Text(collation="C"), "postgresql")
+"""Ordered by its bytes in both: an index outlives an upgrade of the system's collations."""
+
+
+class Xid8(UserDefinedType[Any]):
+    """PostgreSQL's 64-bit transaction id."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **_: object) -> str:
+        return "xid8"
+
+
+ischema_names["xid8"] = Xid8  # SQLAlchemy reads types back by this list, and has no xid8 in it
+
+
+def number(name: str, *, null: bool = False, key: bool = False) -> Column[int]:
+    """A 64-bit column."""
+    return Column(name, NUMBER, nullable=null, primary_key=key, autoincrement=False)
+
+
+def small(name: str, *, null: bool = False, key: bool = False) -> Column[int]:
+    """A 32-bit column."""
+    return Column(name, Integer, nullable=null, primary_key=key, autoincrement=False)
+
+
+def words(name: str, *, null: bool = False, key: bool = False) -> Column[str]:
+    """A text column."""
+    return Column(name, TEXT, nullable=null, primary_key=key)
+
+
+def octets(name: str, *, null: bool = False, key: bool = False) -> Column[bytes]:
+    """A column of bytes."""
+    return Column(name, LargeBinary, nullable=null, primary_key=key)
+
+
+message = Table(
+    "message",
+    metadata,
+    number("position", key=True),
+    octets("id"),
+    words("organisation"),
+    words("facility"),
+    octets("correlation_id", null=True),
+    octets("causation_id", null=True),
+    words("traceparent", null=True),
+    number("occurred_at", null=True),
+    number("recorded_at"),
+    words("actor"),
+    words("schema"),
+    words("listener"),
+    words("message_type"),
+    words("sender"),
+    words("control_id"),
+    small("reuse", null=True),
+    octets("digest"),
+    small("partition"),
+    words("outcome"),
+    words("notes", null=True),
+    words("source"),
+    words("charset", null=True),
+    octets("body"),
+    # For readers in other processes: positions are given before the commit, so how far one may read is not told by the
+    # position but by pg_snapshot_xmin over this.
+    Column("xid", Xid8, nullable=False, server_default=text("pg_current_xact_id()"), info={"only": "postgresql"}),
+    # A null reuse is equal to nothing: such a message is not de-duplicated.
+    Index("message_identity", "facility", "sender", "control_id", "reuse", unique=True),
+    # Ids are ordered by time, so new ones go to the end of the tree.
+    Index("message_id", "id", unique=True),
+)
+# All but the usual case: the waiting are counted by listener, and the rare outcomes found, without the log.
+Index(
+    "message_outcome",
+    message.c.outcome,
+    message.c.position,
+    message.c.listener,
+    sqlite_where=message.c.outcome != text("'processed'"),
+    postgresql_where=message.c.outcome != text("'processed'"),
+)
+
+run = Table(
+    "run",
+    metadata,
+    number("position", key=True),
+    words("channel", key=True),
+    words("revision"),
+    number("recorded_at"),
+    octets("documents"),
+    sqlite_with_rowid=False,
+)
+
+ledger = Table(
+    "ledger",
+    metadata,
+    number("sequence", key=True),
+    number("position"),
+    words("channel"),
+    words("facility"),
+    octets("case_key"),
+    octets("order_key"),
+    words("destination"),
+    small("open"),
+    number("recorded_at"),
+    octets("postings"),
+    Index("ledger_case", "facility", "case_key"),
+    Index("ledger_position", "position"),
+)
+# What is on its way, and nothing else; with what is summed up over it.
+Index(
+    "ledger_open",
+    ledger.c.destination,
+    ledger.c.sequence,
+    ledger.c.open,
+    ledger.c.recorded_at,
+    sqlite_where=ledger.c.open > text("0"),
+    postgresql_where=ledger.c.open > text("0"),
+)
+
+exception = Table(
+    "exception",
+    metadata,
+    octets("id", key=True),
+    words("organisation"),
+    words("facility"),
+    number("position"),
+    number("recorded_at"),
+    words("actor"),
+    words("channel"),
+    words("place"),
+    words("line"),
+    words("code"),
+    words("cause"),
+    words("destination"),
+    words("key"),
+    words("state"),
+    Index("exception_position", "position"),
+    Index("exception_state", "state", "id"),
+    Index("exception_cause", "state", "cause"),
+    sqlite_with_rowid=False,
+)
+
+token = Table(
+    "token",
+    metadata,
+    words("token"),
+    words("facility"),
+    words("kind"),
+    words("value"),
+    number("recorded_at"),
+    PrimaryKeyConstraint("facility", "kind", "token"),
+    sqlite_with_rowid=False,
+)
+
+balance = Table(
+    "balance",
+    metadata,
+    words("facility", key=True),
+    words("scope", key=True),
+    words("name", key=True),
+    # One engine writes shard 0; several would write a shard each, so that none waits for the other's row.
+    small("shard", key=True),
+    number("amount"),
+    sqlite_with_rowid=False,
+)
+
+# One row a group commit: its first event's position, and all of them encoded together.
+event = Table(
+    "event",
+    metadata,
+    small("partition", key=True),
+    number("position", key=True),
+    small("count"),
+    number("recorded_at"),
+    octets("data"),
+    sqlite_with_rowid=False,
+)
+
+timer = Table(
+    "timer",
+    metadata,
+    words("owner", key=True),
+    words("key", key=True),
+    number("due_at"),
+    words("data"),
+    Index("timer_due", "due_at"),
+    sqlite_with_rowid=False,
+)
+
+# Long-running work. Nothing writes it yet.
+process = Table(
+    "process",
+    metadata,
+    words("facility", key=True),
+    words("definition", key=True),
+    words("business_key", key=True),
+    octets("id"),
+    words("organisation"),
+    octets("correlation_id", null=True),
+    octets("causation_id", null=True),
+    words("traceparent", null=True),
+    number("occurred_at", null=True),
+    number("recorded_at"),
+    words("actor"),
+    words("schema"),
+    small("version"),
+    words("state"),
+    words("waiting_for", null=True),
+    octets("data"),
+    sqlite_with_rowid=False,
+)
+
+cursor = Table(
+    "cursor",
+    metadata,
+    words("name", key=True),
+    small("partition", key=True),
+    number("position"),
+    number("epoch"),
+    sqlite_with_rowid=False,
+)
+
+switch = Table(
+    "switch",
+    metadata,
+    words("destination", key=True),
+    words("state"),
+    words("actor"),
+    words("reason"),
+    number("recorded_at"),
+    sqlite_with_rowid=False,
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    number("position", key=True),
+    number("recorded_at"),
+    words("actor"),
+    words("command"),
+    words("subject"),
+    words("detail"),
+    octets("digest"),
+)

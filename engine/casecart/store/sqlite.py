@@ -1,0 +1,238 @@
+"""The store in one SQLite file, for one engine and any number of readers."""
+
+# ruff: noqa: D102 - what a caller may rely on stands in `Store`
+
+from __future__ import annotations
+
+import sqlite3
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, Literal
+
+from sqlalchemy.dialects.sqlite.base import SQLiteDialect
+
+from casecart.store import schema
+from casecart.store.interface import DuplicateIdentity, KnownIdentity, StoreBroken, StoreUnavailable
+from casecart.store.lock import FileLock
+from casecart.store.queries import Queries, compiled
+from casecart.store.records import CaseRow, Message
+from casecart.store.revision import check
+from casecart.store.sqlite_file import connect, explained
+from casecart.store.tail import added_up
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from sqlalchemy import Table
+
+    from casecart.store.interface import Change, Identity
+    from casecart.store.queries import Statement
+
+__all__ = ["SQLiteStore"]
+
+DIALECT = SQLiteDialect(paramstyle="named")
+IDENTITY_TAKEN = "UNIQUE constraint failed: message.facility"
+
+
+def insertion(table: Table, columns: Sequence[str] = ()) -> str:
+    """The statement that takes a record of this table as it is."""
+    names = columns or table.c.keys()
+    marks = ", ".join("?" * len(names))
+    return f"insert into {table.name} ({', '.join(names)}) values ({marks})"  # noqa: S608 - our own names
+
+
+def replacement(table: Table) -> str:
+    """The same; a record of the same key gives way to it."""
+    keys = table.primary_key.columns.keys()
+    news = ", ".join(f"{name} = excluded.{name}" for name in table.c.keys() if name not in keys)  # noqa: SIM118 - no dict
+    return f"{insertion(table)} on conflict ({', '.join(keys)}) do update set {news}"
+
+
+# A None costs as much to bind as a number to store: a column that is None in all rows of a group is better left out.
+# And a plain tuple binds faster than a named one, by more than it costs to make.
+RARE = ("correlation_id", "causation_id", "traceparent", "notes", "charset")
+USUAL = tuple(name for name in Message._fields if name not in RARE)
+ABSENT = (None,) * len(RARE)
+rare = itemgetter(*map(Message._fields.index, RARE))
+usual = itemgetter(*map(Message._fields.index, USUAL))
+
+INSERT_MESSAGE = insertion(schema.message, Message._fields)
+INSERT_USUAL_MESSAGE = insertion(schema.message, USUAL)
+INSERT_RUN = insertion(schema.run)
+INSERT_ENTRY = insertion(schema.ledger)
+INSERT_HOLD = insertion(schema.exception)
+INSERT_TOKEN = f"{insertion(schema.token)} on conflict do nothing"
+INSERT_EVENTS = insertion(schema.event)
+INSERT_AUDIT = insertion(schema.audit)
+ADD_COUNT = (
+    "insert into balance (facility, scope, name, shard, amount) values (?, ?, ?, 0, ?) "
+    "on conflict (facility, scope, name, shard) do update set amount = amount + excluded.amount"
+)
+SET_OUTCOME = "update message set outcome = ?, notes = ? where position = ?"
+SETTLE = "update ledger set open = ?, postings = ? where sequence = ?"
+SET_TIMER = replacement(schema.timer)
+DELETE_TIMER = "delete from timer where owner = ? and key = ?"
+SET_CURSOR = replacement(schema.cursor)
+SET_SWITCH = replacement(schema.switch)
+KNOWN = (
+    "select reuse, digest, position from message "
+    "where facility = ? and sender = ? and control_id = ? and reuse is not null order by reuse"
+)
+CASE = (
+    "select facility, case_key, sequence, position, channel, destination, postings from ledger "
+    "where facility = ? and case_key = ?"
+)
+# By the name of the change's field, in the order they are run.
+INSERTS = (
+    ("runs", INSERT_RUN),
+    ("entries", INSERT_ENTRY),
+    ("holds", INSERT_HOLD),
+    ("tokens", INSERT_TOKEN),
+    ("timers_done", DELETE_TIMER),
+    ("timers", SET_TIMER),
+    ("cursors", SET_CURSOR),
+    ("switches", SET_SWITCH),
+)
+UPDATES = (("outcomes", SET_OUTCOME), ("settlements", SETTLE))
+
+NEXT = {
+    "message": "select coalesce(max(position), 0) + 1 from message",
+    "entry": "select coalesce(max(sequence), 0) + 1 from ledger",
+}
+
+
+class SQLiteStore(Queries):
+    """A store in a file; see `Store` for what it promises.
+
+    A commit is one fsync of the write-ahead log. The role ``engine`` holds the file's lock and may write; a reader sees
+    the last commit and never holds the engine up.
+    """
+
+    def __init__(self, path: Path, role: Literal["engine", "reader"]) -> None:
+        self.path = path
+        self._broken: StoreBroken | None = None
+        self._lock = FileLock(path) if role == "engine" and path.is_file() else None
+        try:
+            self._connection = connect(path, read_only=role == "reader")
+            try:
+                self._cursor = self._connection.cursor()
+                check(str(path), self._revision())
+                if self._lock:
+                    self._tail = self._read_tail()
+                    # No other engine gives numbers, and rows are not deleted: the highest one tells the next.
+                    self._next = {kind: self._select(query)[0][0] for kind, query in NEXT.items()}
+            except BaseException:
+                self._connection.close()
+                raise
+        except BaseException:
+            if self._lock:
+                self._lock.release()
+            raise
+
+    def close(self) -> None:
+        try:
+            self._connection.close()
+        except sqlite3.Error as error:
+            # It tidies the log up when it goes; what was committed is safe either way.
+            raise explained(error, self.path) from error
+        finally:
+            if self._lock:
+                self._lock.release()
+
+    def reserve(self, kind: Literal["message", "entry"], count: int) -> int:
+        self._must_be_engine()
+        first: int = self._next[kind]
+        self._next[kind] = first + count
+        return first
+
+    def write(self, change: Change) -> None:
+        self._must_be_engine()
+        if self._broken:
+            raise StoreBroken(f"It broke earlier: {self._broken}") from self._broken
+        if not change:
+            return
+        tail, events, audit = self._tail.extended(change.events, change.audit)
+        try:
+            self._cursor.execute("begin immediate")
+            self._write(change)
+            if events:
+                self._cursor.execute(INSERT_EVENTS, events)
+            if audit:
+                self._cursor.executemany(INSERT_AUDIT, audit)
+            self._cursor.execute("commit")
+        except sqlite3.Error as error:
+            self._roll_back()
+            if isinstance(error, sqlite3.IntegrityError) and str(error).startswith(IDENTITY_TAKEN):
+                raise DuplicateIdentity("A message of the change is in the log already") from None
+            raise self._explained(error) from error
+        except BaseException:
+            self._roll_back()
+            raise
+        self._tail = tail
+
+    def identities(self, identities: Iterable[Identity]) -> list[KnownIdentity]:
+        return [
+            KnownIdentity(identity, *row)
+            for identity in dict.fromkeys(identities)
+            for row in self._select(KNOWN, identity)
+        ]
+
+    def case_rows(self, cases: Iterable[tuple[str, bytes]]) -> list[CaseRow]:
+        rows = [CaseRow._make(row) for case in dict.fromkeys(cases) for row in self._select(CASE, case)]
+        rows.sort(key=lambda row: row.sequence)
+        return rows
+
+    def _write(self, change: Change) -> None:
+        many = self._cursor.executemany
+        if messages := change.messages:
+            if all(rare(message) == ABSENT for message in messages):
+                many(INSERT_USUAL_MESSAGE, map(usual, messages))
+            else:
+                many(INSERT_MESSAGE, map(tuple, messages))
+        for field, statement in INSERTS:
+            if rows := getattr(change, field):
+                many(statement, map(tuple, rows))
+        for field, statement in UPDATES:
+            if rows := getattr(change, field):
+                missing = len(rows) - many(statement, rows).rowcount
+                if missing:
+                    raise self._break(f"{self.path}: {missing} rows that {field} are for are not there")
+        if change.counts:
+            many(ADD_COUNT, added_up(change.counts))
+
+    def _must_be_engine(self) -> None:
+        if not self._lock:
+            raise RuntimeError("this store was opened to read")
+
+    def _roll_back(self) -> None:
+        # On a full disk SQLite may have rolled back by itself.
+        if self._connection.in_transaction:
+            try:
+                self._connection.rollback()
+            except sqlite3.Error as error:
+                self._break(f"{self.path}: can't roll back: {error}")
+
+    def _explained(self, error: sqlite3.Error) -> StoreUnavailable | StoreBroken:
+        meaning = explained(error, self.path)
+        return self._break(str(meaning)) if isinstance(meaning, StoreBroken) else meaning
+
+    def _break(self, words: str) -> StoreBroken:
+        """From here on nothing is written: a sync that failed must not be tried again, it would seem to succeed."""
+        self._broken = StoreBroken(words)
+        return self._broken
+
+    def _select(self, query: str, values: Sequence[Any] | Mapping[str, Any] = ()) -> list[tuple[Any, ...]]:
+        try:
+            return self._cursor.execute(query, values).fetchall()
+        except sqlite3.Error as error:
+            raise self._explained(error) from error
+
+    def _rows(self, statement: Statement, **values: object) -> list[tuple[Any, ...]]:
+        query, given = compiled(statement, DIALECT)
+        return self._select(query, {**given, **values})
+
+    def _revision(self) -> str | None:
+        if not self._select("select 1 from sqlite_master where name = 'alembic_version'"):
+            return None
+        rows = self._select("select version_num from alembic_version")
+        return str(rows[0][0]) if rows else None
