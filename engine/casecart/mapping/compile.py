@@ -1,0 +1,65 @@
+"""Compiles a mapping file into the function that makes documents of messages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from casecart.canonical import Usage
+from casecart.mapping.planning import plan
+from casecart.mapping.source import Source
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from collections.abc import Mapping as MappingOf
+
+    import msgspec
+
+    from casecart.mapping.mapped import Mapped, MappingContext
+    from casecart.workspace.mapping import Mapping
+    from casecart.workspace.table import Table
+
+__all__ = ["CompiledMapping", "compile_mapping"]
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledMapping:
+    """A mapping, ready for messages.
+
+    Attributes:
+        name: of the mapping.
+        says: what its messages are: `transactions` or `state`.
+        run: makes documents of a message's text. It is pure but for the context's `token`.
+        source: the Python that `run` was made from, for people.
+    """
+
+    name: str
+    says: str
+    run: Callable[[str, MappingContext], Mapped]
+    source: str
+
+
+def compile_mapping(
+    declaration: Mapping, tables: MappingOf[str, Table], *, document: type[msgspec.Struct] = Usage
+) -> CompiledMapping:
+    """Compiles a mapping.
+
+    Args:
+        declaration: the mapping file.
+        tables: the workspace's code tables by name.
+        document: what the mapping makes.
+
+    Returns:
+        The mapping; `run` takes a message's decoded text and raises `Refused` (of `formats.hl7v2`) only when its
+        header can't be read, which the listener has refused before.
+
+    Raises:
+        WorkspaceError: with all that is wrong, each at its place in the file.
+    """
+    planned = plan(declaration, tables, document)
+    written = Source(planned)
+    source = "\n".join(written.lines) + "\n"
+    # Made of our own words, of parsed paths and of `repr`s: nothing that an analyst wrote stands in it as it is.
+    exec(compile(source, f"<mapping {planned.name}>", "exec"), written.names)  # noqa: S102
+    run: Callable[[str, MappingContext], Mapped] = written.names["run"]  # type: ignore[assignment]
+    return CompiledMapping(planned.name, declaration.says, run, source)

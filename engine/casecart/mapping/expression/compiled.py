@@ -1,0 +1,65 @@
+"""An expression that is ready to be asked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from casecart.mapping.expression.code import variable
+from casecart.mapping.expression.mistake import ExpressionError
+from casecart.mapping.expression.syntax import parse
+from casecart.mapping.expression.writer import Writer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from casecart.mapping.expression.types import Type
+
+__all__ = ["Expression", "compile_expression"]
+
+
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """A compiled condition.
+
+    Attributes:
+        text: as it was written.
+        names: the names of the scope that it asks for.
+        function: takes a value for each name of the scope, in the scope's order; a missing one is None. It always
+            answers, with True or False.
+        source: the condition as a Python expression over `variable(name)` and the names of `constants`.
+        constants: what the source refers to.
+    """
+
+    text: str
+    names: frozenset[str]
+    function: Callable[..., bool]
+    source: str
+    constants: Mapping[str, object]
+
+    def __call__(self, *values: object) -> bool:
+        """What the condition says of these values, one for each name of the scope."""
+        return self.function(*values)
+
+
+def compile_expression(text: str, scope: Mapping[str, Type]) -> Expression:
+    """Compiles a condition.
+
+    Args:
+        text: as an analyst wrote it.
+        scope: the names that may be used, and what they stand for. Lists are tuples; decimals are finite.
+
+    Raises:
+        ExpressionError: with a column and words for each mistake.
+    """
+    tree = parse(text)
+    writer = Writer(scope)
+    source = writer.condition(tree)
+    if writer.mistakes:
+        raise ExpressionError(sorted(writer.mistakes, key=lambda mistake: mistake.column))
+    # The source is made of our own words, `repr` of literals and the scope's names, never of the analyst's text.
+    parameters = ", ".join(map(variable, scope))
+    namespace = dict(writer.constants)
+    exec(compile(f"def condition({parameters}):\n    return {source}\n", "<expression>", "exec"), namespace)  # noqa: S102
+    function: Callable[..., bool] = namespace["condition"]  # type: ignore[assignment]
+    return Expression(text, frozenset(writer.names), function, source, writer.constants)

@@ -1,0 +1,48 @@
+"""What a mapping needs besides the message, and what it makes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from casecart.canonical import Usage
+from casecart.mapping.problem import Problem
+
+__all__ = ["Mapped", "MappingContext"]
+
+
+class MappingContext(msgspec.Struct, frozen=True, kw_only=True):
+    """What a mapping must know besides the message's text.
+
+    Attributes:
+        facility: the site that the message speaks for.
+        time_zone: of the sender's clock, for times without an offset.
+        token: gives the token for an identifier, `(kind, value)`. Asked once a message for a value, and only for
+            values that go into a document.
+        source: the message's identity; a document's `source` is this and the place.
+        charset: the codec of bytes that are written as escape sequences.
+    """
+
+    facility: str
+    time_zone: ZoneInfo
+    token: Callable[[str, str], str]
+    source: str
+    charset: str = "utf-8"
+
+
+class Mapped(msgspec.Struct, frozen=True, gc=False):
+    """All lines of a message: each is in `documents`, `filtered` or, with one or more problems, in `exceptions`.
+
+    Attributes:
+        documents: what was made, in the message's order.
+        places: where each document comes from, in the same order: `FT1[2]`.
+        filtered: place and reason of the lines that `where` leaves out.
+        exceptions: the problems of the lines that could not be mapped, in the order of lines and fields.
+    """
+
+    documents: list[Usage]
+    places: list[str]
+    filtered: list[tuple[str, str]]
+    exceptions: list[Problem]

@@ -1,0 +1,83 @@
+"""A mapping, checked and made ready: fields with parsed paths, typed constants and tables."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import msgspec
+
+    from casecart.formats.hl7v2.path import Path
+    from casecart.mapping.expression import Expression
+    from casecart.mapping.value import ValueType
+
+__all__ = ["Codes", "FieldPlan", "Plan"]
+
+
+@dataclass(frozen=True, slots=True)
+class Codes:
+    """A code table whose values are read; `default` is None when an unknown code is a problem."""
+
+    name: str
+    values: Mapping[str, object]
+    default: object
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FieldPlan:
+    """A field of the document.
+
+    Attributes:
+        name: of the field.
+        order: its number in the mapping.
+        way: how `paths` are used: the first that has a value, or all of them, and none for a constant.
+        paths: with aliases resolved to their segments.
+        type: how the text is read.
+        allowed: the only texts that the document's field may have, if they are few.
+        codes: the table that the text goes through first.
+        token: the kind of identifier that a token stands for.
+        required: nothing found is a problem; else it is `constant`, and None is nothing.
+        constant: the value of way `value`, or the default.
+        sign: what a quantity's sign means.
+    """
+
+    name: str
+    order: int
+    way: Literal["path", "agree", "value"]
+    paths: tuple[Path, ...] = ()
+    type: ValueType = "text"
+    allowed: frozenset[str] | None = None
+    codes: Codes | None = None
+    token: str | None = None
+    required: bool = False
+    constant: object = None
+    sign: Literal["by-action", "by-quantity"] | None = None
+
+    @property
+    def place(self) -> str:
+        """The paths, for a person."""
+        return ", ".join(map(str, self.paths))
+
+    @property
+    def known_values(self) -> frozenset[str] | None:
+        """All texts that the field can have before its sign, if they are known; None if they are not."""
+        if self.way != "value" and self.codes is None:
+            return None
+        values = {self.constant}
+        if self.codes is not None:
+            values |= {*self.codes.values.values(), self.codes.default}
+        return frozenset(value for value in values if isinstance(value, str))
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A mapping, checked."""
+
+    name: str
+    each: str
+    fields: tuple[FieldPlan, ...]
+    where: Expression | None
+    document: type[msgspec.Struct]

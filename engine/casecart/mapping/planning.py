@@ -1,0 +1,257 @@
+"""From a mapping file to its plan, or to all that is wrong in it."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from decimal import Decimal
+from types import NoneType, UnionType
+from typing import TYPE_CHECKING, Final, Literal, Union, get_args, get_origin, get_type_hints
+from zoneinfo import ZoneInfo
+
+from casecart.formats.hl7v2.path import Path, PathError, Segment, parse_path, parse_segment
+from casecart.mapping.expression import (
+    DATE,
+    DECIMAL,
+    TEXT,
+    UNKNOWN,
+    ExpressionError,
+    Kind,
+    compile_expression,
+)
+from casecart.mapping.plan import Codes, FieldPlan, Plan
+from casecart.mapping.value import ValueType, read
+from casecart.workspace.findings import Finding, Place, WorkspaceError, did_you_mean, listed
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping as MappingOf
+
+    import msgspec
+
+    from casecart.mapping.expression import Expression
+    from casecart.workspace.mapping import FieldMapping, Mapping
+    from casecart.workspace.table import Table
+    from casecart.workspace.text import Text
+
+__all__ = ["plan"]
+
+# Set by the engine, never from the message.
+GIVEN: Final = ("facility", "source")
+
+_TYPES: Final[MappingOf[object, ValueType]] = {
+    str: "text",
+    Decimal: "decimal",
+    int: "integer",
+    date: "date",
+    datetime: "datetime",
+}
+_IN_EXPRESSIONS: Final = {"decimal": DECIMAL, "integer": DECIMAL, "date": DATE}
+_ANYWHERE: Final = ZoneInfo("UTC")
+
+
+def plan(declaration: Mapping, tables: MappingOf[str, Table], document: type[msgspec.Struct]) -> Plan:
+    """Checks a mapping and makes ready what can be made ready before the first message.
+
+    Raises:
+        WorkspaceError: with everything that is wrong.
+    """
+    return _Planning(declaration, tables, document).plan()
+
+
+class _Planning:
+    """One mapping on its way to a plan."""
+
+    def __init__(self, declaration: Mapping, tables: MappingOf[str, Table], document: type[msgspec.Struct]) -> None:
+        self.declaration = declaration
+        self.tables = tables
+        self.document = document
+        self.hints = get_type_hints(document)
+        self.bind: dict[str, Segment | None] = {}
+        self.findings: list[Finding] = []
+        self.leader = ""
+
+    def error(self, place: Place, code: str, message: str, suggestion: str | None = None) -> None:
+        self.findings.append(Finding(place, "error", code, message, suggestion))
+
+    def plan(self) -> Plan:
+        self.leader = self.each()
+        for alias, text in self.declaration.bind.items():
+            self.bind[alias] = self.segment(text)
+        fields = [
+            field
+            for order, (name, mapped) in enumerate(self.declaration.fields.items())
+            if (field := self.field(name, order, mapped)) is not None
+        ]
+        if len(fields) == len(self.declaration.fields):
+            self.signs(fields)
+        where = self.where(fields)
+        for field in fields:
+            self.allowed(field, where)
+        if self.findings:
+            raise WorkspaceError(sorted(self.findings, key=lambda finding: finding.place))
+        return Plan(self.declaration.mapping, self.leader, tuple(fields), where, self.document)
+
+    def each(self) -> str:
+        text = self.declaration.each
+        segment = self.segment(text)
+        if segment is not None and (segment.selector != 1 or segment.scope != "group"):
+            self.error(text.place, "bad-path", f"each takes the name of a segment alone: {segment.name}")
+        return "" if segment is None else segment.name
+
+    def segment(self, text: Text) -> Segment | None:
+        try:
+            return parse_segment(text)
+        except PathError as error:
+            self.error(_within(text, error.column), "bad-path", error.message)
+            return None
+
+    def path(self, text: Text) -> Path | None:
+        try:
+            path = parse_path(text)
+        except PathError as error:
+            self.error(_within(text, error.column), "bad-path", error.message)
+            return None
+        if not isinstance(path.segment, str):
+            selector = path.segment.selector
+            later = isinstance(selector, int) and selector > 1
+            if path.segment.name == self.leader and path.segment.scope == "group" and later:
+                message = f"a group has one {self.leader}; message: before the path reaches the others"
+                self.error(text.place, "bad-path", message)
+            return path
+        if path.segment not in self.bind:
+            there = f"bind gives {listed(self.bind)}" if self.bind else "there is no bind"
+            message = f"no segment is bound to the name {path.segment}; {there}"
+            upper = path.segment.upper()
+            suggestion = did_you_mean(path.segment, self.bind) or (upper if len(upper) == len("PV1") else None)
+            self.error(text.place, "unknown-name", message, suggestion)
+            return None
+        segment = self.bind[path.segment]
+        return None if segment is None else Path(segment, path.field)
+
+    def field(self, name: str, order: int, mapped: FieldMapping) -> FieldPlan | None:
+        before = len(self.findings)
+        if name in GIVEN:
+            self.error(_place(name), "unknown-field", f"{name} is set by the engine: remove it here")
+            return None
+        if name not in self.hints:
+            message = f"{self.document.__name__} has no field {name}"
+            self.error(_place(name), "unknown-field", message, did_you_mean(name, self.hints))
+            return None
+        kind, allowed = self.target(name, mapped)
+        paths = [self.path(text) for text in (*mapped.path, *mapped.agree)]
+        codes = None if mapped.table is None else self.codes(mapped.table, kind)
+        constant = None
+        for key, text in (("value", mapped.value), ("default", mapped.default)):
+            if text is not None:
+                constant = self.constant(key, text, kind, allowed)
+        if mapped.token is not None and (kind != "text" or allowed is not None):
+            words = f"of type {kind}" if allowed is None else " or ".join(sorted(allowed))
+            self.error(mapped.at("token"), "bad-value", f"a token stands for any text, and {name} is {words}")
+        if len(self.findings) > before:
+            return None
+        return FieldPlan(
+            name=str(name),
+            order=order,
+            way="value" if mapped.value is not None else "agree" if mapped.agree else "path",
+            paths=tuple(path for path in paths if path is not None),
+            type=kind,
+            allowed=allowed,
+            codes=codes,
+            token=None if mapped.token is None else str(mapped.token),
+            required=bool(mapped.required),
+            constant=constant,
+            sign=mapped.sign,
+        )
+
+    def target(self, name: str, mapped: FieldMapping) -> tuple[ValueType, frozenset[str] | None]:
+        """The type of the document's field, which the mapping must name, and the few texts it may have."""
+        hint = self.hints[name]
+        if get_origin(hint) in (Union, UnionType):
+            hint = next(choice for choice in get_args(hint) if choice is not NoneType)
+        allowed = frozenset(map(str, get_args(hint))) if get_origin(hint) is Literal else None
+        kind = "text" if allowed is not None else _TYPES[hint]
+        if mapped.type != kind and mapped.value is None:
+            message = f"{name} is of type {kind} in {self.document.__name__}: write type: {kind}"
+            self.error(mapped.at("type"), "bad-value", message)
+        return kind, allowed
+
+    def codes(self, name: Text, kind: ValueType) -> Codes | None:
+        table = self.tables.get(name)
+        if table is None:
+            there = f"there are {listed(sorted(self.tables))}" if self.tables else "there is none"
+            message = f"no table has the name {name}; {there}"
+            self.error(name.place, "unknown-name", message, did_you_mean(name, self.tables))
+            return None
+        values: dict[str, object] = {}
+        for row in table.rows:
+            values[row.code] = read(row.value, kind, _ANYWHERE)
+            if values[row.code] is None:
+                self.error(row.place, "bad-value", f"the value is not of type {kind}, as {name} is used here")
+        default = None if table.default is None else read(table.default, kind, _ANYWHERE)
+        known = {code: values[code] for code in table.values}
+        return Codes(table.name, known, default)
+
+    def constant(self, key: str, text: Text, kind: ValueType, allowed: frozenset[str] | None) -> object:
+        value = read(text, kind, _ANYWHERE)
+        if value is None:
+            message = f"the {key} is not of type {kind}; it is written as HL7 writes it"
+            self.error(text.place, "bad-value", message)
+        elif allowed is not None and value not in allowed:
+            message = f"the {key} is not one of {listed(sorted(allowed))}"
+            self.error(text.place, "unknown-value", message, did_you_mean(text, allowed))
+        return value
+
+    def signs(self, fields: list[FieldPlan]) -> None:
+        names = [field.name for field in fields]
+        for field in fields:
+            if field.sign is None:
+                continue
+            place = self.declaration.fields[field.name].at("sign")
+            if field.name != "quantity":
+                self.error(place, "bad-value", f"sign belongs to the field quantity, and not to {field.name}")
+            elif "action" not in names:
+                message = f"sign: {field.sign} says use or reverse by the field action, which is not mapped: map it"
+                self.error(place, "bad-value", message)
+
+    def where(self, fields: list[FieldPlan]) -> Expression | None:
+        text = self.declaration.where
+        if text is None:
+            return None
+        scope: dict[str, Kind] = {}
+        for field in fields:
+            if field.type == "text":
+                known = field.known_values
+                scope[field.name] = TEXT if known is None else Kind("text", known | (field.allowed or frozenset()))
+            elif field.type in _IN_EXPRESSIONS:
+                scope[field.name] = _IN_EXPRESSIONS[field.type]
+        # A field with a mistake of its own has had its finding, and isn't unknown.
+        broken = dict.fromkeys(self.declaration.fields.keys() - {field.name for field in fields}, UNKNOWN)
+        try:
+            return compile_expression(text, scope | broken)
+        except ExpressionError as error:
+            for mistake in error.mistakes:
+                place = _within(text, mistake.column)
+                self.error(place, "bad-expression", mistake.message, mistake.suggestion)
+            return None
+
+    def allowed(self, field: FieldPlan, where: Expression | None) -> None:
+        """What a table gives must be allowed, unless `where` looks at it first."""
+        if field.allowed is None or field.codes is None or (where is not None and field.name in where.names):
+            return
+        for row in self.tables[field.codes.name].rows:
+            if row.value not in field.allowed:
+                message = (
+                    f"{field.name} can't be this, but {listed(sorted(field.allowed))}; or leave such lines out by where"
+                )
+                self.error(row.place, "unknown-value", message, did_you_mean(row.value, field.allowed))
+
+
+def _place(name: str) -> Place:
+    """Where a key stands."""
+    place = getattr(name, "place", None)
+    return place if isinstance(place, Place) else Place("-")
+
+
+def _within(text: Text, column: int) -> Place:
+    """The place of a character of a text; where the text begins, when it goes over several lines."""
+    place = text.place
+    return place if "\n" in text else Place(place.file, place.line, place.column + column - 1)

@@ -1,0 +1,246 @@
+"""A plan as Python: the one function that a mapping becomes.
+
+Everything known at compile time is written into the source: paths, tables, constants, the condition. What goes wrong
+is rare and leaves the generated code for `trouble`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from casecart.formats.hl7v2.compile import Extraction, indented
+from casecart.mapping.mapped import Mapped
+from casecart.mapping.trouble import Trouble
+from casecart.mapping.value import LONGEST, read_date, read_datetime, read_decimal, read_integer
+
+if TYPE_CHECKING:
+    from casecart.formats.hl7v2.path import Path
+    from casecart.mapping.plan import FieldPlan, Plan
+
+__all__ = ["Source"]
+
+# How the text `found` is read; what is too long for the readers' memory is nothing of the kind.
+_READERS: Final = {
+    "decimal": f"read_decimal(found) if len(found) <= {LONGEST} else None",
+    "integer": f"read_integer(found) if len(found) <= {LONGEST} else None",
+    "date": f"read_date(found) if len(found) <= {LONGEST} else None",
+    "datetime": f"read_datetime(found, context.time_zone) if len(found) <= {LONGEST} else None",
+}
+
+# How many places are made beforehand; a message with more lines makes its own.
+_PLACES: Final = 100
+
+
+class Source:
+    """Writes the function of a plan. `names` are its globals, `lines` its text."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.extraction = Extraction(plan.each, {}, [path for field in plan.fields for path in field.paths])
+        self.first = [field for field in plan.fields if plan.where and field.name in plan.where.names]
+        rest = [field for field in plan.fields if field not in self.first]
+        self.constant = [field for field in rest if field.way == "value"]
+        self.own = [field for field in rest if field.way != "value" and self._in_group(field)]
+        self.shared = [field for field in rest if field.way != "value" and not self._in_group(field)]
+        self.tokens = sorted({field.token for field in plan.fields if field.token is not None})
+        self.names: dict[str, object] = {
+            **self.extraction.names,
+            "Document": plan.document,
+            "Mapped": Mapped,
+            "PLACES": tuple(f"{plan.each}[{number}]" for number in range(1, _PLACES + 1)),
+            "read_date": read_date,
+            "read_datetime": read_datetime,
+            "read_decimal": read_decimal,
+            "read_integer": read_integer,
+        }
+        if plan.where is not None:
+            self.names |= plan.where.constants
+            self.names["REASON"] = f"where: {' '.join(plan.where.text.split())}"
+        for field in plan.fields:
+            self.names[f"trouble_{field.name}"] = Trouble(field)
+            self.names[f"K_{field.name}"] = field.constant
+            if field.codes is not None:
+                self.names[f"T_{field.name}"] = dict(field.codes.values)
+                self.names[f"D_{field.name}"] = field.codes.default
+        self.lines = self._function()
+
+    def _in_group(self, field: FieldPlan) -> bool:
+        return any(self.extraction.in_group(path) for path in field.paths)
+
+    def _function(self) -> list[str]:
+        place = repr(f"{self.plan.each}[%d]")
+        lines = [
+            "charset = context.charset",
+            *self.extraction.opening(),
+            "documents = []",
+            "places = []",
+            "filtered = []",
+            "exceptions = []",
+            "facility = context.facility",
+            "source = context.source + '#'",
+            *(f"v_{field.name} = K_{field.name}" for field in self.constant),
+            *(f"tokens_{number} = {{}}" for number in range(len(self.tokens))),
+            "new = True",
+            "shared = ()",
+            "count = len(groups)",
+            f"names = PLACES if count <= {_PLACES} else [{place} % (number + 1) for number in range(count)]",
+            "for place, group in zip(names, groups):",
+            *indented(self._line()),
+            "return Mapped(documents, places, filtered, exceptions)",
+        ]
+        return ["def run(text, context):", *indented(lines)]
+
+    def _line(self) -> list[str]:
+        """What is done for each group."""
+        fields = self.plan.fields
+        lines = ["bad = ()", *self.extraction.of_group("group")]
+        lines += [line for field in self.first for line in self._field(field, "bad")]
+        if self.plan.where is not None:
+            # A condition on what could not be read has no answer: the line is an exception, and never filtered.
+            lines += [
+                f"if not bad and not {self.plan.where.source}:",
+                "    filtered.append((place, REASON))",
+                "    continue",
+            ]
+        if self.shared:
+            shared = [line for field in self.shared for line in self._field(field, "shared")]
+            lines += ["if new:", "    new = False", *indented(shared), "bad += shared"]
+        lines += [line for field in self.own for line in self._field(field, "bad")]
+        lines += [line for field in fields for line in self._allowed(field)]
+        lines += [line for field in fields for line in self._sign(field)]
+        return [
+            *lines,
+            "if bad:",
+            "    exceptions += [each.at(place) for each in sorted(bad)]",
+            "    continue",
+            *(line for field in fields for line in self._token(field)),
+            f"documents.append(Document({', '.join(self._arguments())}))",
+            "places.append(place)",
+        ]
+
+    def _arguments(self) -> list[str]:
+        changed = {field.name for field in self.plan.fields if field.token is not None or _signed(field)}
+        if any(field.sign == "by-quantity" for field in self.plan.fields):
+            changed.add("action")
+        named = (f"{name}={'d_' if name in changed else 'v_'}{name}" for name in (it.name for it in self.plan.fields))
+        return ["facility=facility", "source=source + place", *named]
+
+    def _field(self, field: FieldPlan, bad: str) -> list[str]:
+        """Sets `v_NAME` to the field's value before its sign, and adds to `bad` what is wrong with it."""
+        value = f"v_{field.name}"
+        if field.way == "value":
+            return [f"{value} = K_{field.name}"]
+        if field.way == "agree" and (len(field.paths) > 1 or _every(field.paths[0])):
+            lines, test = self._agree(field, value, bad), "elif"
+        else:
+            lines, test = self._first(field, value), "if"
+        reading = indented(self._reading(field, value, bad))
+        if field.required:
+            otherwise = [f"    {bad} += trouble_{field.name}.missing()"]
+        else:
+            otherwise = [f"    {value} = K_{field.name}"] if field.constant is not None else []
+        if otherwise:
+            lines += [f"{test} {value} is None:", *otherwise, *(["else:", *reading] if reading else [])]
+        elif reading:
+            lines += [f"{test} {value} is not None:", *reading]
+        return lines
+
+    def _first(self, field: FieldPlan, value: str) -> list[str]:
+        """The first of the paths that has a value."""
+        lines: list[str] = []
+        for number, path in enumerate(field.paths):
+            read = self.extraction.read(path, value)
+            if _every(path):
+                read.append(f"{value} = {value}[0] if {value} else None")
+            lines += [f"if {value} is None:", *indented(read)] if number else read
+        return lines
+
+    def _agree(self, field: FieldPlan, value: str, bad: str) -> list[str]:
+        """All paths are read; the same text is the same value, and only other texts are looked at closer."""
+        sources = [f"a_{number}" for number in range(len(field.paths))]
+        each = list(zip(field.paths, sources, strict=True))
+        lines = [line for path, source in each for line in self.extraction.read(path, source)]
+        if any(map(_every, field.paths)):
+            spread = "".join(f"*{source}, " if _every(path) else f"{source}, " for path, source in each)
+            lines += [
+                f"texts = {{text_ for text_ in ({spread}) if text_ is not None}}",
+                f"{value} = min(texts, default=None)",
+                "differ = len(texts) > 1",
+            ]
+        else:
+            lines += [f"{value} = {sources[0]}", "differ = False"]
+            for source in sources[1:]:
+                lines += [
+                    f"if {source} is not None:",
+                    f"    if {value} is None:",
+                    f"        {value} = {source}",
+                    f"    elif {value} != {source}:",
+                    "        differ = True",
+                ]
+        return [
+            *lines,
+            "if differ:",
+            f"    {value}, more = trouble_{field.name}.settle(({', '.join(sources)},), context.time_zone)",
+            f"    {bad} += more",
+        ]
+
+    def _reading(self, field: FieldPlan, value: str, bad: str) -> list[str]:
+        """From the text in `value` to the field's type."""
+        if field.codes is None and field.type == "text":
+            return []
+        how = f"T_{field.name}.get(found, D_{field.name})" if field.codes else _READERS[field.type]
+        return [
+            f"found = {value}",
+            f"{value} = {how}",
+            f"if {value} is None:",
+            f"    {bad} += trouble_{field.name}.unreadable(found, context.time_zone)",
+        ]
+
+    def _allowed(self, field: FieldPlan) -> list[str]:
+        """Whether the document may have the value; behind `where`, which may leave such lines out."""
+        possible = field.known_values
+        if field.allowed is None or (possible is not None and possible <= field.allowed):
+            return []
+        self.names[f"A_{field.name}"] = field.allowed
+        return [
+            f"if v_{field.name} is not None and v_{field.name} not in A_{field.name}:",
+            f"    bad += trouble_{field.name}.not_allowed()",
+        ]
+
+    def _sign(self, field: FieldPlan) -> list[str]:
+        """What a negative quantity means. What it changes is the line's own, and not the message's or the mapping's."""
+        if not _signed(field):
+            return []
+        positive = "d_quantity = v_quantity.copy_abs()"
+        # Where the action has a problem, nothing can be said of the sign.
+        wrong = [
+            "elif not any(each.field == 'action' for each in bad):",
+            "    bad += trouble_quantity.sign()",
+        ]
+        if field.sign == "by-action":
+            lines = ["if v_action == 'reverse':", f"    {positive}", *wrong]
+        elif field.sign == "by-quantity":
+            lines = ["if v_action == 'use':", "    d_action = 'reverse'", f"    {positive}", *wrong]
+        else:
+            lines = ["bad += trouble_quantity.sign()"]
+        before = ["d_quantity = v_quantity", *(["d_action = v_action"] if field.sign == "by-quantity" else [])]
+        return [*before, "if v_quantity is not None and v_quantity < 0:", *indented(lines)]
+
+    def _token(self, field: FieldPlan) -> list[str]:
+        """Sets `d_NAME` to the token; a value that several lines or fields have is asked for once."""
+        if field.token is None:
+            return []
+        value, token, known = f"v_{field.name}", f"d_{field.name}", f"tokens_{self.tokens.index(field.token)}"
+        return [
+            f"{token} = {known}.get({value})",
+            f"if {token} is None and {value} is not None:",
+            f"    {token} = {known}[{value}] = context.token({field.token!r}, {value})",
+        ]
+
+
+def _signed(field: FieldPlan) -> bool:
+    return field.name == "quantity" and field.type == "decimal"
+
+
+def _every(path: Path) -> bool:
+    return path.field.repetition is None
