@@ -1,0 +1,17 @@
+"""What the domain knows: identity, derivation, the ledger. Functions of their arguments; no clock, store or reactor."""
+
+from __future__ import annotations
+
+from casecart.rules.derive import NotDerivable, consumption
+from casecart.rules.identity import MINIMUM_SECRET, Keys, Tokens
+from casecart.rules.ledger import LATER_STATEMENT, first_revision
+
+__all__ = [
+    "LATER_STATEMENT",
+    "MINIMUM_SECRET",
+    "Keys",
+    "NotDerivable",
+    "Tokens",
+    "consumption",
+    "first_revision",
+]

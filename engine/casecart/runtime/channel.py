@@ -1,0 +1,137 @@
+"""A channel at work: which messages it accepts, how it maps them, and where each line goes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from casecart.canonical import Usage
+from casecart.mapping import CompiledMapping, compile_mapping
+from casecart.mapping.expression import ExpressionError, Mistake, compile_expression, record_of
+from casecart.workspace import Channel as Declaration
+from casecart.workspace import (
+    Finding,
+    HoldStep,
+    MapStep,
+    OtherwiseStep,
+    Place,
+    PostStep,
+    RouteStep,
+    Text,
+    Workspace,
+    WorkspaceError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+__all__ = ["Channel", "Decision", "compile_channels"]
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a route says of a line: the destination that gets a posting, or why a person must look at it."""
+
+    to: str = ""
+    kind: str = ""
+    hold: str = ""
+
+
+NOWHERE = Decision(hold="No entry of the channel's route fits this line")
+
+
+class Channel:
+    """One channel, compiled.
+
+    Args:
+        declaration: what the analyst wrote.
+        mapping: its mapping, compiled.
+        route: conditions and decisions, in order; a condition of None always holds.
+        revision: hash of the files it was made from.
+    """
+
+    def __init__(
+        self,
+        declaration: Declaration,
+        mapping: CompiledMapping,
+        route: list[tuple[Callable[[Usage], bool] | None, Decision]],
+        revision: str,
+    ) -> None:
+        self.name = str(declaration.channel)
+        self.key = str(declaration.key)
+        self.listeners = frozenset(map(str, declaration.sources))
+        self.revision = revision
+        self.map = mapping.run
+        self._accept = frozenset(map(str, declaration.accept))
+        self._route = route
+
+    def accepts(self, message_type: str) -> bool:
+        """Whether messages of this type, such as ``DFT^P03``, are the channel's."""
+        return message_type in self._accept or message_type.partition("^")[0] + "^*" in self._accept
+
+    def decide(self, usage: Usage) -> Decision:
+        """Where a line goes: the first entry of the route that fits."""
+        for condition, decision in self._route:
+            if condition is None or condition(usage):
+                return decision
+        return NOWHERE
+
+
+def _decision(step: PostStep | HoldStep) -> Decision:
+    if isinstance(step, PostStep):
+        return Decision(to=str(step.post.to), kind=step.post.kind)
+    return Decision(hold=str(step.hold))
+
+
+def _finding(text: Text, mistake: Mistake) -> Finding:
+    """At its own column, where the text stands on one line as it was written."""
+    place = text.place
+    if "\n" not in text:
+        place = Place(place.file, place.line, place.column + mistake.column - 1)
+    return Finding(place, "error", mistake.code, mistake.message, mistake.suggestion)
+
+
+def _compile_route(step: RouteStep, findings: list[Finding]) -> list[tuple[Callable[[Usage], bool] | None, Decision]]:
+    scope = {"usage": record_of(Usage)}
+    route: list[tuple[Callable[[Usage], bool] | None, Decision]] = []
+    for entry in step.route:
+        if isinstance(entry, OtherwiseStep):
+            route.append((None, _decision(entry.otherwise)))
+            continue
+        condition = None
+        if entry.when is not None:
+            try:
+                condition = compile_expression(entry.when, scope).function
+            except ExpressionError as error:
+                findings += [_finding(entry.when, mistake) for mistake in error.mistakes]
+        route.append((condition, _decision(entry)))
+    return route
+
+
+def compile_channels(workspace: Workspace) -> Mapping[str, Channel]:
+    """Every channel of the workspace, by name.
+
+    Raises:
+        WorkspaceError: with all that is wrong in paths and conditions.
+    """
+    findings: list[Finding] = []
+    mappings: dict[str, CompiledMapping] = {}
+    for name, declared in workspace.mappings.items():
+        try:
+            mappings[name] = compile_mapping(declared, workspace.tables)
+        except WorkspaceError as error:
+            findings += error.findings
+    channels: dict[str, Channel] = {}
+    for name, declaration in workspace.channels.items():
+        maps = [step for step in declaration.steps if isinstance(step, MapStep)]
+        routes = [step for step in declaration.steps if isinstance(step, RouteStep)]
+        if [type(step) for step in declaration.steps] != [MapStep, RouteStep]:
+            words = "a channel has two steps for now: one `map`, then one `route` that says where its lines go"
+            findings.append(Finding(declaration.at("steps"), "error", "step-order", words))
+            continue
+        route = _compile_route(routes[0], findings)
+        if maps[0].map in mappings:
+            channels[name] = Channel(declaration, mappings[maps[0].map], route, workspace.revision(name))
+    if any(finding.severity == "error" for finding in findings):
+        raise WorkspaceError(findings)
+    return channels

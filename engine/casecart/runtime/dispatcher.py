@@ -1,0 +1,376 @@
+"""The dispatcher of one destination: takes work in order, sends it in batches, and sees each posting to its end.
+
+What became of a posting is durable before the next of its key goes out. While the destination is down, what does not
+fit into memory stays in the store and is fetched when there is room.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from twisted.internet.defer import Deferred, maybeDeferred
+
+from casecart.runtime.backoff import Backoff
+from casecart.runtime.destination import Answer, Delivery, Destination, NotDelivered, OutcomeUnknown, Posting
+from casecart.runtime.fault import told
+from casecart.runtime.made import decode_postings, encode_postings
+from casecart.runtime.states import OPEN, PostingEvent, after, next_step
+from casecart.runtime.window import Batch, Window, Work
+from casecart.store import Change, Count, Entry, Event, Hold, Settlement, Store, Timer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from twisted.python.failure import Failure
+
+    from casecart.runtime.clock import Call, Clock
+    from casecart.runtime.journal import Journal
+
+__all__ = ["Dispatcher", "Limits"]
+
+log = logging.getLogger(__name__)
+
+OWNER = "dispatcher"  # of its timers
+
+_EVENTS: dict[str, PostingEvent] = {
+    "posted": "taken",
+    "rejected": "refused",
+    "held": "needs a person",
+    "retry": "not delivered",
+    "unknown": "no answer",
+}
+_LOOKED_UP: dict[str, PostingEvent] = {**_EVENTS, "posted": "found", "retry": "not found"}
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What bounds a dispatcher."""
+
+    batch: int = 100
+    """Postings a call."""
+    concurrency: int = 1
+    """Calls at once."""
+    window: int = 5_000
+    """Ledger rows in memory."""
+    tries: int = 10
+    """Failures of one posting, while others succeed, before a person is asked."""
+
+
+class Dispatcher:
+    """Work for one destination.
+
+    Args:
+        name: the destination's, as configured.
+        destination: the connector.
+        store: asked for work that is not in memory.
+        journal: makes states durable.
+        reactor: for back-off.
+        now: wall clock, µs since 1970.
+        random: in [0, 1), for jitter.
+        identifier: mints ids of exceptions.
+        organisation: for exceptions.
+        limits: what bounds it.
+    """
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        destination: Destination,
+        store: Store,
+        journal: Journal,
+        reactor: Clock,
+        now: Callable[[], int],
+        random: Callable[[], float],
+        identifier: Callable[[], bytes],
+        organisation: str,
+        limits: Limits,
+    ) -> None:
+        self.name, self.destination, self.limits = name, destination, limits
+        self._store, self._journal, self._reactor, self._now = store, journal, reactor, now
+        self._identifier, self._organisation = identifier, organisation
+        self._delivery: Delivery = destination.delivery
+        self._window = Window()
+        self._backoff = Backoff(random)
+        self._loaded = 0  # every ledger row up to this sequence has been in the window
+        self._behind = True  # the store has work beyond it
+        self._in_flight = 0
+        self._answers = 0
+        self._resume: Call | None = None
+        self._waits: set[Call] = set()
+        self._idle: Deferred[None] | None = None
+        self.paused = False
+        self._started = False
+        self.trouble = ""
+        """Why the destination is being waited for, in plain words; empty when all is well."""
+
+    # --- work comes in
+    def start(self, resume_at: int | None = None) -> None:
+        """Begin with what the store has; not before `resume_at` (µs), where an earlier run was backing off."""
+        self._started = True
+        wait = (resume_at - self._now()) / 1e6 if resume_at is not None else 0.0
+        if wait > 0:
+            self._wait(min(wait, 3600.0))
+        else:
+            self.pump()
+
+    def feed(self, works: Iterable[Work]) -> None:
+        """Work that has just been committed. What does not fit is fetched from the store later."""
+        if self._behind:
+            return
+        for work in works:
+            if work.entry.sequence <= self._loaded:
+                continue
+            if self._window.size >= self.limits.window:
+                self._behind = True
+                break
+            self._window.add((work,))
+            self._loaded = work.entry.sequence
+        self.pump()
+
+    def resync(self) -> None:
+        """The store was away and may have taken work that was not fed: look there."""
+        self._behind = True
+        self.pump()
+
+    def _refill(self) -> None:
+        room = self.limits.window - self._window.size
+        if not self._behind or room < min(self.limits.window, 2 * self.limits.batch):
+            return
+        entries = self._store.open_entries(self.name, self._loaded, room)
+        for entry in entries:
+            self._window.add((Work(entry, decode_postings(entry.postings)),))
+            self._loaded = entry.sequence
+        self._behind = len(entries) == room
+
+    # --- work goes out
+    def pause(self, *, paused: bool) -> None:
+        """Stop sending, or go on; what is on its way is seen to its end."""
+        self.paused = paused
+        if not paused:
+            self.pump()
+
+    def pump(self) -> None:
+        """Send what may be sent now."""
+        while self._started and not self.paused and self._resume is None and self._journal.open:
+            if self._in_flight >= (1 if self._backoff.open else self.limits.concurrency):
+                return
+            self._refill()
+            batch = self._window.take(1 if self._backoff.open else self.limits.batch)
+            if not batch.items:
+                return
+            self._send(batch)
+
+    def _send(self, batch: Batch) -> None:
+        self._in_flight += 1
+        asked = [item for item in batch.items if next_step(self._delivery, item[1].state) == "look up"]
+        if asked:
+            batch.items = asked
+            self._call(batch, _LOOKED_UP, self.destination.look_up)
+            return
+        at = self._now()
+        for _, posting in batch.items:
+            posting.state = after(posting.state, "send") if posting.state != "sent" else "sent"
+            posting.attempts += 1
+            posting.history.append((at, "sent"))
+        call = partial(self._call, batch, _EVENTS, self.destination.post)
+        if self._delivery in {Delivery.TWO_STEP, Delivery.SEARCHABLE}:
+            # What may have had its effect must be known after a crash, to be asked for before it is sent again.
+            self._journal.write(partial(self._record, batch), call)
+        else:
+            call()
+
+    def _call(
+        self,
+        batch: Batch,
+        events: dict[str, PostingEvent],
+        method: Callable[[Sequence[Posting]], Deferred[Sequence[Answer]]],
+    ) -> None:
+        calling: Deferred[Sequence[Answer]] = maybeDeferred(method, batch.postings)
+        calling.addCallback(self._answered, batch, events)
+        calling.addErrback(self._failed, batch, events)
+        calling.addErrback(self._fault, batch)
+
+    # --- answers
+    def _answered(self, answers: Sequence[Answer], batch: Batch, events: dict[str, PostingEvent]) -> None:
+        if len(answers) != len(batch.items):
+            message = f"{len(answers)} answers for {len(batch.items)} postings"
+            raise ValueError(message)
+        at = self._now()
+        self._answers += 1
+        self._backoff.succeeded()
+        self._clear_trouble()
+        again = False
+        for (_, posting), answer in zip(batch.items, answers, strict=True):
+            self._apply(posting, events[answer.state], at, answer.code, answer.words)
+            posting.proof, posting.reference = answer.proof, answer.reference or posting.reference
+            again = again or posting.state in OPEN
+        self._strike(batch, at)
+        self._finish(batch, self._backoff_of(batch) if again else 0.0)
+
+    def _failed(self, failure: Failure, batch: Batch, events: dict[str, PostingEvent]) -> None:
+        """The call as a whole failed: wait, then try again."""
+        error = failure.value
+        at = self._now()
+        retry_after = None
+        if isinstance(error, NotDelivered):
+            code, words, retry_after = error.code, error.words, error.retry_after
+            event: PostingEvent = "not delivered" if events is _EVENTS else "no answer"
+        elif isinstance(error, OutcomeUnknown):
+            code, words, event = error.code, error.words, "no answer"
+        else:
+            code, event = "connector-fault", "no answer"
+            words = f"The connector failed ({told(error)})."
+            log.error("destination %s: %s", self.name, words)
+        for work, posting in batch.items:
+            self._apply(posting, event, at, code, words)
+            if event == "no answer" and len(batch.items) > 1 and events is _EVENTS:
+                work.alone = True
+        delay = self._backoff.failed(retry_after)
+        self._strike(batch, at)
+        self._set_trouble(code, words, delay)
+        self._finish(batch, 0.0, unsettled=not any(posting.state not in OPEN for posting in batch.postings))
+
+    def _apply(self, posting: Posting, event: PostingEvent, at: int, code: str, words: str) -> None:
+        posting.state = after(posting.state, event)
+        posting.code, posting.words = code, words
+        if posting.history[-1][1] != posting.state:
+            posting.history.append((at, posting.state))
+
+    def _strike(self, batch: Batch, at: int) -> None:
+        """What fails again and again while the destination answers others is given to a person in the end."""
+        for work in batch.works:
+            if work.open and work.struck_at != self._answers:
+                work.strikes += 1
+                work.struck_at = self._answers
+        for work, posting in batch.items:
+            if posting.state in OPEN and work.strikes >= self.limits.tries:
+                self._apply(posting, "tries used up", at, posting.code or "tries-used-up", posting.words)
+
+    @staticmethod
+    def _backoff_of(batch: Batch) -> float:
+        strikes = max(work.strikes for work in batch.works)
+        return min(60.0, 0.5 * 2.0 ** min(strikes, 16))
+
+    def _finish(self, batch: Batch, delay: float, *, unsettled: bool = False) -> None:
+        """Make the states durable, then let the keys go on."""
+        if unsettled and self._delivery in {Delivery.KEYED, Delivery.BLIND}:
+            # Nothing to remember: after a crash the same keys go out again.
+            self._free(batch, delay)
+        else:
+            self._journal.write(partial(self._record, batch), partial(self._free, batch, delay))
+
+    def _free(self, batch: Batch, delay: float) -> None:
+        self._in_flight -= 1
+        if delay:
+            self._waits.add(self._reactor.callLater(delay, self._freed_later, batch))
+        else:
+            self._window.free(batch.keys)
+        self.pump()
+        if self._idle is not None and not self._in_flight:
+            self._limit.cancel()
+            self._give_up()
+
+    def _freed_later(self, batch: Batch) -> None:
+        self._waits = {call for call in self._waits if call.active()}
+        self._window.free(batch.keys)
+        self.pump()
+
+    def _fault(self, failure: Failure, batch: Batch) -> None:
+        """The dispatcher itself failed; the batch stays as it is until the next start, and blocks its keys."""
+        log.error("destination %s: the dispatcher failed (%s)", self.name, told(failure.value))
+        self.trouble = "The dispatcher failed; see the log."
+        self._in_flight -= 1
+        del batch
+
+    # --- what is written
+    def _record(self, batch: Batch, change: Change) -> None:
+        at = self._now()
+        settled = {id(posting) for _, posting in batch.items if posting.state not in OPEN}
+        for work in batch.works:
+            entry = work.entry
+            change.settlements.append(Settlement(work.open, encode_postings(work.postings), entry.sequence))
+            if work.open == 0:
+                change.events.append(
+                    Event(
+                        "casecart.postings.settled",
+                        str(entry.sequence),
+                        entry.facility,
+                        at,
+                        {"to": self.name},
+                    )
+                )
+        for work, posting in batch.items:
+            if id(posting) in settled:
+                self._record_end(work.entry, posting, at, change)
+
+    def _record_end(self, entry: Entry, posting: Posting, at: int, change: Change) -> None:
+        change.counts.append(Count(entry.facility, f"lines:{entry.channel}", posting.state, 1))
+        if posting.state == "posted":
+            return
+        change.holds.append(
+            Hold(
+                self._identifier(), self._organisation, entry.facility, entry.position, at, self.name, entry.channel,
+                posting.place, posting.line, posting.code or posting.state, posting.words, self.name, posting.key,
+                "new",
+            )
+        )  # fmt: skip
+
+    # --- trouble
+    def _set_trouble(self, code: str, words: str, delay: float) -> None:
+        if not self.trouble:
+            log.warning("destination %s: %s (%s); trying again", self.name, words, code)
+        self.trouble = f"{words} ({code})"
+        due = self._now() + int(delay * 1e6)
+        timer = Timer(OWNER, self.name, due, code)
+        self._journal.write(lambda change: change.timers.append(timer), lambda: None)
+        self._wait(delay)
+
+    def _clear_trouble(self) -> None:
+        if self.trouble:
+            log.warning("destination %s: answers again", self.name)
+            self.trouble = ""
+            self._journal.write(lambda change: change.timers_done.append((OWNER, self.name)), lambda: None)
+
+    def _wait(self, delay: float) -> None:
+        if self._resume is not None:
+            self._resume.cancel()
+        self._resume = self._reactor.callLater(delay, self._resumed)
+
+    def _resumed(self) -> None:
+        self._resume = None
+        self.pump()
+
+    @property
+    def next_try(self) -> float | None:
+        """Seconds until the destination is tried again; None when it is not being waited for."""
+        return None if self._resume is None else self._resume.getTime() - self._reactor.seconds()
+
+    @property
+    def breaker_open(self) -> bool:
+        """Whether the destination failed so often that only one posting at a time probes it."""
+        return self._backoff.open
+
+    # --- the end
+    def stop(self, within: float) -> Deferred[None]:
+        """Send nothing more; fires when what is on its way was answered and recorded, or after `within` seconds."""
+        self._started = False
+        for call in [*self._waits, *([self._resume] if self._resume is not None else [])]:
+            if call.active():
+                call.cancel()
+        self._resume = None
+        done: Deferred[None] = Deferred()
+        if not self._in_flight:
+            done.callback(None)
+            return done
+        self._idle = done
+        self._limit = self._reactor.callLater(within, self._give_up)
+        return done
+
+    def _give_up(self) -> None:
+        if self._idle is not None:
+            idle, self._idle = self._idle, None
+            idle.callback(None)

@@ -1,0 +1,236 @@
+"""The engine: puts the rooms together for one workspace, starts them in order and stops them in the other order."""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+import time
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+from twisted.internet.defer import inlineCallbacks
+
+from casecart.rules import MINIMUM_SECRET, Keys, Tokens
+from casecart.runtime.backlog import Backlog
+from casecart.runtime.channel import compile_channels
+from casecart.runtime.destination import Destination, DestinationContext
+from casecart.runtime.dispatcher import OWNER, Dispatcher, Limits
+from casecart.runtime.identifier import Identifiers
+from casecart.runtime.journal import Journal
+from casecart.runtime.kinds import destination_specs, listener_specs
+from casecart.runtime.listener import Arrival, Listener, ListenerContext
+from casecart.runtime.pipeline import Pipeline
+from casecart.store import Change, Cursor, Store, StoreBroken, StoreUnavailable
+from casecart.workspace import Finding, Secret, Workspace, WorkspaceError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Mapping
+
+    from twisted.internet.defer import Deferred
+
+    from casecart.runtime.window import Work
+
+__all__ = ["Engine", "wall_clock"]
+
+log = logging.getLogger(__name__)
+
+DRAIN = 10.0  # seconds that a stop waits for answers
+LOOK = 1.0  # seconds between looks at what people want of destinations
+FINGERPRINT = "secret:keys"  # cursor whose position tells the secret of keys from another
+
+
+def wall_clock() -> int:
+    """µs since 1970 UTC."""
+    return time.time_ns() // 1000
+
+
+class Engine:
+    """Everything between listeners and destinations, in one process.
+
+    Args:
+        workspace: loaded without findings.
+        store: opened in the role of the engine.
+        reactor: its clock is monotonic.
+        environment: where secrets that name a variable are found.
+        now: wall clock, µs since 1970.
+        failed: told when the engine can't go on.
+
+    Raises:
+        WorkspaceError: a channel does not compile, a secret is missing or too short, or the secret of keys is not the
+            one that this store was filled with.
+    """
+
+    def __init__(
+        self,
+        *,
+        workspace: Workspace,
+        store: Store,
+        reactor: Any,  # noqa: ANN401 - zope interfaces say nothing to mypy
+        environment: Mapping[str, str] = os.environ,
+        now: Callable[[], int] = wall_clock,
+        failed: Callable[[StoreBroken], None],
+    ) -> None:
+        self._workspace, self._store, self._reactor, self._now = workspace, store, reactor, now
+        identifiers = Identifiers(now, os.urandom)
+        channels = compile_channels(workspace)
+        keys = Keys(self._secret("keys", environment))
+        self._check_fingerprint(keys)
+        self._pipeline = Pipeline(
+            store=store,
+            channels=list(channels.values()),
+            keys=keys,
+            tokens=Tokens(self._secret("tokens", environment)),
+            time_zones={name: ZoneInfo(facility.time_zone) for name, facility in workspace.engine.facilities.items()},
+            identifier=identifiers.mint,
+            clock=reactor.seconds,
+        )
+        self._journal = Journal(
+            store=store,
+            pipeline=self._pipeline,
+            reactor=reactor,
+            now=now,
+            identifiers=identifiers,
+            budget=workspace.engine.intake.time_budget,
+            planned=self._planned,
+            broken=failed,
+            recovered=self._recovered,
+        )
+        self._backlog = Backlog(
+            store=store,
+            journal=self._journal,
+            pipeline=self._pipeline,
+            reactor=reactor,
+            identifier=identifiers.mint,
+            now=now,
+            planned=self._planned,
+        )
+        destinations, listeners = map(str, workspace.engine.destinations), map(str, workspace.engine.listeners)
+        self.dispatchers = {name: self._dispatcher(name, identifiers) for name in destinations}
+        self.listeners = {name: self._listener(name) for name in listeners}
+
+    # --- building
+    def _secret(self, name: str, environment: Mapping[str, str]) -> bytes:
+        secret: Secret = getattr(self._workspace.engine.secrets, name)
+        value = secret.reveal(environment, self._workspace.root).encode()
+        if len(value) < MINIMUM_SECRET:
+            words = (
+                f"the secret for {name} has fewer than {MINIMUM_SECRET} characters; `casecart init` makes a good one"
+            )
+            raise WorkspaceError([Finding(secret.place, "error", "secret-short", words)])
+        return value
+
+    def _check_fingerprint(self, keys: Keys) -> None:
+        """Another secret would give every line another key, and so post everything again on a replay."""
+        known = next((cursor.position for cursor in self._store.cursors() if cursor.name == FINGERPRINT), None)
+        if known is None:
+            self._store.write(Change(cursors=[Cursor(FINGERPRINT, 0, keys.fingerprint, 0)]))
+        elif known != keys.fingerprint:
+            words = (
+                "this is not the secret that the store's keys were made with; with another, lines that are posted "
+                "already would be posted again. Bring the old one back"
+            )
+            raise WorkspaceError([Finding(self._workspace.engine.secrets.keys.place, "error", "secret-changed", words)])
+
+    def _dispatcher(self, name: str, identifiers: Identifiers) -> Dispatcher:
+        component = self._workspace.engine.destinations[name]
+        spec = destination_specs()[component.kind]
+        settings = component.settings
+        destination: Destination = spec.make(
+            DestinationContext(name=name, settings=settings, reactor=self._reactor, root=self._workspace.root)
+        )
+        return Dispatcher(
+            name=name,
+            destination=destination,
+            store=self._store,
+            journal=self._journal,
+            reactor=self._reactor,
+            now=self._now,
+            random=random.random,
+            identifier=identifiers.mint,
+            organisation=str(self._workspace.engine.organisation),
+            limits=Limits(batch=getattr(settings, "batch", 100), concurrency=getattr(settings, "concurrency", 1)),
+        )
+
+    def _listener(self, name: str) -> Listener:
+        component = self._workspace.engine.listeners[name]
+        return listener_specs()[component.kind].make(
+            ListenerContext(
+                name=name,
+                settings=component.settings,
+                reactor=self._reactor,
+                intake=self,
+                now=self._now,
+                organisation=str(self._workspace.engine.organisation),
+                time_zones={
+                    facility: str(about.time_zone) for facility, about in self._workspace.engine.facilities.items()
+                },
+                root=self._workspace.root,
+            )
+        )
+
+    # --- what listeners and the journal call
+    def take(self, arrival: Arrival) -> None:
+        """Store it with the next group commit, then call its `reply`."""
+        self._journal.take(arrival)
+
+    @property
+    def open(self) -> bool:
+        """Whether the store takes messages."""
+        return self._journal.open
+
+    def _planned(self, works: list[Work]) -> None:
+        for name, dispatcher in self.dispatchers.items():
+            mine = [work for work in works if work.entry.destination == name]
+            if mine:
+                dispatcher.feed(mine)
+
+    def _recovered(self) -> None:
+        for dispatcher in self.dispatchers.values():
+            dispatcher.resync()
+
+    # --- life
+    @inlineCallbacks
+    def start(self) -> Generator[Deferred[None], None, None]:
+        """Destinations first, then the backlog, then the doors. Fails with `OSError` when a port is taken."""
+        timers = {timer.key: timer.due_at for timer in self._store.timers() if timer.owner == OWNER}
+        self._switch()
+        for name, dispatcher in self.dispatchers.items():
+            dispatcher.start(timers.get(name))
+        self._backlog.begin()
+        for listener in self.listeners.values():
+            yield listener.start()
+        self._look_again()
+
+    def _look_again(self) -> None:
+        self._looking = self._reactor.callLater(LOOK, self._look)
+
+    def _look(self) -> None:
+        try:
+            self._switch()
+        except (StoreUnavailable, StoreBroken) as trouble:
+            log.warning("the store does not answer: %s", trouble)
+        self._look_again()
+
+    def _switch(self) -> None:
+        """Do what people want of destinations; they say it in the store, from another process."""
+        wanted = {switch.destination: switch.state for switch in self._store.switches()}
+        for name, dispatcher in self.dispatchers.items():
+            paused = wanted.get(name) == "paused"
+            if paused != dispatcher.paused:
+                dispatcher.pause(paused=paused)
+
+    @inlineCallbacks
+    def stop(self) -> Generator[Deferred[None], None, None]:
+        """Close the doors, answer what was taken, see what is on its way to its end, and let go of everything."""
+        if hasattr(self, "_looking") and self._looking.active():
+            self._looking.cancel()
+        for listener in self.listeners.values():
+            yield listener.stop()
+        self._journal.flush()
+        for dispatcher in self.dispatchers.values():
+            yield dispatcher.stop(DRAIN)
+        self._journal.flush()
+        self._backlog.end()
+        for dispatcher in self.dispatchers.values():
+            yield dispatcher.destination.stop()

@@ -1,0 +1,17 @@
+"""What may be told of a fault of the engine: its kind and its place, never its text, which may quote a message."""
+
+from __future__ import annotations
+
+from pathlib import PurePath
+
+__all__ = ["told"]
+
+
+def told(fault: BaseException | None) -> str:
+    """Such as ``KeyError in effect.py:91``."""
+    where = fault.__traceback__ if fault is not None else None
+    while where is not None and where.tb_next is not None:
+        where = where.tb_next
+    if where is None:
+        return type(fault).__name__
+    return f"{type(fault).__name__} in {PurePath(where.tb_frame.f_code.co_filename).name}:{where.tb_lineno}"

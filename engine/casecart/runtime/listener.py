@@ -1,0 +1,108 @@
+"""What a listener is to the engine: it frames, tells the peer, hands over what arrived and answers when told to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from twisted.internet.defer import Deferred
+
+__all__ = ["Arrival", "Intake", "Listener", "ListenerContext", "ListenerSpec", "Receipt"]
+
+
+class Receipt(Enum):
+    """What an arrival's sender may be told."""
+
+    STORED = "stored"
+    """Durable, and the engine's to see through."""
+    DUPLICATE = "duplicate"
+    """The same identity and bytes are durable already: acknowledge again, nothing else happens."""
+    NOT_STORED = "not stored"
+    """The store can't take it now: no acknowledgement, close the connection, so that the sender keeps it."""
+    LATE = "late"
+    """Stored, but its work was not committed within `acknowledge: on_complete`'s time limit."""
+
+
+@dataclass(slots=True)
+class Arrival:
+    """One message as a listener hands it over. The engine adds position, id, time and digest."""
+
+    listener: str
+    facility: str
+    organisation: str
+    peer: str
+    schema: str
+    """Format and version as declared, such as ``hl7v2/2.8.2``."""
+    message_type: str
+    sender: str
+    control_id: str
+    occurred_at: int | None
+    partition: int
+    notes: str | None
+    source: str
+    charset: str | None
+    body: bytes
+    reply: Callable[[Receipt], None]
+    """Called once, after the commit that holds the message (or when it failed), on the reactor's thread."""
+    refused: bool = False
+    """A record of something that can't be processed (a framing fault, no header): stored, counted, never mapped."""
+    complete_within: float | None = None
+    """Seconds to wait for documents and postings to be committed too; None: answer when the message is stored."""
+
+
+class Intake(Protocol):
+    """The engine's side of a listener."""
+
+    def take(self, arrival: Arrival) -> None:
+        """Store it with the next group commit, then call its `reply`."""
+
+    @property
+    def open(self) -> bool:
+        """False while the store can't take anything: listeners stop reading instead of piling up."""
+
+
+class Listener(Protocol):
+    """A way in. One object per configured listener."""
+
+    def start(self) -> Deferred[None]:
+        """Open the door; fails with a clear `OSError` when the address is taken."""
+
+    def stop(self) -> Deferred[None]:
+        """Take nothing new, answer what was taken, close; fires when all of it is done."""
+
+    @property
+    def port(self) -> int:
+        """The TCP port that is open (useful when the configured one is 0); 0 where there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListenerContext:
+    """What a listener is made with."""
+
+    name: str
+    settings: Any
+    """An instance of the spec's settings class."""
+    reactor: Any
+    """Twisted's; its zope interfaces say nothing to mypy."""
+    intake: Intake
+    now: Callable[[], int]
+    """Wall clock, µs since 1970 UTC."""
+    organisation: str
+    time_zones: Mapping[str, str]
+    """Facility → IANA time zone."""
+    root: Path
+
+
+@dataclass(frozen=True, slots=True)
+class ListenerSpec:
+    """One kind of listener, named by an entry point ``casecart.listeners``."""
+
+    kind: str
+    about: str
+    settings: type
+    make: Callable[[ListenerContext], Listener]

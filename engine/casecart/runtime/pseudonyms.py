@@ -1,0 +1,42 @@
+"""What stands for the patient's identifiers of one message: tokens in its documents, keys in the ledger."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from casecart.rules import Keys, Tokens
+
+__all__ = ["Pseudonyms"]
+
+
+class Pseudonyms:
+    """Made for one message while it is mapped.
+
+    Args:
+        facility: whose numbers the identifiers are.
+        keys: derives the ledger's keys.
+        tokens: derives tokens.
+    """
+
+    __slots__ = ("_case_keys", "_facility", "_keys", "_tokens", "given")
+
+    def __init__(self, facility: str, keys: Keys, tokens: Tokens) -> None:
+        self._facility, self._keys, self._tokens = facility, keys, tokens
+        self._case_keys: dict[str, bytes] = {}
+        self.given: list[tuple[str, str, str]] = []
+        """(token, kind, value) of every token that was asked for."""
+
+    def token(self, kind: str, value: str) -> str:
+        """The token for a value. The ledger's key is made of the value itself, so that tokens may be renewed."""
+        token = self._tokens.token(self._facility, kind, value)
+        self._case_keys[token] = self._keys.case(self._facility, value)
+        self.given.append((token, kind, value))
+        return token
+
+    def case_key(self, case: str) -> bytes:
+        """The ledger's key of a document's case, which is a token or, if the mapping gives it none, the value."""
+        key = self._case_keys.get(case)
+        if key is None:
+            key = self._case_keys[case] = self._keys.case(self._facility, case)
+        return key

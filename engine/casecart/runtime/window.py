@@ -1,0 +1,127 @@
+"""The window over a destination's outbox: what is in memory, in order per key, and which batch may go next.
+
+Postings of a key go out one after the other: a key is in one batch at a time, and what comes later under it waits. A
+line has at most one unconfirmed posting. Keys are served in the order in which they became free.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from casecart.runtime.states import OPEN
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from casecart.runtime.destination import Posting
+    from casecart.store import Entry
+
+__all__ = ["Batch", "Window", "Work"]
+
+
+@dataclass(slots=True, eq=False)
+class Work:
+    """One row of the ledger with its postings decoded."""
+
+    entry: Entry
+    postings: list[Posting]
+    alone: bool = False
+    """Its postings go out one at a time, to find the one that makes the destination fail."""
+    strikes: int = 0
+    """Failures that can't be the destination's own, because it had answered others in between."""
+    struck_at: int = -1
+    """How many calls the destination had answered when it last failed."""
+
+    @property
+    def open(self) -> int:
+        """How many of its postings are on their way."""
+        return sum(posting.state in OPEN for posting in self.postings)
+
+
+@dataclass(slots=True, eq=False)
+class Batch:
+    """What goes out in one call: postings, each with the work it belongs to."""
+
+    items: list[tuple[Work, Posting]] = field(default_factory=list)
+    keys: list[bytes] = field(default_factory=list)
+
+    @property
+    def postings(self) -> list[Posting]:
+        """The postings in order."""
+        return [posting for _, posting in self.items]
+
+    @property
+    def works(self) -> Iterator[Work]:
+        """Each work once, in order."""
+        return iter({id(work): work for work, _ in self.items}.values())
+
+
+class Window:
+    """Work by key, first in first out per key."""
+
+    def __init__(self) -> None:
+        self._queues: dict[bytes, deque[Work]] = {}
+        self._ready: deque[bytes] = deque()
+        self.size = 0
+        """Works in memory."""
+
+    def add(self, works: Iterable[Work]) -> None:
+        """Put work behind what is there under its key."""
+        for work in works:
+            key = work.entry.order_key
+            queue = self._queues.get(key)
+            if queue is None:
+                self._queues[key] = deque((work,))
+                self._ready.append(key)
+            else:
+                queue.append(work)
+            self.size += 1
+
+    @property
+    def ready(self) -> bool:
+        """Whether a batch could be taken now."""
+        return bool(self._ready)
+
+    def take(self, most: int) -> Batch:
+        """The next batch of at most `most` postings; empty when every key is busy. Its keys are busy until `free`."""
+        batch = Batch()
+        while self._ready and len(batch.items) < most:
+            work = self._queues[self._ready[0]][0]
+            if work.alone and batch.items:
+                break
+            key = self._ready.popleft()
+            batch.keys.append(key)
+            self._fill(batch, self._queues[key], 1 if work.alone else most)
+            if work.alone:
+                break
+        return batch
+
+    @staticmethod
+    def _fill(batch: Batch, queue: deque[Work], most: int) -> None:
+        lines: set[str] = set()
+        for work in queue:
+            if work.alone and batch.items and work is not queue[0]:
+                return
+            for posting in work.postings:
+                if posting.state not in OPEN:
+                    continue
+                if len(batch.items) >= most or posting.line in lines:
+                    return
+                lines.add(posting.line)
+                batch.items.append((work, posting))
+
+    def free(self, keys: Iterable[bytes]) -> list[Work]:
+        """The keys of a batch may go again; gives back the works that are settled and have left the window."""
+        settled = []
+        for key in keys:
+            queue = self._queues[key]
+            while queue and not queue[0].open:
+                settled.append(queue.popleft())
+            if queue:
+                self._ready.append(key)
+            else:
+                del self._queues[key]
+        self.size -= len(settled)
+        return settled

@@ -1,0 +1,242 @@
+"""From an arrival to its answer: the group commit, duplicates, what happens when the store can't."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from casecart.runtime.listener import Arrival, Receipt
+from casecart.runtime.pipeline import Pipeline
+from casecart.store import Change, Message, MessageFilter
+from support.line import Line, dft, new_line
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from casecart.runtime.pipeline import _Mapped
+
+
+@pytest.fixture
+def line(tmp_path: Path, store_url: str) -> Iterator[Line]:
+    made = new_line(tmp_path, store_url)
+    yield made
+    made.stop()
+    assert not made.broken
+
+
+def test_an_arrival_is_answered_only_after_its_commit(line: Line) -> None:
+    line.take(dft("M1"))
+    assert line.replies == []
+    line.settle()
+    assert line.replies == [("M1", Receipt.STORED)]
+
+
+def test_the_bytes_are_stored_as_they_came(line: Line) -> None:
+    body = dft("M1")
+    line.send(body)
+    row = line.store.messages(MessageFilter(), None, 1)[0]
+    message = line.store.message(row.position)
+    assert message is not None
+    assert (message.body, message.outcome, message.control_id) == (body, "processed", "M1")
+
+
+def test_what_arrives_in_one_turn_is_stored_in_the_order_of_its_coming(line: Line) -> None:
+    for number in range(5):
+        line.take(dft(f"M{number}"))
+    line.settle()
+    rows = line.store.messages(MessageFilter(), None, 10)
+    assert [row.control_id for row in reversed(rows)] == [f"M{number}" for number in range(5)]
+
+
+def test_a_resend_is_acknowledged_again_and_does_nothing_else(line: Line) -> None:
+    line.send(dft("M1"), dft("M1"))
+    assert line.replies == [("M1", Receipt.STORED), ("M1", Receipt.DUPLICATE)]
+    assert len(line.store.messages(MessageFilter(), None, 10)) == 1
+    assert sum(line.script.effects.values()) == 1
+    assert line.balance() == (0, 0)
+
+
+def test_a_resend_in_the_same_turn_is_found_too(line: Line) -> None:
+    line.take(dft("M1"))
+    line.take(dft("M1"))
+    line.settle()
+    assert sorted(receipt.value for _, receipt in line.replies) == ["duplicate", "stored"]
+    assert line.balance() == (0, 0)
+
+
+def test_a_resend_among_new_messages_does_not_disturb_them(line: Line) -> None:
+    line.send(dft("M1"))
+    for body in (dft("M2", "V2"), dft("M1"), dft("M3", "V3")):
+        line.take(body)
+    line.settle()
+    assert line.replies[1:] == [("M2", Receipt.STORED), ("M1", Receipt.DUPLICATE), ("M3", Receipt.STORED)]
+    assert sum(line.script.effects.values()) == 3
+    assert line.balance() == (0, 0)
+
+
+def test_a_control_id_used_again_for_other_bytes_is_a_new_message_with_a_flag(line: Line) -> None:
+    line.send(dft("M1"), dft("M1", "V2"), dft("M1", "V3"))
+    rows = line.store.messages(MessageFilter(), None, 10)
+    assert [row.notes for row in reversed(rows)] == [None, "control-id-reused", "control-id-reused"]
+    assert [receipt for _, receipt in line.replies] == [Receipt.STORED] * 3
+
+
+def test_a_refused_arrival_is_a_visible_record_that_nothing_is_made_of(line: Line) -> None:
+    line.take(dft("M1"), refused=True)
+    line.take(dft("M1"), refused=True)
+    line.settle()
+    assert line.outcomes() == {"M1": "refused"}
+    assert len(line.store.messages(MessageFilter(), None, 10)) == 2
+    assert line.script.calls == []
+    assert line.balance() == (0, 0)
+
+
+def test_a_message_that_no_channel_accepts_is_stored_as_unrouted(line: Line) -> None:
+    body = dft("M1").replace(b"DFT^P03", b"ADT^A01")
+    line.journal.take(_arrival(line, body, "ADT^A01"))
+    line.settle()
+    assert line.outcomes() == {"M1": "unrouted"}
+    assert line.balance() == (0, 0)
+
+
+def _arrival(line: Line, body: bytes, message_type: str) -> Arrival:
+    line.take(body)
+    arrival = line.journal._arrivals.pop()
+    arrival.message_type = message_type
+    return arrival
+
+
+def test_messages_beyond_the_time_budget_are_mapped_afterwards(tmp_path: Path, store_url: str) -> None:
+    line = new_line(tmp_path, store_url, budget=0.0)
+    line.take(dft("M1"))
+    line.settle()
+    assert line.at_reply == {"M1": "waiting"}
+    assert line.outcomes() == {"M1": "processed"}
+    assert sum(line.script.effects.values()) == 1
+    assert line.balance() == (0, 0)
+    line.stop()
+
+
+def test_on_complete_is_answered_when_the_work_is_committed(tmp_path: Path, store_url: str) -> None:
+    line = new_line(tmp_path, store_url, budget=0.0)
+    line.take(dft("M1"), complete_within=30.0)
+    line.settle()
+    assert line.replies == [("M1", Receipt.STORED)]
+    assert line.at_reply == {"M1": "processed"}
+    line.stop()
+
+
+def test_on_complete_is_answered_as_stored_when_its_time_is_up(tmp_path: Path, store_url: str) -> None:
+    line = new_line(tmp_path, store_url)
+    line.crash()
+    line = Line(tmp_path, store_url).start()  # careful after the unclean stop: messages are stored first
+    line.backlog.end()  # and nobody maps them now
+    line.take(dft("M1"), complete_within=3.0)
+    line.wait(2)
+    assert line.replies == []
+    line.wait(2)
+    assert line.replies == [("M1", Receipt.LATE)]
+    line.store.close()
+
+
+def test_a_full_disk_is_not_acknowledged_and_everything_goes_on_when_there_is_room(tmp_path: Path) -> None:
+    line = new_line(tmp_path, f"sqlite:///{tmp_path}/casecart.db")
+    line.send(dft("M0", "V0"))
+    pages = line.store._connection.execute("pragma page_count").fetchone()[0]  # type: ignore[attr-defined]
+    line.store._connection.execute(f"pragma max_page_count = {pages}")  # type: ignore[attr-defined]
+    line.take(dft("M1", "V1", lines=["1|CG|" + "A" * 400_000 + "|1|OR"]))
+    line.settle()
+    assert line.replies[-1] == ("M1", Receipt.NOT_STORED)
+    assert [line.journal.open] == [False]
+    line.store._connection.execute("pragma max_page_count = 1000000")  # type: ignore[attr-defined]
+    line.wait(2)
+    assert [line.journal.open] == [True]
+    line.send(dft("M2", "V2"))
+    assert line.replies[-1] == ("M2", Receipt.STORED)
+    assert line.outcomes() == {"M0": "processed", "M2": "processed"}
+    assert line.balance() == (0, 0)
+    line.stop()
+
+
+class Faulty(Pipeline):
+    """Has a fault of the engine for one message."""
+
+    def _map(self, message: Message) -> _Mapped:
+        if message.control_id == "BAD":
+            raise ZeroDivisionError
+        return super()._map(message)
+
+
+def test_a_fault_of_the_engine_puts_one_message_aside_and_no_other(tmp_path: Path, store_url: str) -> None:
+    line = new_line(tmp_path, store_url, pipeline_class=Faulty)
+    for body in (dft("M1", "V1"), dft("BAD", "V2"), dft("M2", "V3")):
+        line.take(body)
+    line.settle()
+    assert line.outcomes() == {"M1": "processed", "BAD": "quarantined", "M2": "processed"}
+    assert [held.code for held in line.store.holds()] == ["engine-fault"]
+    assert line.balance() == (0, 0)
+    line.stop()
+
+
+class DiedError(BaseException):
+    """Stands for the death of the process."""
+
+
+class Deadly(Pipeline):
+    """Dies of one message."""
+
+    def process(self, messages: Sequence[Message], change: Change, until: float | None = None) -> list[object]:  # type: ignore[override]  # only passed through
+        if any(message.control_id == "DEADLY" for message in messages):
+            raise DiedError
+        return super().process(messages, change, until)  # type: ignore[return-value]  # as above
+
+
+def test_a_message_that_kills_the_engine_is_put_aside_after_three_deaths(tmp_path: Path, store_url: str) -> None:
+    line = new_line(tmp_path, store_url, pipeline_class=Deadly)
+    line.take(dft("DEADLY", "V9"))
+    with pytest.raises(DiedError):
+        line.settle()
+    assert line.outcomes() == {}  # it was never stored, so never acknowledged: the sender sends it again
+    line.crash()
+    deaths = 0
+    while True:
+        line = Line(tmp_path, store_url, pipeline_class=Deadly)
+        try:
+            line.start()
+            if not deaths:
+                line.take(dft("M1", "V1"))
+                line.take(dft("DEADLY", "V9"))
+                line.take(dft("M2", "V2"))
+            line.wait(1)
+            break
+        except DiedError:
+            deaths += 1
+            line.crash()
+            assert deaths < 10
+    assert deaths == 3
+    assert line.outcomes() == {"M1": "processed", "DEADLY": "quarantined", "M2": "processed"}
+    assert line.balance() == (0, 0)
+    line.stop()
+
+
+def test_after_an_unclean_stop_messages_are_stored_before_they_are_mapped(tmp_path: Path, store_url: str) -> None:
+    line = new_line(tmp_path, store_url)
+    line.crash()
+    line = Line(tmp_path, store_url).start()
+    line.take(dft("M1"))
+    line.wait(1)
+    assert line.at_reply == {"M1": "waiting"}
+    assert line.outcomes() == {"M1": "processed"}
+    line.stop()
+
+
+def test_after_a_clean_stop_messages_are_mapped_with_the_commit_again(tmp_path: Path, store_url: str) -> None:
+    line = new_line(tmp_path, store_url)
+    line.stop()
+    line = Line(tmp_path, store_url).start()
+    line.take(dft("M1"))
+    line.settle()
+    assert line.at_reply == {"M1": "processed"}
+    line.stop()
