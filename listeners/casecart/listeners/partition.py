@@ -1,0 +1,73 @@
+"""The value that decides a message's partition, cut from its bytes before anything is parsed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+from zlib import crc32
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from casecart.formats.hl7v2 import Delimiters, Header
+
+__all__ = ["FORM", "PARTITIONS", "PATH", "Partition"]
+
+PARTITIONS: Final = 64
+
+PATH: Final = r"[A-Z][A-Z0-9]{2}-[1-9][0-9]{0,2}(\.[1-9][0-9]?)?"
+"""What a partition path looks like: the first segment of its kind, a field, perhaps a component."""
+
+FORM: Final = "a path such as PV1-19.1, without [ ] and occurrences"
+
+
+class Partition:
+    """Finds the partition of a message.
+
+    Args:
+        paths: in the form of `PATH`. The first that has a value decides: messages with the same value come one after
+            the other.
+    """
+
+    def __init__(self, paths: Iterable[str]) -> None:
+        self._paths = tuple(map(_parsed, paths))
+        # For the usual separator what is looked for is ready; others are put together when they come.
+        self._ready = self._sought(b"|")
+
+    def of(self, body: bytes, header: Header, otherwise: int) -> int:
+        """A number from 0 to 63.
+
+        Args:
+            body: the message.
+            header: its own.
+            otherwise: the partition of a message that has no value at any of the paths.
+        """
+        separator = header.separator
+        for mark, field, component in self._ready if separator == b"|" else self._sought(separator):
+            at = body.find(mark)
+            if at < 0 and (b"\n" not in body or (at := body.find(b"\n" + mark[1:])) < 0):
+                continue
+            begin = at + 5
+            end = body.find(b"\r", begin)
+            fields = (body[begin:end] if end >= 0 else body[begin:]).split(separator, field)
+            if len(fields) < field:
+                continue
+            value = fields[field - 1]
+            if value and (value := _part(value, component, header.delimiters)) and value != b'""':
+                return crc32(value) % PARTITIONS
+        return otherwise
+
+    def _sought(self, separator: bytes) -> tuple[tuple[bytes, int, int], ...]:
+        return tuple((b"\r" + segment + separator, field, component) for segment, field, component in self._paths)
+
+
+def _parsed(path: str) -> tuple[bytes, int, int]:
+    segment, _, place = path.partition("-")
+    field, _, component = place.partition(".")
+    return segment.encode("ascii"), int(field), int(component or 1)
+
+
+def _part(field: bytes, component: int, delimiters: Delimiters) -> bytes:
+    """A component of the first repetition; a line feed ends the segment as well."""
+    first = field.partition(delimiters.repetition.encode())[0].partition(b"\n")[0]
+    parts = first.split(delimiters.component.encode(), component)
+    return parts[component - 1].strip() if len(parts) >= component else b""

@@ -1,0 +1,205 @@
+"""Peers: which sender a message is from, and what is particular about it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, Literal
+from zlib import crc32
+from zoneinfo import ZoneInfo, available_timezones
+
+from casecart.formats.hl7v2 import codec
+from casecart.listeners.moment import Stamp
+from casecart.listeners.partition import PARTITIONS
+from casecart.workspace import Declared, Duration, Finding, Text, declared, key
+from casecart.workspace.findings import did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from casecart.formats.hl7v2 import Header
+
+__all__ = ["Acknowledge", "Match", "Peer", "Peers", "Sender", "unreachable"]
+
+
+@declared(name="match", about="What the header of a peer's messages says. All that is given must be there.")
+class Match(Declared):
+    """What the header of a peer's messages says; the first component of a field is enough."""
+
+    msh_3: Text | None = key(
+        about="The sending application.", example="ORSYS", default=None, written="MSH-3", pattern="[ -~]+"
+    )
+    msh_4: Text | None = key(
+        about="The sending facility.", example="NORTH", default=None, written="MSH-4", pattern="[ -~]+"
+    )
+    msh_5: Text | None = key(
+        about="The receiving application.", example="CASECART", default=None, written="MSH-5", pattern="[ -~]+"
+    )
+    msh_6: Text | None = key(
+        about="The receiving facility.", example="MERCY", default=None, written="MSH-6", pattern="[ -~]+"
+    )
+
+    @property
+    def conditions(self) -> tuple[tuple[int, bytes], ...]:
+        """(which of MSH-3 to MSH-6, counted from 0; what it says)."""
+        fields = (self.msh_3, self.msh_4, self.msh_5, self.msh_6)
+        return tuple((index, said.encode("ascii")) for index, said in enumerate(fields) if said is not None)
+
+    def check(self) -> Iterable[Finding]:
+        """Something is given: a peer that matches all messages knows nobody."""
+        if not self.conditions:
+            words = "a peer is told by its header: give MSH-3 and MSH-4 at best"
+            yield Finding(self.place, "error", "one-of", words)
+
+
+@declared(name="acknowledge", about="How messages are answered, and when.", shorthand="when")
+class Acknowledge(Declared):
+    """How messages are answered, and when."""
+
+    mode: Literal["auto", "original", "enhanced", "none"] = key(
+        about=(
+            "`auto` does as MSH-15 and MSH-16 of a message ask; `original` answers AA, AE or AR whatever they say, "
+            "`enhanced` CA, CE or CR; `none` never answers."
+        ),
+        example="original",
+        default="auto",
+    )
+    when: Literal["on_store", "on_complete"] = key(
+        about=(
+            "`on_store` answers when the message is safely stored. `on_complete` waits until its documents and "
+            "postings are as well, for senders that must not go on before; it never waits for a destination."
+        ),
+        example="on_complete",
+        default="on_store",
+    )
+    within: Duration = key(
+        about=(
+            "With `on_complete`: after this time a message that is stored and not yet through is answered as stored."
+        ),
+        example="10s",
+        default="30s",
+        minimum="1s",
+        maximum="10m",
+    )
+    not_stored: Literal["close", "error"] = key(
+        about=(
+            "What a sender is told while messages can't be stored: `close` answers nothing and closes the connection, "
+            "so that every sender keeps its message; `error` answers AE or CE, for senders known to send again then."
+        ),
+        example="error",
+        default="close",
+    )
+
+
+@declared(name="peer", about="A sender that a listener knows.")
+class Peer(Declared):
+    """A sender that a listener knows."""
+
+    match: Match = key(about="How its messages are told from others.", example="{MSH-3: ORSYS, MSH-4: NORTH}")
+    facility: Text = key(about="The site that it speaks for.", example="NORTH", names="facility")
+    time_zone: Text | None = key(
+        about="The zone of the times that it sends without one; if absent, the facility's.",
+        example="America/Denver",
+        default=None,
+    )
+    charset: Text | None = key(
+        about="The character set that it really sends in, whatever MSH-18 says; a name of HL7 table 0211.",
+        example="8859/1",
+        default=None,
+    )
+    acknowledge: Acknowledge | None = key(
+        about="How this peer is answered, in place of the listener's `acknowledge` as a whole.",
+        example="{mode: enhanced}",
+        default=None,
+    )
+
+    def check(self) -> Iterable[Finding]:
+        """Zone and character set exist."""
+        if self.time_zone is not None and self.time_zone not in (known := available_timezones()):
+            words = f"'{self.time_zone}' is not a time zone; write one such as America/Chicago or Europe/Berlin"
+            suggestion = did_you_mean(self.time_zone, known)
+            yield Finding(self.at("time_zone"), "error", "unknown-value", words, suggestion)
+        if self.charset is not None and codec(self.charset) is None:
+            words = f"'{self.charset}' is not a character set known here; write one such as 8859/1 or UNICODE UTF-8"
+            yield Finding(self.at("charset"), "error", "unknown-value", words)
+
+
+def unreachable(peers: Mapping[str, Peer]) -> Iterable[Finding]:
+    """Peers that never come up, since one before them takes all of their messages."""
+    before: list[tuple[str, set[tuple[int, bytes]]]] = []
+    for name, peer in peers.items():
+        conditions = set(peer.match.conditions)
+        for other, its in before:
+            if its <= conditions:
+                words = f"all messages of the peer '{name}' match '{other}', which stands before it"
+                yield Finding(peer.match.place, "error", "bad-value", words)
+                break
+        before.append((name, conditions))
+
+
+class Sender:
+    """A peer as the way of a message needs it.
+
+    Attributes:
+        known: False for the one that stands for all who are no peer.
+        partition: of its messages that have no value at the listener's paths.
+        stamp: writes the time of our answers by its clock.
+    """
+
+    __slots__ = (
+        "charset",
+        "complete_within",
+        "facility",
+        "known",
+        "mode",
+        "name",
+        "partition",
+        "stamp",
+        "tell_not_stored",
+        "zone",
+    )
+
+    def __init__(self, name: str, facility: str, zone: str, charset: str | None, acknowledge: Acknowledge) -> None:
+        self.name = name
+        self.known = bool(name)
+        self.facility = facility
+        self.zone = ZoneInfo(zone)
+        self.charset = charset
+        self.mode = acknowledge.mode
+        self.complete_within = acknowledge.within if acknowledge.when == "on_complete" else None
+        self.tell_not_stored = acknowledge.not_stored == "error"
+        self.partition = crc32(name.encode()) % PARTITIONS
+        self.stamp = Stamp(self.zone)
+
+
+class Peers:
+    """Tells the sender of a message.
+
+    Args:
+        peers: by name; the first that matches is taken.
+        acknowledge: how those are answered that say nothing of their own, and those who are no peer.
+        time_zones: facility → zone.
+    """
+
+    def __init__(self, peers: Mapping[str, Peer], acknowledge: Acknowledge, time_zones: Mapping[str, str]) -> None:
+        self.nobody: Final = Sender("", "", "UTC", None, acknowledge)
+        self._known = [
+            (
+                peer.match.conditions,
+                Sender(
+                    str(name),
+                    str(peer.facility),
+                    peer.time_zone or time_zones[peer.facility],
+                    None if peer.charset is None else str(peer.charset),
+                    peer.acknowledge or acknowledge,
+                ),
+            )
+            for name, peer in peers.items()
+        ]
+
+    def of(self, header: Header) -> Sender:
+        """The sender of a message by its header; `nobody` if it is no peer."""
+        split = header.delimiters.component.encode("ascii")
+        said = [(field.strip(), field.split(split, 1)[0].strip()) for field in header.fields[2:6]]
+        for conditions, sender in self._known:
+            if all(value in said[index] for index, value in conditions):
+                return sender
+        return self.nobody

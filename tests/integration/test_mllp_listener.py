@@ -1,0 +1,240 @@
+"""The MLLP listener over real sockets, with python-hl7 as the sender that nobody here wrote."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+import time
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import hl7
+import pytest
+from hl7.client import MLLPClient
+from hl7.mllp import open_hl7_connection
+
+from casecart.formats.mllp import Framer, frame
+from casecart.listeners.mllp import MllpListener
+from casecart.runtime.listener import ListenerContext, Receipt
+from support.listening import Intake, message, mllp_settings
+from support.reactor import in_reactor, reactor
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from casecart.listeners.mllp import MllpSettings
+    from casecart.runtime.listener import Arrival
+
+
+class Turn(Intake):
+    """Answers at the end of the turn, as a group commit does; from `fail` on nothing is stored."""
+
+    def __init__(self) -> None:
+        super().__init__(None)
+        self.fail = False
+
+    def take(self, arrival: Arrival) -> None:
+        """Remember it, and answer it soon."""
+        super().take(arrival)
+        reactor.callLater(0, arrival.reply, Receipt.NOT_STORED if self.fail else Receipt.STORED)
+
+
+def context(intake: Intake, settings: MllpSettings, *, name: str = "or-mllp") -> ListenerContext:
+    """What the engine would make a listener with."""
+    return ListenerContext(
+        name=name,
+        settings=settings,
+        reactor=reactor,
+        intake=intake,
+        now=lambda: time.time_ns() // 1000,
+        organisation="MERCY",
+        time_zones={"NORTH": "America/Chicago"},
+        root=Path(),
+    )
+
+
+@contextmanager
+def listening(intake: Intake, settings: MllpSettings | None = None) -> Iterator[MllpListener]:
+    """An open port."""
+    listener = MllpListener(context(intake, settings or mllp_settings()))
+    in_reactor(listener.start)
+    try:
+        yield listener
+    finally:
+        in_reactor(listener.stop)
+
+
+def connected(listener: MllpListener) -> closing[socket.socket]:
+    """A plain socket, for what no library would send."""
+    return closing(socket.create_connection(("127.0.0.1", listener.port), timeout=10))
+
+
+def received(connection: socket.socket, count: int) -> list[bytes]:
+    """So many answers."""
+    framer = Framer(1_000_000)
+    answers: list[bytes] = []
+    while len(answers) < count:
+        data = connection.recv(65_536)
+        assert data, f"closed after {len(answers)} of {count} answers"
+        answers += [answer for answer in framer.feed(data) if isinstance(answer, bytes)]
+    return answers
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Waits until something that another thread does is done."""
+    end = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.005)
+
+
+def test_python_hl7s_blocking_client_gets_its_acknowledgements() -> None:
+    intake = Turn()
+    with listening(intake) as listener, MLLPClient("127.0.0.1", listener.port) as client:
+        for number in range(20):
+            answer = hl7.parse(client.send_message(message(f"M{number}")).strip(b"\x0b\x1c\r").decode() + "\r")
+            assert (str(answer["MSA.F1"]), str(answer["MSA.F2"])) == ("AA", f"M{number}")
+            assert str(answer["MSH.F3"]) == "CASECART"
+            assert str(answer["MSH.F5"]) == "ORSYS"
+    assert intake.control_ids == [f"M{number}" for number in range(20)]
+
+
+def test_python_hl7s_asynchronous_client_gets_its_acknowledgements_in_order() -> None:
+    async def exchange(port: int) -> list[str]:
+        reader, writer = await open_hl7_connection("127.0.0.1", port, encoding="utf-8")
+        for number in range(50):
+            writer.writemessage(hl7.parse(message(f"M{number}").decode()))
+        await writer.drain()
+        answers = [await reader.readmessage() for _ in range(50)]
+        writer.close()
+        await writer.wait_closed()
+        return [str(answer["MSA.F2"]) for answer in answers]
+
+    intake = Turn()
+    with listening(intake) as listener:
+        assert asyncio.run(exchange(listener.port)) == [f"M{number}" for number in range(50)]
+    assert len(intake.arrivals) == 50
+
+
+def test_python_hl7s_answer_to_our_answer_is_what_we_meant() -> None:
+    # The other way round: what we make is taken in by a parser of somebody else's, in each version's form.
+    intake = Turn()
+    with listening(intake) as listener, MLLPClient("127.0.0.1", listener.port) as client:
+        for version, codes in {"2.3": "", "2.5.1": "103", "2.8.2": "103"}.items():
+            body = message("1", header=[(3, "SOMEBODY"), (12, version)])
+            answer = hl7.parse(client.send_message(body).strip(b"\x0b\x1c\r").decode() + "\r")
+            assert str(answer["MSA.F1"]) == "AR"
+            assert str(answer["ERR.F3"] if codes else "").split("^")[0] == codes
+
+
+def test_many_connections_with_many_messages_each_get_every_answer_in_order() -> None:
+    intake = Turn()
+    with listening(intake) as listener:
+        sockets = [socket.create_connection(("127.0.0.1", listener.port), timeout=10) for _ in range(20)]
+        for index, connection in enumerate(sockets):
+            connection.sendall(b"".join(frame(message(f"{index}-{number}")) for number in range(100)))
+        for index, connection in enumerate(sockets):
+            answers = received(connection, 100)
+            assert [answer.split(b"|")[-1].strip() for answer in answers] == [
+                f"{index}-{number}".encode() for number in range(100)
+            ]
+            connection.close()
+    assert len(intake.arrivals) == 2000
+
+
+def test_a_frame_in_single_bytes_comes_through() -> None:
+    with listening(Turn()) as listener, connected(listener) as connection:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for byte in frame(message("1")):
+            connection.sendall(bytes([byte]))
+        assert received(connection, 1)[0].endswith(b"MSA|AA|1\r")
+
+
+def test_a_half_closing_sender_gets_its_answer() -> None:
+    with listening(Turn()) as listener, connected(listener) as connection:
+        connection.sendall(frame(message("1")))
+        connection.shutdown(socket.SHUT_WR)
+        assert received(connection, 1)[0].endswith(b"MSA|AA|1\r")
+        assert connection.recv(1) == b""
+
+
+def test_a_connection_reset_in_a_message_leaves_a_record_and_others_go_on() -> None:
+    intake = Turn()
+    with listening(intake) as listener, connected(listener) as other:
+        bad = socket.create_connection(("127.0.0.1", listener.port), timeout=10)
+        bad.sendall(b"\x0b" + message("1")[:50])
+        time.sleep(0.05)
+        bad.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        bad.close()
+        until(lambda: bool(intake.arrivals))
+        assert (intake.last.notes, intake.last.body) == ("truncated", message("1")[:50])
+        other.sendall(frame(message("2")))
+        assert received(other, 1)[0].endswith(b"MSA|AA|2\r")
+
+
+def test_nothing_stored_means_no_answer_and_a_closed_connection() -> None:
+    intake = Turn()
+    with listening(intake) as listener, connected(listener) as connection:
+        connection.sendall(frame(message("1")))
+        assert len(received(connection, 1)) == 1
+        intake.fail = True
+        connection.sendall(frame(message("2")))
+        assert connection.recv(1) == b""
+        intake.fail = False
+        with connected(listener) as again:
+            again.sendall(frame(message("2")))
+            assert received(again, 1)[0].endswith(b"MSA|AA|2\r")
+
+
+def test_a_sender_that_never_reads_is_held_up_and_the_answers_kept_for_it_are_bounded() -> None:
+    intake = Turn()
+    with listening(intake) as listener, connected(listener) as other:
+        bad = socket.socket()
+        bad.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        bad.connect(("127.0.0.1", listener.port))
+        bad.settimeout(1)
+        data = frame(message("1"))
+        with pytest.raises(TimeoutError):
+            bad.sendall(data * 1_000_000)
+        taken = len(intake.arrivals)
+        time.sleep(0.2)
+        assert len(intake.arrivals) == taken
+        other.sendall(frame(message("2")))
+        assert received(other, 1)[0].endswith(b"MSA|AA|2\r")
+        bad.close()
+
+
+def test_a_large_frame_comes_through_and_a_larger_one_doesnt() -> None:
+    intake = Turn()
+    with listening(intake) as listener, connected(listener) as connection:
+        large = message("1", segments=["NTE|1||" + "x" * 9_000_000])
+        connection.sendall(frame(large))
+        assert received(connection, 1)[0].endswith(b"MSA|AA|1\r")
+        assert intake.last.body == large
+        # Its bytes are read to the limit and no further: the sender finds the connection closed.
+        with pytest.raises((ConnectionResetError, BrokenPipeError)):
+            connection.sendall(b"\x0b" + b"x" * 100_000_000)
+        until(lambda: intake.last.notes == "too-large")
+
+
+def test_an_address_that_is_taken_is_named() -> None:
+    with listening(Turn()) as listener:
+        second = MllpListener(context(Turn(), mllp_settings(port=listener.port), name="lab"))
+        with pytest.raises(OSError, match=rf"lab can't listen on 127.0.0.1:{listener.port}: Address already in use"):
+            in_reactor(second.start)
+
+
+def test_stopping_answers_what_was_taken_and_closes_the_port() -> None:
+    intake = Intake(None)
+    with listening(intake) as listener, connected(listener) as connection:
+        port = listener.port
+        connection.sendall(frame(message("1")))
+        until(lambda: bool(intake.arrivals))
+        reactor.callFromThread(reactor.callLater, 0.2, intake.arrivals[0].reply, Receipt.STORED)
+        in_reactor(listener.stop)
+        assert received(connection, 1)[0].endswith(b"MSA|AA|1\r")
+        assert connection.recv(1) == b""
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", port), timeout=10)
