@@ -31,8 +31,6 @@ def _walk() -> list[str]:
     listed = []
     for folder, below, names in os.walk(ROOT):
         here = Path(folder).relative_to(ROOT)
-        below[:] = [
-            name for name in below if name not in NOT_OURS and (here / name == Path(".ci") or name[0] != ".")
-        ]
+        below[:] = [name for name in below if name not in NOT_OURS and (here / name == Path(".ci") or name[0] != ".")]
         listed += [str(here / name) for name in names]
     return listed

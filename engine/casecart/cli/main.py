@@ -1,0 +1,111 @@
+"""`casecart`: finds the command, runs it, and makes of whatever goes wrong one line and an exit code."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import sys
+from typing import TYPE_CHECKING, NamedTuple, NoReturn, cast
+
+import click
+
+from casecart.cli.exit import Exit
+from casecart.cli.text import examples
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["COMMANDS", "casecart", "main", "run"]
+
+
+class Listed(NamedTuple):
+    """A command: the module it is in, and what the list of commands says of it."""
+
+    module: str
+    about: str
+
+
+# So that `casecart --help` needn't load them: some bring the reactor, and some the database's drivers.
+COMMANDS = {
+    "init": Listed("init", "Make a new workspace that runs."),
+    "check": Listed("check", "Find everything that is wrong in a workspace."),
+    "run": Listed("run", "Run the engine on a workspace."),
+    "send": Listed("send", "Send HL7 messages over MLLP, and show how they were answered."),
+    "messages": Listed("messages", "List the messages that came, newest first."),
+    "message": Listed("message", "Show one message and all that was made of it."),
+    "status": Listed("status", "Show what waits where and why, and whether all is accounted for."),
+    "pause": Listed("pause", "Send nothing more to a destination, for now."),
+    "resume": Listed("resume", "Send to a destination again."),
+    "migrate": Listed("migrate", "Make the store's tables, or bring them up to this version."),
+}
+
+
+class _Commands(click.Group):
+    """The commands above, each loaded when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
+        listed = COMMANDS.get(cmd_name)
+        if listed is None:
+            return None
+        return cast("click.Command", importlib.import_module(f"casecart.cli.{listed.module}").command)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            near = difflib.get_close_matches(args[0], COMMANDS, n=1)
+            meant = f" Did you mean '{near[0]}'?" if near else ""
+            ctx.fail(f"There is no command '{args[0]}'.{meant}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, listed.about) for name, listed in COMMANDS.items()])
+
+
+@click.group(
+    cls=_Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog=examples(
+        ("casecart init ws", "a workspace with a channel, a mapping and samples"),
+        ("cd ws && casecart run", "takes messages on port 2575"),
+        ("casecart send samples/hl7v2/dft-hip-stem.hl7", "in another terminal"),
+        ("casecart messages", "what became of it"),
+    )
+    + "\n\n\b\nExit codes:\n"
+    "  0 fine                      1 findings, not accepted, not found   2 usage\n"
+    "  3 workspace unusable        4 store unavailable or in use         5 network\n"
+    "  70 a fault of casecart's    130 interrupted",
+)
+@click.version_option(package_name="casecart", message="%(prog)s %(version)s")
+def casecart() -> None:
+    """An HL7/FHIR interface engine: what was used on a patient becomes inventory postings.
+
+    Every command explains itself, with examples: casecart COMMAND --help
+    """
+
+
+def main() -> NoReturn:
+    """The entry point."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Runs one command; gives its exit code. Nothing but a fault of Python's own leaves it as an exception."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")  # a name in a message must not break an ASCII terminal
+    try:
+        code = casecart.main(args=list(arguments), prog_name="casecart", standalone_mode=False)
+    except click.Abort:
+        return Exit.INTERRUPTED
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except Exception as error:  # noqa: BLE001 - each is explained, and none shown as a traceback
+        # Loaded only now: it knows the errors of every room.
+        return int(importlib.import_module("casecart.cli.failure").told(error))
+    return int(code or Exit.FINE)

@@ -1,0 +1,138 @@
+"""`casecart messages`: the message list."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import click
+
+from casecart.cli.desk import at_desk
+from casecart.cli.exit import Exit
+from casecart.cli.options import as_json, json_option, workspace_option
+from casecart.cli.text import examples, local, table, zone_of
+from casecart.commands import OUTCOMES, ListMessages
+
+if TYPE_CHECKING:
+    from datetime import tzinfo
+    from pathlib import Path
+
+    from casecart.commands import MessagePage
+    from casecart.store import Outcome
+
+__all__ = ["command", "message_table", "since"]
+
+_AGO = re.compile(r"(\d{1,6})(s|m|min|h|d|w)")
+_UNITS = {"s": 1, "m": 60, "min": 60, "h": 3_600, "d": 86_400, "w": 604_800}
+
+
+@click.command(
+    name="messages",
+    epilog=examples(
+        ("casecart messages", "the newest"),
+        ("casecart messages --outcome quarantined --since 2d", "what was put aside in two days"),
+        ("casecart messages --control-id MSG00042 --json", "for a program"),
+    ),
+)
+@click.option("--outcome", type=click.Choice(OUTCOMES), help="Only with this outcome.")
+@click.option("--listener", help="Only from this listener.")
+@click.option("--facility", help="Only of this facility.")
+@click.option(
+    "--type", "message_type", metavar="TYPE^EVENT", help="Only of this type, such as 'DFT^P03' (quote the ^)."
+)
+@click.option("--control-id", help="Only with this control id (MSH-10).")
+@click.option(
+    "--since",
+    "since_text",
+    metavar="WHEN",
+    help="Only since then: 90s, 30m, 2h, 3d; or 2026-11-03, '2026-11-03 14:30'.",
+)
+@click.option(
+    "--before", type=click.IntRange(min=1), metavar="POSITION", help="Only below this position: the next page."
+)
+@click.option("--limit", type=click.IntRange(1, 1000), default=25, show_default=True, help="How many.")
+@json_option
+@workspace_option
+def command(
+    *,
+    root: Path,
+    outcome: Outcome | None,
+    listener: str | None,
+    facility: str | None,
+    message_type: str | None,
+    control_id: str | None,
+    since_text: str | None,
+    before: int | None,
+    limit: int,
+    json: bool,
+) -> int:
+    """List the messages that came, newest first.
+
+    A message that came again with the same bytes is counted (see `casecart status`) and not listed. Times are in the
+    time zone of the facilities when they share one, else in UTC; a WHEN without a zone is read in the same. In JSON,
+    times are in UTC.
+    """
+    with at_desk(root) as desk:
+        zone_name, zone = zone_of(desk.site.time_zones)
+        start = since(since_text, zone, datetime.now(UTC)) if since_text is not None else None
+        wanted = ListMessages(
+            outcome=outcome,
+            listener=listener,
+            facility=facility,
+            message_type=message_type,
+            control_id=control_id,
+            since=start,
+            before=before,
+            limit=limit,
+        )
+        page = desk.ask(wanted)
+    if json:
+        click.echo(as_json(page))
+        return Exit.FINE
+    if not page.messages:
+        click.echo("No message came yet." if wanted == ListMessages(limit=limit) else "No message fits.")
+        return Exit.FINE
+    for line in message_table(page, zone_name, zone):
+        click.echo(line)
+    if page.before is not None:
+        click.echo(f"There are older ones: add --before {page.before}")
+    return Exit.FINE
+
+
+def message_table(page: MessagePage, zone_name: str, zone: tzinfo) -> list[str]:
+    """The list as a table."""
+    header = ("POSITION", f"TIME ({zone_name})", "LISTENER", "TYPE", "CONTROL ID", "OUTCOME", "NOTES")
+    rows = [
+        (
+            str(line.position),
+            local(line.recorded_at, zone),
+            line.listener,
+            line.message_type or "-",
+            line.control_id or "-",
+            line.outcome,
+            " ".join(line.notes),
+        )
+        for line in page.messages
+    ]
+    return table(header, rows, right={0})
+
+
+def since(text: str, zone: tzinfo, now: datetime) -> datetime:
+    """When a person means. Raises `click.BadParameter`.
+
+    Args:
+        text: a span back from now, or a date with or without a time.
+        zone: of a time that names none.
+        now: the present.
+    """
+    ago = _AGO.fullmatch(text.strip())
+    try:
+        if ago is not None:
+            return now - timedelta(seconds=int(ago[1]) * _UNITS[ago[2]])
+        at = datetime.fromisoformat(text.strip())
+        return at if at.tzinfo is not None else at.replace(tzinfo=zone)
+    except (ValueError, OverflowError):
+        raise click.BadParameter(
+            f"'{text}' is not a time; write 90s, 30m, 2h, 3d, 2026-11-03 or '2026-11-03 14:30'", param_hint="--since"
+        ) from None

@@ -1,0 +1,187 @@
+"""`casecart run`: the engine as a process, from its start to the signal that ends it."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import os
+import signal
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from casecart.cli.desk import named_from_here
+from casecart.cli.exit import Exit
+from casecart.cli.failure import Stop, explained, told
+from casecart.cli.options import directory_argument
+from casecart.cli.text import examples, printable
+from casecart.commands import bring_up_store, load_workspace, opened, read_site
+from casecart.runtime import Engine
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from twisted.internet.base import ReactorBase
+    from twisted.python.failure import Failure
+
+    from casecart.store import Store, StoreBroken
+    from casecart.workspace import Workspace
+
+__all__ = ["EngineProcess", "command", "install_reactor"]
+
+log = logging.getLogger("casecart")
+
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+_BY_SIGNAL = 128
+"""Added to a signal's number, it is the exit code of a process that the signal ended."""
+
+
+@click.command(
+    name="run",
+    epilog=examples(
+        ("casecart run", "the workspace in this folder, until Ctrl-C"),
+        ("casecart run /srv/casecart", "another one"),
+        ("casecart check && casecart run", ""),
+    ),
+)
+@directory_argument
+def command(directory: Path | None, root: Path) -> int:
+    """Run the engine on a workspace.
+
+    Refuses a workspace that has errors (see `casecart check`), brings the store up, opens the listeners and works until
+    SIGTERM or Ctrl-C. Then it takes nothing new, answers what it has taken, sees what is on its way to its end and
+    exits with 0; a second signal ends it at once. Nothing that was acknowledged is lost either way.
+
+    What is open goes to stdout, what the engine has to say to stderr: a line when trouble begins and one when it ends.
+    """
+    root = directory or root
+    with named_from_here(root):
+        return _run(root)
+
+
+def _run(root: Path) -> int:
+    reactor = install_reactor()
+    _log_to_stderr()
+    workspace = load_workspace(root)
+    place = bring_up_store(root)
+    with opened(read_site(root), "engine") as store:
+        return EngineProcess(workspace, store, reactor, place).run()
+
+
+def install_reactor() -> ReactorBase:
+    """Twisted's reactor, on epoll where the system has it, with a clock that nobody can set."""
+    if "twisted.internet.reactor" not in sys.modules:
+        try:
+            importlib.import_module("twisted.internet.epollreactor").install()
+        except ImportError:  # macOS, BSD: the system's default
+            importlib.import_module("twisted.internet.default").install()
+    reactor: Any = importlib.import_module("twisted.internet.reactor")
+    reactor.seconds = time.monotonic  # by the wall clock, a clock set back would freeze every timer
+    return reactor  # type: ignore[no-any-return]  # the module is replaced by the reactor when it is installed
+
+
+class EngineProcess:
+    """Runs one engine in this process.
+
+    Args:
+        workspace: without errors.
+        store: opened for an engine.
+        reactor: not running yet.
+        place: where the store is, to show.
+    """
+
+    def __init__(self, workspace: Workspace, store: Store, reactor: ReactorBase, place: str) -> None:
+        self._workspace, self._reactor, self._place = workspace, reactor, place
+        self._engine = Engine(workspace=workspace, store=store, reactor=reactor, failed=_broken)
+        self._code = Exit.FINE
+        self._started = False
+        self._stopping = False
+
+    def run(self) -> int:
+        """Until a signal; gives the exit code."""
+        self._reactor.callWhenRunning(self._start)
+        self._reactor.run()
+        return self._code
+
+    def _start(self) -> None:
+        for number in _SIGNALS:
+            signal.signal(number, self._signalled)
+        self._engine.start().addCallbacks(self._opened, self._failed).addErrback(self._failed)
+
+    def _opened(self, _: object) -> None:
+        self._started = True
+        organisation = printable(str(self._workspace.engine.organisation))
+        click.echo(f"casecart runs for {organisation}; store: {printable(self._place)}")
+        for name, listener in self._engine.listeners.items():
+            component = self._workspace.engine.listeners[name]
+            interface = getattr(component.settings, "interface", "")
+            where = f"{f'[{interface}]' if ':' in interface else interface}:{listener.port}" if listener.port else ""
+            click.echo(f"{name} listens{f' on {where}' if where else ''} ({component.kind})")
+        for name, dispatcher in self._engine.dispatchers.items():
+            paused = ", paused" if dispatcher.paused else ""
+            click.echo(f"{name} takes postings ({self._workspace.engine.destinations[name].kind}{paused})")
+        if sys.stdout.isatty():
+            click.echo("Ctrl-C stops it.")
+        sys.stdout.flush()
+        if self._stopping:
+            self._stop()
+
+    def _signalled(self, number: int, _: object) -> None:
+        """In the signal's handler: nothing but what must be done here."""
+        if self._stopping:
+            os._exit(_BY_SIGNAL + number)
+        self._stopping = True
+        self._reactor.callFromThread(self._told_to_stop, signal.Signals(number).name)
+
+    def _told_to_stop(self, name: str) -> None:
+        log.info("%s: stopping; what was taken is seen to its end (again: stop at once)", name)
+        if self._started:
+            self._stop()
+
+    def _stop(self) -> None:
+        self._engine.stop().addCallbacks(self._stopped, self._failed)
+
+    def _stopped(self, _: object) -> None:
+        log.info("stopped")
+        self._reactor.stop()
+
+    def _failed(self, failure: Failure) -> None:
+        """The start or the stop did not succeed."""
+        error = failure.value
+        if isinstance(error, OSError):
+            error = Stop(Exit.NETWORK, error.strerror or str(error))
+        self._code = told(error) if isinstance(error, Exception) else Exit.FAULT
+        if self._started or self._stopping:
+            self._reactor.stop()
+        else:  # what has begun is ended in order, as far as it goes
+            self._stopping = True
+            self._engine.stop().addBoth(lambda _: self._reactor.stop())
+
+
+def _broken(fault: StoreBroken) -> None:
+    """Ends the process here and now: a store that failed in a sync must be opened anew, which recovers it."""
+    code, words = explained(fault)
+    click.echo(f"{words}. The engine ends now; start it again, and it recovers", err=True)
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def _log_to_stderr() -> None:
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Line("%(asctime)s %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%SZ"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
+    for name in ("alembic", "twisted"):  # each start of a factory, each step of a migration
+        logging.getLogger(name).setLevel(logging.WARNING)
+    logger: Any = importlib.import_module("twisted.logger")
+    logger.globalLogBeginner.beginLoggingTo([logger.STDLibLogObserver("twisted")], redirectStandardIO=False)
+
+
+class _Line(logging.Formatter):
+    """One line a record, in UTC."""
+
+    converter = staticmethod(time.gmtime)
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
+        return printable(super().formatMessage(record))

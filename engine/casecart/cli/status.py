@@ -1,0 +1,112 @@
+"""`casecart status`: what waits where and why, and whether all is accounted for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from casecart.cli.desk import at_desk
+from casecart.cli.exit import Exit
+from casecart.cli.options import as_json, json_option, workspace_option
+from casecart.cli.text import age, examples, printable, table
+from casecart.commands import ShowStatus
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from casecart.commands import Balance, DestinationStatus, Status
+
+__all__ = ["command"]
+
+_ENGINE = {"started": "started, and not stopped since", "stopped": "stopped"}
+
+
+@click.command(
+    name="status",
+    epilog=examples(
+        ("casecart status", ""),
+        ("watch -n 2 casecart status", "as it changes"),
+        ("casecart status --json | jq .balances.exact", "for monitoring"),
+    ),
+)
+@json_option
+@workspace_option
+def command(root: Path, *, json: bool) -> int:
+    """Show what waits where and why, and whether all is accounted for.
+
+    For each listener what came and what became of it, for each destination what is on its way and when it is tried
+    again. Below are two balances: every message that was received, and every line that was made of one, must be
+    somewhere. Exits with 1 when one isn't.
+    """
+    with at_desk(root) as desk:
+        status = desk.ask(ShowStatus())
+    if json:
+        click.echo(as_json(status))
+    else:
+        for line in _lines(status):
+            click.echo(line)
+    return Exit.WRONG if status.balances.exact is False else Exit.FINE
+
+
+def _lines(status: Status) -> list[str]:
+    lines = [
+        f"workspace  {printable(status.workspace)} ({printable(status.organisation)})",
+        f"store      {printable(status.store)}",
+        f"engine     {_ENGINE[status.engine]}",
+        "",
+    ]
+    counts = [(listener.name, listener.counts) for listener in status.listeners]
+    lines += _counters("LISTENER", counts)
+    if status.balances.channels:
+        lines += ["", *_counters("CHANNEL", [(line.channel, line.terms) for line in status.balances.channels])]
+    lines += ["", *_destinations(status), ""]
+    lines.append(f"exceptions that wait for a person: {status.exceptions_open:,}")
+    lines += [_balance("messages", balance, status) for balance in status.balances.messages]
+    lines.append(_balance("lines", status.balances.lines, status))
+    return lines
+
+
+def _counters(title: str, rows: list[tuple[str, dict[str, int]]]) -> list[str]:
+    names = list(rows[0][1]) if rows else []
+    header = (title, *(name.replace("_", " ").upper() for name in names))
+    cells = [(name, *(f"{counts[term]:,}" for term in names)) for name, counts in rows]
+    return table(header, cells, right=set(range(1, len(header))))
+
+
+def _destinations(status: Status) -> list[str]:
+    header = ("DESTINATION", "KIND", "STATE", "ON THE WAY", "OLDEST", "WHY")
+    rows = [
+        (
+            destination.name,
+            destination.kind or "not configured",
+            destination.state,
+            f"{destination.postings_open:,}",
+            age(status.at - destination.oldest) if destination.oldest is not None else "-",
+            _why(destination, status),
+        )
+        for destination in status.destinations
+    ]
+    return table(header, rows, right={3})
+
+
+def _why(destination: DestinationStatus, status: Status) -> str:
+    reasons = []
+    if (paused := destination.paused) is not None:
+        reasons.append(f"paused {age(status.at - paused.since)} ago by {paused.actor}: {paused.reason}")
+    if (waited := destination.next_try) is not None:
+        when = f"in {age(waited.at - status.at)}" if waited.at > status.at else "now"
+        reasons.append(f"{waited.code}, next try {when}")
+    return "; ".join(reasons)
+
+
+def _balance(what: str, balance: Balance, status: Status) -> str:
+    came_in = " + ".join(f"{amount:,} {term}" for term, amount in balance.came_in.items())
+    is_in = " + ".join(f"{amount:,} {term.replace('_', ' ')}" for term, amount in balance.is_in.items() if amount)
+    if balance.exact:
+        verdict = "exact"
+    elif status.balances.exact is None:
+        verdict = "the engine is at work: look again when it rests"
+    else:
+        verdict = f"NOT EXACT: {abs(balance.difference):,} {'too many' if balance.difference < 0 else 'missing'}"
+    return f"{what} ({printable(balance.of)}): {came_in} = {is_in or '0'}: {verdict}"

@@ -1,0 +1,134 @@
+"""How an engine is: what came through each door, what is on its way to each destination, and why something waits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Literal
+
+import msgspec
+
+from casecart.commands.balance import Balances, balances, read_counters
+from casecart.commands.desk import Query
+from casecart.commands.moment import moment
+from casecart.runtime.backlog import RUNNING
+from casecart.runtime.dispatcher import OWNER
+
+if TYPE_CHECKING:
+    from casecart.commands.desk import View
+    from casecart.store import OpenCount, Switch, Timer
+
+__all__ = ["DestinationStatus", "ListenerStatus", "NextTry", "PausedBy", "ShowStatus", "Status"]
+
+
+class ListenerStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """A way in."""
+
+    name: str
+    kind: str
+    """Empty when it is no longer configured."""
+    counts: dict[str, int]
+    difference: int
+
+
+class PausedBy(msgspec.Struct, frozen=True, kw_only=True):
+    """Who wanted a destination paused, and why."""
+
+    actor: str
+    reason: str
+    since: datetime
+
+
+class NextTry(msgspec.Struct, frozen=True, kw_only=True):
+    """A destination that is waited for."""
+
+    at: datetime
+    code: str
+    """Why, as a stable code."""
+
+
+class DestinationStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """A way out."""
+
+    name: str
+    kind: str
+    """Empty when it is no longer configured."""
+    state: Literal["running", "paused"]
+    paused: PausedBy | None
+    postings_open: int
+    entries_open: int
+    oldest: datetime | None
+    next_try: NextTry | None
+
+
+class Status(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything at a glance."""
+
+    workspace: str
+    organisation: str
+    store: str
+    at: datetime
+    engine: Literal["started", "stopped"]
+    """`started`: not stopped in order since; it runs, or it was killed."""
+    listeners: list[ListenerStatus]
+    destinations: list[DestinationStatus]
+    exceptions_open: int
+    balances: Balances
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShowStatus(Query[Status]):
+    """How is it?"""
+
+    def answer(self, view: View) -> Status:
+        """The whole of it."""
+        site, store = view.site, view.store
+        reading = read_counters(store)
+        both = balances(reading, site.listeners)
+        running = next((cursor.position for cursor in store.cursors() if cursor.name == RUNNING), 0)
+        switches = {switch.destination: switch for switch in store.switches()}
+        timers = {timer.key: timer for timer in store.timers() if timer.owner == OWNER}
+        open_ = {count.destination: count for count in reading.open}
+        names = [*site.destinations, *sorted({*open_, *timers} - set(site.destinations))]
+        return Status(
+            workspace=str(site.root.absolute()),
+            organisation=site.organisation,
+            store=site.store_place,
+            at=moment(view.now),
+            engine="started" if running else "stopped",
+            listeners=[
+                ListenerStatus(
+                    name=balance.of,
+                    kind=site.listeners.get(balance.of, ""),
+                    counts={**balance.came_in, **balance.is_in},
+                    difference=balance.difference,
+                )
+                for balance in both.messages
+            ],
+            destinations=[
+                _destination(
+                    name, site.destinations.get(name, ""), open_.get(name), switches.get(name), timers.get(name)
+                )
+                for name in names
+            ],
+            exceptions_open=store.held_count(),
+            balances=both,
+        )
+
+
+def _destination(
+    name: str, kind: str, open_: OpenCount | None, switch: Switch | None, timer: Timer | None
+) -> DestinationStatus:
+    paused = switch if switch is not None and switch.state == "paused" else None
+    return DestinationStatus(
+        name=name,
+        kind=kind,
+        state="paused" if paused is not None else "running",
+        paused=None
+        if paused is None
+        else PausedBy(actor=paused.actor, reason=paused.reason, since=moment(paused.recorded_at)),
+        postings_open=open_.postings if open_ is not None else 0,
+        entries_open=open_.entries if open_ is not None else 0,
+        oldest=moment(open_.oldest) if open_ is not None else None,
+        next_try=NextTry(at=moment(timer.due_at), code=timer.data) if timer is not None else None,
+    )

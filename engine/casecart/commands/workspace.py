@@ -1,0 +1,81 @@
+"""The workspace itself: check what an analyst wrote, make a new one, load one to run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from casecart.canonical import FIELDS
+from casecart.commands.site import read_site, require_workspace
+from casecart.runtime import compile_channels, installed_kinds
+from casecart.store import migrate
+from casecart.workspace import Finding, Workspace, WorkspaceError, initialise, load
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["Checked", "bring_up_store", "check", "load_workspace", "make_workspace"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """What a check found."""
+
+    findings: tuple[Finding, ...]
+    """In the order of files and lines."""
+    workspace: Workspace | None
+    """None when it has errors."""
+
+    @property
+    def errors(self) -> int:
+        """Findings that keep the engine from running."""
+        return sum(finding.severity == "error" for finding in self.findings)
+
+
+def check(root: Path) -> Checked:
+    """Everything that is wrong in a workspace: files, names, paths, conditions. Raises `NotAWorkspace`."""
+    require_workspace(root)
+    try:
+        workspace = _loaded(root)
+    except WorkspaceError as error:
+        return Checked(findings=_in_order(error.findings), workspace=None)
+    try:
+        compile_channels(workspace)
+    except WorkspaceError as error:
+        return Checked(findings=_in_order((*workspace.warnings, *error.findings)), workspace=None)
+    return Checked(findings=_in_order(workspace.warnings), workspace=workspace)
+
+
+def load_workspace(root: Path) -> Workspace:
+    """A workspace that can run. Raises `NotAWorkspace`, and `WorkspaceError` with what `check` finds."""
+    checked = check(root)
+    if checked.workspace is None:
+        raise WorkspaceError(checked.findings)
+    return checked.workspace
+
+
+def make_workspace(root: Path) -> tuple[str, ...]:
+    """Makes a new workspace with its secrets and an empty store; gives the files that were written, below it.
+
+    Raises:
+        WorkspaceError: the folder is not empty, or can't be written.
+        StoreUnavailable: its store can't be made.
+    """
+    written = initialise(root)
+    migrate(read_site(root).store_url)
+    return written
+
+
+def bring_up_store(root: Path) -> str:
+    """Makes the tables of a workspace's store, or brings them up; gives where it is. Raises as `migrate` does."""
+    site = read_site(root)
+    migrate(site.store_url)
+    return site.store_place
+
+
+def _loaded(root: Path) -> Workspace:
+    return load(root, kinds=installed_kinds(), document_fields={"Usage": frozenset(FIELDS)})
+
+
+def _in_order(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
+    return tuple(sorted(dict.fromkeys(findings), key=lambda finding: finding.place))

@@ -1,0 +1,44 @@
+"""A user with a new workspace, and one whose engine runs."""
+
+from __future__ import annotations
+
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from support.engine_process import EngineProcess
+from support.user import CASECART, SAMPLE, User
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture(scope="session")
+def new(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What `casecart init` makes."""
+    folder = tmp_path_factory.mktemp("new")
+    made = subprocess.run([CASECART, "init", "ws"], cwd=folder, capture_output=True, text=True, check=True)
+    assert made.stdout.splitlines()[-3:] == [
+        "  casecart run",
+        f"  casecart send {SAMPLE}     # in another terminal, in the same folder",
+        "  casecart messages",
+    ]
+    return folder / "ws"
+
+
+@pytest.fixture
+def user(new: Path, tmp_path: Path) -> User:
+    """A user; no engine runs yet."""
+    return User(new, tmp_path / "ws")
+
+
+@pytest.fixture
+def at_work(user: User) -> Iterator[User]:
+    """A user whose engine runs."""
+    with EngineProcess(user.ws, user.port) as engine:
+        engine.start()
+        yield user
+        assert engine.stop() == 0
+        assert "Traceback" not in engine.log

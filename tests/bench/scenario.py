@@ -1,0 +1,152 @@
+"""The servers that are measured side by side: how each is started, and when it has really done what it was sent."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bench.load import SIZE
+from bench.process import LOAD_CORES, SERVER_CORES, Python, cpu_seconds, family_cpu_seconds, pin
+from casecart.store import open_store
+from support.charge import LINES
+from support.checkout import ROOT
+from support.engine_process import EngineProcess, free_port
+from support.postgresql import Server as PostgreSQL
+from support.postgresql import database
+from support.sink import Sink
+from support.workspace import Settings, write
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from casecart.store import Store
+
+__all__ = ["DATA", "NULL", "SCENARIOS", "Running", "Scenario"]
+
+SETTLE_LIMIT = 60.0
+LOOK = 0.02  # seconds between looks whether all is done
+NOTHING_LIKE_IT = "NUL^L00"  # a message type that no load sends
+
+DATA = ROOT / "var" / "bench"
+"""Stores are made here, on the disk that a user's would be on: /tmp may be memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A server under measurement.
+
+    Attributes:
+        port: where it takes messages.
+        pid: its process.
+        settle: given the number of messages sent so far; returns when all of them are done, and fails if they aren't.
+        database: the process of its database server, if it has one.
+    """
+
+    port: int
+    pid: int
+    settle: Callable[[int], None] = field(default=lambda _: None)
+    database: int | None = None
+
+    def cpu(self) -> tuple[float, float]:
+        """Seconds of CPU so far: the server's, and its database server's."""
+        return cpu_seconds(self.pid), 0.0 if self.database is None else family_cpu_seconds(self.database)
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """One kind of server.
+
+    Attributes:
+        name: as in tables and rows.
+        about: what it does with a message.
+        start: gives the running server; takes the kind of store where it has one.
+        stores: whether it has one.
+    """
+
+    name: str
+    about: str
+    start: Callable[[str], Iterator[Running]]
+    stores: bool = False
+
+    @contextmanager
+    def running(self, store: str) -> Iterator[Running]:
+        """The server, for as long as it is measured."""
+        yield from self.start(store)
+
+
+def _script(name: str, *arguments: object) -> Iterator[Running]:
+    with Python(name, arguments, cores=SERVER_CORES) as server:
+        yield Running(int(server.read()), server.pid)
+
+
+def _engine(store: str, accept: str, done: Callable[[Store, Sink, int], bool]) -> Iterator[Running]:
+    """A casecart engine on an empty store, and the sink that it posts to."""
+    with ExitStack() as stack:
+        DATA.mkdir(parents=True, exist_ok=True)
+        root = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=DATA)))
+        sink = stack.enter_context(Sink())
+        pin(sink.pid, LOAD_CORES)
+        url, server = f"sqlite:///{root}/casecart.db", None
+        if store == "postgresql":
+            postgresql = stack.enter_context(PostgreSQL())
+            server = int((postgresql.folder / "data" / "postmaster.pid").read_text("ascii").split()[0])
+            pin(server, LOAD_CORES)
+            url = stack.enter_context(database(postgresql.dsn))
+        port = free_port()
+        write(root, Settings(store=url, port=port, destination=sink.url, accept=accept))
+        engine = stack.enter_context(EngineProcess(root, port, cores=SERVER_CORES))
+        engine.start()
+
+        def settle(messages: int) -> None:
+            give_up = time.monotonic() + SETTLE_LIMIT
+            with closing(open_store(url, role="reader")) as reader:
+                while not done(reader, sink, messages):
+                    if time.monotonic() > give_up:
+                        raise TimeoutError(f"{messages} messages were not done: {sink.counts()}, {reader.counts()}")
+                    time.sleep(LOOK)
+
+        yield Running(port, engine.pid, settle, server)
+
+
+def _stored(store: Store, sink: Sink, messages: int) -> bool:
+    """Every message is in the log as unrouted, and nothing was posted."""
+    return _count(store, "unrouted") == messages and not sink.counts().postings
+
+
+def _posted(store: Store, sink: Sink, messages: int) -> bool:
+    """Every line reached the sink, once, and its confirmation is durable."""
+    if sink.counts().keys < messages * LINES:
+        return False
+    return _count(store, "posted") == messages * LINES == sink.counts().postings and not store.open_counts()
+
+
+def _count(store: Store, name: str) -> int:
+    return sum(count.amount for count in store.counts() if count.name == name)
+
+
+SCENARIOS = {
+    scenario.name: scenario
+    for scenario in (
+        Scenario("bare ACK", "Twisted: frame, MSH-10, ACK", lambda _: _script("bare_ack.py")),
+        Scenario("python-hl7", "its own server: parse, ACK", lambda _: _script("python_hl7_ack.py")),
+        Scenario(
+            "store + ACK",
+            "casecart: stored, acknowledged, no channel takes it",
+            lambda store: _engine(store, NOTHING_LIKE_IT, _stored),
+            stores=True,
+        ),
+        Scenario(
+            "whole path",
+            "casecart: stored, acknowledged, 39 fields mapped, de-duplicated, 3 lines posted and confirmed",
+            lambda store: _engine(store, "DFT^P03", _posted),
+            stores=True,
+        ),
+    )
+}
+
+# What the load generator is measured against.
+NULL = Scenario("null", "counts bytes", lambda _: _script("null_ack.py", SIZE))

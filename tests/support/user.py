@@ -1,0 +1,77 @@
+"""A user at a terminal, with a workspace."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from support.engine_process import free_port
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["CASECART", "SAMPLE", "User"]
+
+CASECART = str(Path(sys.executable).with_name("casecart"))
+SAMPLE = "samples/hl7v2/dft-hip-stem.hl7"
+PATIENCE = 20.0  # seconds
+
+
+class User:
+    """Somebody at a terminal, in a new workspace whose listener has a port of its own.
+
+    Args:
+        new: what `casecart init` made.
+        ws: where this user has it.
+        store: the store's URL; None: the one that a new workspace has.
+    """
+
+    def __init__(self, new: Path, ws: Path, store: str | None = None) -> None:
+        self.port = free_port()
+        self.ws = ws
+        shutil.copytree(new, ws)
+        engine = self.ws / "config" / "engine.yaml"
+        text = engine.read_text("utf-8").replace("port: 2575", f"port: {self.port}")
+        if store is not None:
+            text = text.replace("store: sqlite:///var/casecart.db", f'store: "{store}"')
+        engine.write_text(text, "utf-8")
+        self.to = f"127.0.0.1:{self.port}"
+
+    def run(self, *typed: str, cwd: Path | None = None, stdin: bytes = b"") -> subprocess.CompletedProcess[str]:
+        """What a command prints, and its exit code."""
+        command = [CASECART, *typed]
+        done = subprocess.run(command, cwd=cwd or self.ws, input=stdin, capture_output=True, check=False, timeout=60)
+        out, err = done.stdout.decode(), done.stderr.decode()
+        assert "Traceback" not in err
+        return subprocess.CompletedProcess(command, done.returncode, out, err)
+
+    def send(self, *typed: str, stdin: bytes = b"") -> subprocess.CompletedProcess[str]:
+        """`casecart send` to the workspace's listener."""
+        return self.run("send", "--to", self.to, *typed, stdin=stdin)
+
+    def json(self, *typed: str) -> Any:  # noqa: ANN401 - a document of whatever shape
+        """The document that a command prints."""
+        return json.loads(self.run(*typed, "--json").stdout)
+
+    def wait(self, what: str, *typed: str, until: Callable[[Any], bool]) -> Any:  # noqa: ANN401 - the same
+        """Asks again and again until the answer is as wanted."""
+        give_up = time.monotonic() + PATIENCE
+        while True:
+            answer = self.json(*typed)
+            if until(answer):
+                return answer
+            assert time.monotonic() < give_up, f"no {what}: {json.dumps(answer)}"
+
+    def rest(self) -> Any:  # noqa: ANN401 - the same
+        """The status, once nothing is on the way."""
+        return self.wait("rest", "status", until=lambda now: not any(d["postings_open"] for d in now["destinations"]))
+
+    @property
+    def handed_over(self) -> list[dict[str, Any]]:
+        """The postings that the file destination wrote."""
+        return [json.loads(path.read_bytes()) for path in sorted((self.ws / "var" / "inventory").glob("*.json"))]

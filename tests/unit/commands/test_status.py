@@ -1,0 +1,67 @@
+"""The status."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from casecart.commands import PauseDestination, ShowStatus
+from casecart.commands.moment import moment
+from casecart.runtime.backlog import RUNNING
+from casecart.runtime.dispatcher import OWNER
+from casecart.store import Change, Cursor, Timer
+from support.log_row import BEGIN, SECOND
+
+if TYPE_CHECKING:
+    from casecart.commands import Desk
+    from casecart.store import Store
+
+
+def test_an_empty_site_shows_all_that_is_configured(desk: Desk) -> None:
+    status = desk.ask(ShowStatus())
+    assert [listener.name for listener in status.listeners] == ["or-mllp"]
+    assert [(there.name, there.kind, there.state) for there in status.destinations] == [
+        ("erp", "rest", "running"),
+        ("inventory", "file", "running"),
+    ]
+    assert (status.engine, status.exceptions_open, status.balances.exact) == ("stopped", 0, True)
+
+
+def test_a_site_at_work_shows_where_everything_is(worked: Store, desk: Desk) -> None:
+    worked.write(Change(cursors=[Cursor(RUNNING, 0, 1, 0)]))
+    status = desk.ask(ShowStatus())
+    assert {listener.name: listener.counts["received"] for listener in status.listeners} == {"adt": 1, "or-mllp": 1}
+    assert {listener.name: listener.kind for listener in status.listeners} == {"adt": "", "or-mllp": "mllp"}
+    erp = status.destinations[0]
+    assert (erp.postings_open, erp.entries_open, erp.oldest) == (1, 1, moment(BEGIN))
+    assert (status.engine, status.exceptions_open, status.balances.exact) == ("started", 1, True)
+
+
+def test_a_paused_destination_says_by_whom_since_when_and_why(desk: Desk) -> None:
+    desk.do(PauseDestination(destination="erp", reason="closing"), key="k")
+    status = desk.ask(ShowStatus())
+    erp, inventory = status.destinations
+    assert erp.paused is not None
+    assert (erp.state, erp.paused.actor, erp.paused.reason, erp.paused.since) == (
+        "paused", "alice", "closing", status.at,
+    )  # fmt: skip
+    assert (inventory.state, inventory.paused) == ("running", None)
+
+
+def test_a_destination_that_is_waited_for_says_why_and_until_when(store: Store, desk: Desk) -> None:
+    due = BEGIN + 3_660 * SECOND
+    store.write(Change(timers=[Timer(OWNER, "erp", due, "connection-refused"), Timer("other", "inventory", due, "x")]))
+    status = desk.ask(ShowStatus())
+    erp, inventory = status.destinations
+    assert erp.next_try is not None
+    assert (erp.next_try.at - status.at, erp.next_try.code) == (timedelta(minutes=1), "connection-refused")
+    assert inventory.next_try is None
+
+
+def test_a_destination_that_left_the_configuration_is_shown_as_long_as_it_has_postings(
+    worked: Store, desk: Desk
+) -> None:
+    (entry,) = worked.entries(1)
+    worked.write(Change(entries=[entry._replace(sequence=2, destination="old-erp")]))
+    gone = desk.ask(ShowStatus()).destinations[-1]
+    assert (gone.name, gone.kind, gone.postings_open) == ("old-erp", "", 1)
