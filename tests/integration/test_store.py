@@ -31,7 +31,7 @@ from casecart.store import (
     schema,
 )
 from casecart.store.memory import MemoryStore
-from casecart.store.migrate import connected
+from casecart.store.migration import connected
 from casecart.store.tail import chained
 from casecart.workspace import Text
 from support.postgresql import database

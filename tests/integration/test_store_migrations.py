@@ -16,7 +16,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.schema import CreateColumn
 
 from casecart.store import StoreInUse, StoreMisconfigured, migrate, open_store
-from casecart.store.migrate import configuration, connected
+from casecart.store.migration import configuration, connected
 from casecart.store.schema import REVISION, metadata
 from support.postgresql import database
 

@@ -21,7 +21,6 @@ from casecart.store.interface import (
     StoreUnavailable,
 )
 from casecart.store.location import SqliteFile, locate
-from casecart.store.migrate import migrate
 from casecart.store.postgresql import PostgreSQLStore
 from casecart.store.records import (
     CaseRow,
@@ -71,6 +70,23 @@ __all__ = [
     "migrate",
     "open_store",
 ]
+
+
+def migrate(url: str, *, patience: float = 30.0) -> None:
+    """Brings a store's tables up, all of it or nothing; one that is up stays as it is, even while an engine uses it.
+
+    Args:
+        url: As for `open_store`. A SQLite file is made where there is none; a PostgreSQL database must be there.
+        patience: Seconds to wait for another process that migrates the store.
+
+    Raises:
+        StoreInUse: An engine is at work on a store that must be migrated.
+        StoreMisconfigured: The URL is wrong, or the store newer than this program.
+        StoreUnavailable: It can't be reached or made now.
+    """
+    from casecart.store import migration  # noqa: PLC0415 - who only opens a store needn't wait for Alembic to load
+
+    migration.migrate(url, patience=patience)
 
 
 def open_store(url: str, *, role: Literal["engine", "reader"]) -> Store:

@@ -19,6 +19,8 @@ __all__ = ["connect", "explained", "hold", "place"]
 Role = Literal["engine", "reader", "migration"]
 
 STEP = 0.05
+OLDEST = 130_000
+"""The first version with 64-bit transaction ids, as libpq tells versions."""
 
 # What a URL may set otherwise. A server that is gone is noticed in seconds, not in the two hours of TCP's own default.
 DEFAULTS: dict[str, Any] = {
@@ -139,6 +141,8 @@ def _parameters(url: str) -> dict[str, Any]:
 
 
 def _set_up(session: Connection[tuple[Any, ...]], role: Role) -> None:
+    if session.info.server_version < OLDEST:
+        raise StoreMisconfigured(f"This PostgreSQL is too old: casecart needs {OLDEST // 10_000} or newer")
     session.execute("; ".join(f"set {name} = '{value}'" for name, value in SETTINGS.items()))
     if role == "migration":
         session.execute("set statement_timeout = 0")  # a large table takes its time

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -25,8 +26,8 @@ PATHS = [
     "PRT-10.1", "PRT-10[*].2.1", "PRT[2]-19", "device-10.1", "device-19", "PRT[PRT-4[*].1 = 'EQUIP']-18",
     "OBX-5", "OBX[2]-5", "OBX[OBX-3.1 = '74711-3']-5", "OBX[OBX-3 = '74711-3']-5[2]", "ZPM-6", "NTE-3",
     "PV1-19.1", "message:PV1-19.1", "message:PRT-10.1", "message:OBX[OBX-3.1 = '74711-3']-5", "message:OBX[2]-5.2",
-    "PID-3[*].1", "PID-3[2]", "DG1-3", "IN1[2]-2", "message:FT1[2]-6", "FT1[FT1-6 = 'CG']-10",
-    "MSH-1", "MSH-2", "MSH-3", "MSH-9.1", "FHS-1", "FHS-2",
+    "PID-3[*].1", "PID-3[*].1.1", "PID-3[*].1.2", "PID-3[2]", "DG1-3", "IN1[2]-2", "message:FT1[2]-6",
+    "FT1[FT1-6 = 'CG']-10", "MSH-1", "MSH-2", "MSH-3", "MSH-9.1", "FHS-1", "FHS-2",
 ]  # fmt: skip
 BIND = {"device": parse_segment("PRT[PRT-4.1 = 'EQUIP']")}
 
@@ -58,6 +59,25 @@ def test_without_groups_paths_are_looked_for_in_the_whole_message(text: str) -> 
     (row,) = compile_paths(paths, bind=BIND)(text)
     found = [values(message, path, BIND, None, []) for path in paths]
     assert [list(value) if isinstance(value, tuple) else [value] if value else [] for value in row] == found
+
+
+@pytest.mark.parametrize(
+    ("path", "with_one", "without"),
+    [
+        ("FT1-2", "a&b", "a&b"),
+        ("FT1-2.1.1", "a", "a&b"),
+        ("FT1-2.1.2", "b", None),
+        ("FT1-2[*].1", ("a&b", "c"), ("a&b", "c")),
+        ("FT1-2[*].1.1", ("a", "c"), ("a&b", "c")),
+        ("FT1-2[*].1.2", ("b",), ()),
+    ],
+)
+def test_without_a_subcomponent_separator_a_component_has_one_part(
+    path: str, with_one: object, without: object
+) -> None:
+    extract = compile_paths([parse_path(path)], each="FT1")
+    assert extract("MSH|^~\\&|\rFT1|1|a&b^x~c^y\r") == [(with_one,)]
+    assert extract("MSH|^~\\|\rFT1|1|a&b^x~c^y\r") == [(without,)]
 
 
 WHERES: dict[str, tuple[tuple[str, ...], Callable[[dict[str, Any]], bool]]] = {
@@ -102,7 +122,8 @@ def mappings(draw: st.DrawFn) -> Mapping:
     where = draw(st.sampled_from([None, None, *WHERES]))
     # A table may give more than the document allows only if the condition asks for it.
     fitting = [*TABLES] if where is not None and "action" in WHERES[where][0] else ["open", "clean"]
-    action = field(["FT1-6", "FT1-6.1", "FT1-6[*].1"], "use", table=draw(st.sampled_from([None, *map(Text, fitting)])))
+    codes = draw(st.sampled_from([None, *map(Text, fitting)]))
+    action = field(["FT1-6", "FT1-6.1", "FT1-6[*].1"], "use", table=codes)
     fields = {
         "case": field(["PV1-19.1", "PID-3[*].1", "message:PRT-19"], "C0", token=Text("case")),
         "action": draw(st.just(action) | st.just(FieldMapping(value=Text("use")))),

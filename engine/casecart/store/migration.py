@@ -30,21 +30,9 @@ if TYPE_CHECKING:
 
 __all__ = ["configuration", "connected", "migrate"]
 
-PATIENCE = 30.0
 
-
-def migrate(url: str, *, patience: float = PATIENCE) -> None:
-    """Brings a store up, all of it or nothing; one that is up stays as it is, even while an engine is at work on it.
-
-    Args:
-        url: The store's URL. A SQLite file is made where there is none; a PostgreSQL database must be there.
-        patience: Seconds to wait for another process that migrates the store.
-
-    Raises:
-        StoreInUse: An engine is at work on a store that must be migrated.
-        StoreMisconfigured: The URL is wrong, or the store newer than this program.
-        StoreUnavailable: It can't be reached or made now.
-    """
+def migrate(url: str, *, patience: float) -> None:
+    """What `casecart.store.migrate` does."""
     location = locate(url)
     if isinstance(location, SqliteFile):
         sqlite_file.create(location.path)
