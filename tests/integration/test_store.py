@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -505,7 +506,43 @@ def test_a_reader_sees_what_the_engine_wrote_and_writes_nothing(url: str) -> Non
     engine.close()
 
 
+def test_who_looks_sees_whether_an_engine_is_at_work(url: str) -> None:
+    reader = open_store(url, role="reader")
+    assert not reader.engine_at_work()
+    engine = open_store(url, role="engine")
+    assert reader.engine_at_work()
+    assert engine.engine_at_work()
+    engine.close()
+    give_up = time.monotonic() + 5
+    while reader.engine_at_work():  # PostgreSQL's server needs a moment to see that the session has gone
+        assert time.monotonic() < give_up
+    reader.close()
+
+
+def test_a_person_writes_beside_the_engine_and_the_trail_stays_one_chain(url: str) -> None:
+    engine = open_store(url, role="engine")
+    alice, bob = open_store(url, role="person"), open_store(url, role="person")
+    writers = [alice, engine, bob, bob, engine, alice]
+    for number, writer in enumerate(writers, 1):
+        record = AuditRecord(NOW, "someone", "destination.pause", f"destination:{number}", "{}")
+        writer.write(Change(switches=[Switch("erp", "paused", "someone", str(number), NOW)], audit=[record]))
+    assert [switch.reason for switch in engine.switches()] == ["6"]
+    assert [record.subject for record in alice.audit(10)] == [f"destination:{n}" for n in range(6, 0, -1)]
+    for store in (alice, bob, engine):
+        store.close()
+
+
+def test_a_person_writes_nothing_that_is_the_engines(url: str) -> None:
+    person = open_store(url, role="person")
+    with pytest.raises(RuntimeError, match="switches and audit records"):
+        person.write(work(range(1, 2)))
+    with pytest.raises(RuntimeError):
+        person.reserve("message", 1)
+    assert person.messages(ANY, None, 10) == []
+    person.close()
+
+
 def test_a_store_without_tables_names_the_command_that_makes_them(store_url: str) -> None:
-    for role in ("engine", "reader"):
+    for role in ("engine", "person", "reader"):
         with pytest.raises(StoreMisconfigured, match="casecart migrate"):
             open_store(store_url, role=role)

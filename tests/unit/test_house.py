@@ -55,9 +55,7 @@ def test_no_module_is_too_long_to_read() -> None:
 
 
 def test_no_file_names_a_package_index() -> None:
-    naming = [
-        named(path) for path in files() if INDEX_HOSTS.search(path.read_text("utf-8", errors="replace"))
-    ]
+    naming = [named(path) for path in files() if INDEX_HOSTS.search(path.read_text("utf-8", errors="replace"))]
     assert naming == []
 
 
@@ -104,9 +102,7 @@ def test_the_lock_holds_what_the_project_asks_for_and_every_hash(lock: str) -> N
         assert hashes, f"{pin.name} has no hash"
         pinned[canonicalize_name(pin.name)] = next(iter(pin.specifier)).version
     wanted = [Requirement(requirement) for requirement in asked]
-    unmet = [
-        str(it) for it in wanted if not it.specifier.contains(pinned.get(canonicalize_name(it.name), "0"))
-    ]
+    unmet = [str(it) for it in wanted if not it.specifier.contains(pinned.get(canonicalize_name(it.name), "0"))]
     assert unmet == []
 
 
@@ -122,10 +118,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_wheel_holds_every_module_and_the_reference_workspace(wheel: Path) -> None:
     modules = {
-        str(path.relative_to(root))
-        for root in SOURCE_ROOTS
-        for path in engine_files("*")
-        if root in path.parents
+        str(path.relative_to(root)) for root in SOURCE_ROOTS for path in engine_files("*") if root in path.parents
     }
     workspace = {
         f"casecart/workspace/reference/{named(path)}"

@@ -19,7 +19,11 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
-_ENGINE = {"started": "started, and not stopped since", "stopped": "stopped"}
+_ENGINE = {
+    "running": "running",
+    "stopped": "stopped",
+    "ended": "NOT RUNNING, and it was not stopped: start it, and it goes on where it was",
+}
 
 
 @click.command(

@@ -150,12 +150,11 @@ def open_desk(root: Path, actor: Actor, *, writing: bool = False) -> Iterator[De
     Raises:
         NotAWorkspace: there is none.
         WorkspaceError: its configuration can't be read.
-        StoreInUse: somebody writes.
         StoreMisconfigured: the store is not made yet, or not this program's.
         StoreUnavailable: it can't be reached.
     """
     site = read_site(root)
-    with opened(site, "engine" if writing else "reader") as store:
+    with opened(site, "person" if writing else "reader") as store:
         yield Desk(site=site, store=store, actor=actor, now=wall_clock)
 
 

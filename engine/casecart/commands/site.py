@@ -9,7 +9,7 @@ import os
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from casecart.store import open_store
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from casecart.store import Store
+    from casecart.store import Role, Store
 
 __all__ = ["CONFIGURATION", "NotAWorkspace", "Site", "opened", "read_site", "require_workspace", "store_url"]
 
@@ -122,7 +122,7 @@ def store_url(root: Path, store: StoreDeclaration, environment: Mapping[str, str
 
 
 @contextmanager
-def opened(site: Site, role: Literal["engine", "reader"]) -> Iterator[Store]:
+def opened(site: Site, role: Role) -> Iterator[Store]:
     """The site's store, closed at the end. Raises as `open_store` does."""
     store = open_store(site.store_url, role=role)
     try:

@@ -68,8 +68,8 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     organisation: str
     store: str
     at: datetime
-    engine: Literal["started", "stopped"]
-    """`started`: not stopped in order since; it runs, or it was killed."""
+    engine: Literal["running", "stopped", "ended"]
+    """`ended`: it was not stopped, and is gone; what it had taken is worked off by the next one."""
     listeners: list[ListenerStatus]
     destinations: list[DestinationStatus]
     exceptions_open: int
@@ -85,7 +85,7 @@ class ShowStatus(Query[Status]):
         site, store = view.site, view.store
         reading = read_counters(store)
         both = balances(reading, site.listeners)
-        running = next((cursor.position for cursor in store.cursors() if cursor.name == RUNNING), 0)
+        started = next((cursor.position for cursor in store.cursors() if cursor.name == RUNNING), 0)
         switches = {switch.destination: switch for switch in store.switches()}
         timers = {timer.key: timer for timer in store.timers() if timer.owner == OWNER}
         open_ = {count.destination: count for count in reading.open}
@@ -95,7 +95,7 @@ class ShowStatus(Query[Status]):
             organisation=site.organisation,
             store=site.store_place,
             at=moment(view.now),
-            engine="started" if running else "stopped",
+            engine="running" if store.engine_at_work() else "ended" if started else "stopped",
             listeners=[
                 ListenerStatus(
                     name=balance.of,

@@ -6,6 +6,7 @@ import logging
 import os
 import random
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -206,10 +207,8 @@ class Engine:
         self._looking = self._reactor.callLater(LOOK, self._look)
 
     def _look(self) -> None:
-        try:
+        with suppress(StoreUnavailable, StoreBroken):  # the journal meets the same trouble, and tells it
             self._switch()
-        except (StoreUnavailable, StoreBroken) as trouble:
-            log.warning("the store does not answer: %s", trouble)
         self._look_again()
 
     def _switch(self) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from casecart.store.interface import (
     AuditRecord,
     Change,
@@ -14,6 +12,7 @@ from casecart.store.interface import (
     MessageHead,
     OpenCount,
     OutcomeUnknown,
+    Role,
     Store,
     StoreBroken,
     StoreInUse,
@@ -57,6 +56,7 @@ __all__ = [
     "OpenCount",
     "Outcome",
     "OutcomeUnknown",
+    "Role",
     "Run",
     "Settlement",
     "Store",
@@ -89,12 +89,12 @@ def migrate(url: str, *, patience: float = 30.0) -> None:
     migration.migrate(url, patience=patience)
 
 
-def open_store(url: str, *, role: Literal["engine", "reader"]) -> Store:
+def open_store(url: str, *, role: Role) -> Store:
     """Opens a store that `migrate` made.
 
     Args:
         url: ``sqlite:///var/casecart.db`` (a relative path), ``sqlite:////srv/casecart.db`` or ``postgresql://…``.
-        role: One engine at a time may write; any number may read beside it.
+        role: One engine at a time; persons and readers beside it.
 
     Raises:
         StoreInUse: Another engine is at work on it.

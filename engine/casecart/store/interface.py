@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 if TYPE_CHECKING:
@@ -34,12 +34,17 @@ __all__ = [
     "MessageHead",
     "OpenCount",
     "OutcomeUnknown",
+    "Role",
     "Store",
     "StoreBroken",
     "StoreInUse",
     "StoreMisconfigured",
     "StoreUnavailable",
 ]
+
+
+Role = Literal["engine", "person", "reader"]
+"""One engine at a time may write. Beside it any number of persons may write what is `Change.personal`; all may read."""
 
 
 class StoreUnavailable(Exception):
@@ -122,6 +127,11 @@ class Change:
     cursors: list[Cursor] = field(default_factory=list)
     switches: list[Switch] = field(default_factory=list)
     audit: list[AuditRecord] = field(default_factory=list)
+
+    @property
+    def personal(self) -> bool:
+        """Whether it holds nothing but what a person's command writes beside the engine: switches and audit records."""
+        return not replace(self, switches=[], audit=[])
 
     def __bool__(self) -> bool:
         """Whether there is anything to write."""
@@ -237,6 +247,9 @@ class Store(Protocol):
 
     def open_counts(self) -> list[OpenCount]:
         """By destination. Does not scan the ledger."""
+
+    def engine_at_work(self) -> bool:
+        """Whether an engine has the store open now, on this machine or another."""
 
     def held_count(self) -> int:
         """Exceptions that are new or assigned."""

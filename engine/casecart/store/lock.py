@@ -9,7 +9,7 @@ from pathlib import Path
 
 from casecart.store.interface import StoreInUse, StoreUnavailable
 
-__all__ = ["FileLock"]
+__all__ = ["FileLock", "is_held"]
 
 STEP = 0.05
 
@@ -47,3 +47,19 @@ class FileLock:
         if self._file >= 0:
             os.close(self._file)
             self._file = -1
+
+
+def is_held(database: Path) -> bool:
+    """Whether a process holds the lock. It is tried for some microseconds; who wants the lock has to be patient."""
+    try:
+        file = os.open(f"{database}.lock", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    else:
+        return False
+    finally:
+        os.close(file)

@@ -1,4 +1,4 @@
-"""The store in a PostgreSQL database, for one engine and any number of readers."""
+"""The store in a PostgreSQL database, for one engine, and any number of persons and readers beside it."""
 
 # ruff: noqa: D102 - what a caller may rely on stands in `Store`
 
@@ -22,8 +22,8 @@ from casecart.store.interface import (
     StoreUnavailable,
 )
 from casecart.store.location import PostgresqlServer
-from casecart.store.postgresql_session import connect, explained, hold
-from casecart.store.queries import ENGINE, Queries, compiled
+from casecart.store.postgresql_session import ENGINE_LOCKS, connect, explained, hold
+from casecart.store.queries import ENGINE, Queries, compiled, must_be_allowed
 from casecart.store.records import CaseRow
 from casecart.store.revision import check
 from casecart.store.tail import Tail, added_up
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from psycopg.errors import Diagnostic
     from sqlalchemy.engine import Dialect
 
-    from casecart.store.interface import Change
+    from casecart.store.interface import Change, Role
     from casecart.store.postgresql_statements import Copy
     from casecart.store.queries import Statement
 
@@ -56,7 +56,7 @@ class PostgreSQLStore(Queries):
     lock again, and raises `StoreBroken` when another engine was at work meanwhile, because what this one knows is old.
     """
 
-    def __init__(self, url: str, role: Literal["engine", "reader"]) -> None:
+    def __init__(self, url: str, role: Role) -> None:
         self._url = url
         self._place = PostgresqlServer(url).place
         self._role = role
@@ -91,13 +91,17 @@ class PostgreSQLStore(Queries):
         return following
 
     def write(self, change: Change) -> None:
-        self._must_be_engine()
+        must_be_allowed(self._role, change)
         if not change:
             return
         self._must_be_connected()
-        tail, events, audit = self._tail.extended(change.events, change.audit)
+        before = self._tail
         try:
             self._cursor.execute("begin isolation level read committed")
+            if change.audit:
+                self._cursor.execute(statements.LOCK_AUDIT)
+                before = self._with_newest_audit(before)
+            tail, events, audit = before.extended(change.events, change.audit)
             self._write(change)
             if events:
                 self._cursor.execute(statements.INSERT_EVENTS, events)
@@ -116,6 +120,9 @@ class PostgreSQLStore(Queries):
             raise
         self._commit()
         self._tail = tail
+
+    def engine_at_work(self) -> bool:
+        return bool(self._select(ENGINE_LOCKS))
 
     def identities(self, identities: Iterable[Identity]) -> list[KnownIdentity]:
         wanted = list(dict.fromkeys(identities))

@@ -14,9 +14,9 @@ from casecart.store.interface import StoreBroken, StoreInUse, StoreMisconfigured
 if TYPE_CHECKING:
     from psycopg import Connection
 
-__all__ = ["connect", "explained", "hold", "place"]
+__all__ = ["ENGINE_LOCKS", "connect", "explained", "hold", "place"]
 
-Role = Literal["engine", "reader", "migration"]
+Role = Literal["engine", "person", "reader", "migration"]
 
 STEP = 0.05
 OLDEST = 130_000
@@ -51,6 +51,13 @@ BY_INDEX = ("enable_seqscan", "enable_hashjoin", "enable_mergejoin")
 # One engine a store: a store is a schema of a database.
 LOCK = "hashtextextended('casecart engine ' || current_schema(), 0)"
 
+# pg_locks shows a lock of 64 bits in two halves.
+ENGINE_LOCKS = f"""
+select 1 from pg_locks join pg_database on pg_database.oid = pg_locks.database
+where locktype = 'advisory' and objsubid = 1 and granted and datname = current_database()
+and (classid::bigint << 32) | objid::bigint = {LOCK}
+"""  # noqa: S608 - the constant above
+
 
 def place(url: str) -> str:
     """Where a server's database is, as it may be shown. Raises `StoreMisconfigured` for a URL that libpq can't read."""
@@ -64,7 +71,7 @@ def connect(url: str, role: Role) -> Connection[tuple[Any, ...]]:
 
     Args:
         url: libpq's URL.
-        role: An engine's session is refused where its commits would not be durable; a reader's can't write.
+        role: A session that writes is refused where its commits would not be durable; a reader's can't write.
 
     Raises:
         StoreMisconfigured: The URL can't be read, or the server would lose what it acknowledged.

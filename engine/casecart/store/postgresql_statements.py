@@ -69,6 +69,8 @@ from unnest(%b::text[], %b::text[], %b::text[], %b::int8[]) as new (facility, sc
 on conflict (facility, scope, name, shard) do update set amount = balance.amount + excluded.amount
 """
 INSERT_EVENTS = "insert into event (partition, position, count, recorded_at, data) values (%s, %s, %s, %s, %b)"
+# Each record's digest is over the one before it: who adds one waits for whoever is adding one.
+LOCK_AUDIT = "select pg_advisory_xact_lock(hashtextextended('casecart audit ' || current_schema(), 0))"
 INSERT_AUDIT = """
 insert into audit (position, recorded_at, actor, command, subject, detail, digest) values (%s, %s, %s, %s, %s, %s, %b)
 """

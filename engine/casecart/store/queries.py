@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -21,9 +22,11 @@ if TYPE_CHECKING:
     from sqlalchemy import BindParameter, Column, Select
     from sqlalchemy.engine import Dialect
 
+    from casecart.store.interface import Change, Role
+
     Statement = Select[*tuple[Any, ...]]
 
-__all__ = ["CLOCK_SLACK", "ENGINE", "Queries", "compiled"]
+__all__ = ["CLOCK_SLACK", "ENGINE", "Queries", "compiled", "must_be_allowed"]
 
 ENGINE = "engine"
 """The name of a cursor that is the store's own: its epoch tells an engine whether another came after it."""
@@ -103,6 +106,14 @@ def compiled(statement: Statement, dialect: Dialect) -> tuple[str, dict[str, Any
     """A statement as a driver takes it, and the values of those parameters that have one already."""
     made = statement.compile(dialect=dialect)
     return str(made), dict(made.params)
+
+
+def must_be_allowed(role: Role, change: Change) -> None:
+    """Raises RuntimeError for a change that a store opened in this role may not write: a fault of the caller."""
+    if role == "reader":
+        raise RuntimeError("this store was opened to read")
+    if role == "person" and not change.personal:
+        raise RuntimeError("a person writes switches and audit records, and nothing else")
 
 
 class Queries(ABC):
@@ -210,6 +221,11 @@ class Queries(ABC):
         event, audit = self._rows(NEWEST_EVENT), self._rows(NEWEST_AUDIT)
         position, digest = audit[0] if audit else (0, b"")
         return Tail(event[0][0] + event[0][1] - 1 if event else 0, position, digest)
+
+    def _with_newest_audit(self, tail: Tail) -> Tail:
+        """With the end of the trail as it is now: persons write to it beside the engine. Ask within the transaction."""
+        rows = self._rows(NEWEST_AUDIT)
+        return replace(tail, audit=rows[0][0], digest=rows[0][1]) if rows else tail
 
     def _first_since(self, since: int) -> int:
         """A position that no message recorded at `since` or later lies below; ids begin with their time in ms."""

@@ -1,4 +1,4 @@
-"""The store in one SQLite file, for one engine and any number of readers."""
+"""The store in one SQLite file, for one engine, and any number of persons and readers beside it."""
 
 # ruff: noqa: D102 - what a caller may rely on stands in `Store`
 
@@ -12,12 +12,12 @@ from sqlalchemy.dialects.sqlite.base import SQLiteDialect
 
 from casecart.store import schema
 from casecart.store.interface import DuplicateIdentity, KnownIdentity, StoreBroken, StoreUnavailable
-from casecart.store.lock import FileLock
-from casecart.store.queries import Queries, compiled
+from casecart.store.lock import FileLock, is_held
+from casecart.store.queries import Queries, compiled, must_be_allowed
 from casecart.store.records import CaseRow, Message
 from casecart.store.revision import check
 from casecart.store.sqlite_file import connect, explained
-from casecart.store.tail import added_up
+from casecart.store.tail import Tail, added_up
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Table
 
-    from casecart.store.interface import Change, Identity
+    from casecart.store.interface import Change, Identity, Role
     from casecart.store.queries import Statement
 
 __all__ = ["SQLiteStore"]
@@ -101,17 +101,23 @@ NEXT = {
 }
 
 
+PATIENCE = 0.25
+"""Seconds that an engine waits for the lock: a look at it (`engine_at_work`) takes it for an instant."""
+
+
 class SQLiteStore(Queries):
     """A store in a file; see `Store` for what it promises.
 
-    A commit is one fsync of the write-ahead log. The role ``engine`` holds the file's lock and may write; a reader sees
-    the last commit and never holds the engine up.
+    A commit is one fsync of the write-ahead log. The role ``engine`` holds the file's lock. A reader sees the last
+    commit and never holds the engine up; a person holds it up for the length of a commit.
     """
 
-    def __init__(self, path: Path, role: Literal["engine", "reader"]) -> None:
+    def __init__(self, path: Path, role: Role) -> None:
         self.path = path
+        self._role = role
+        self._tail = Tail()
         self._broken: StoreBroken | None = None
-        self._lock = FileLock(path) if role == "engine" and path.is_file() else None
+        self._lock = FileLock(path, patience=PATIENCE) if role == "engine" and path.is_file() else None
         try:
             self._connection = connect(path, read_only=role == "reader")
             try:
@@ -146,14 +152,15 @@ class SQLiteStore(Queries):
         return first
 
     def write(self, change: Change) -> None:
-        self._must_be_engine()
+        must_be_allowed(self._role, change)
         if self._broken:
             raise StoreBroken(f"It broke earlier: {self._broken}") from self._broken
         if not change:
             return
-        tail, events, audit = self._tail.extended(change.events, change.audit)
         try:
             self._cursor.execute("begin immediate")
+            before = self._with_newest_audit(self._tail) if change.audit else self._tail
+            tail, events, audit = before.extended(change.events, change.audit)
             self._write(change)
             if events:
                 self._cursor.execute(INSERT_EVENTS, events)
@@ -169,6 +176,9 @@ class SQLiteStore(Queries):
             self._roll_back()
             raise
         self._tail = tail
+
+    def engine_at_work(self) -> bool:
+        return is_held(self.path)
 
     def identities(self, identities: Iterable[Identity]) -> list[KnownIdentity]:
         return [

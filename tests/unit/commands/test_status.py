@@ -5,15 +5,15 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from casecart.commands import PauseDestination, ShowStatus
+from casecart.commands import Actor, Desk, PauseDestination, ShowStatus
 from casecart.commands.moment import moment
 from casecart.runtime.backlog import RUNNING
 from casecart.runtime.dispatcher import OWNER
-from casecart.store import Change, Cursor, Timer
+from casecart.store import Change, Cursor, Timer, open_store
 from support.log_row import BEGIN, SECOND
 
 if TYPE_CHECKING:
-    from casecart.commands import Desk
+    from casecart.commands import Site
     from casecart.store import Store
 
 
@@ -24,17 +24,25 @@ def test_an_empty_site_shows_all_that_is_configured(desk: Desk) -> None:
         ("erp", "rest", "running"),
         ("inventory", "file", "running"),
     ]
-    assert (status.engine, status.exceptions_open, status.balances.exact) == ("stopped", 0, True)
+    assert (status.engine, status.exceptions_open, status.balances.exact) == ("running", 0, True)
 
 
 def test_a_site_at_work_shows_where_everything_is(worked: Store, desk: Desk) -> None:
-    worked.write(Change(cursors=[Cursor(RUNNING, 0, 1, 0)]))
     status = desk.ask(ShowStatus())
     assert {listener.name: listener.counts["received"] for listener in status.listeners} == {"adt": 1, "or-mllp": 1}
     assert {listener.name: listener.kind for listener in status.listeners} == {"adt": "", "or-mllp": "mllp"}
     erp = status.destinations[0]
     assert (erp.postings_open, erp.entries_open, erp.oldest) == (1, 1, moment(BEGIN))
-    assert (status.engine, status.exceptions_open, status.balances.exact) == ("started", 1, True)
+    assert (status.engine, status.exceptions_open, status.balances.exact) == ("running", 1, True)
+
+
+def test_an_engine_that_was_killed_is_told_from_one_that_was_stopped(site: Site, store: Store) -> None:
+    store.write(Change(cursors=[Cursor(RUNNING, 0, 1, 0)]))
+    store.close()
+    reader = open_store(site.store_url, role="reader")
+    desk = Desk(site=site, store=reader, actor=Actor("bob", frozenset({"see"})), now=lambda: BEGIN)
+    assert desk.ask(ShowStatus()).engine == "ended"
+    reader.close()
 
 
 def test_a_paused_destination_says_by_whom_since_when_and_why(desk: Desk) -> None:
