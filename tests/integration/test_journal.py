@@ -144,13 +144,13 @@ def test_on_complete_is_answered_as_stored_when_its_time_is_up(tmp_path: Path, s
 def test_a_full_disk_is_not_acknowledged_and_everything_goes_on_when_there_is_room(tmp_path: Path) -> None:
     line = new_line(tmp_path, f"sqlite:///{tmp_path}/casecart.db")
     line.send(dft("M0", "V0"))
-    pages = line.store._connection.execute("pragma page_count").fetchone()[0]  # type: ignore[attr-defined]
-    line.store._connection.execute(f"pragma max_page_count = {pages}")  # type: ignore[attr-defined]
+    pages = line.store._connection.execute("pragma page_count").fetchone()[0]  # type: ignore[attr-defined]  # SQLite's own way to a full disk
+    line.store._connection.execute(f"pragma max_page_count = {pages}")  # type: ignore[attr-defined]  # SQLite's own way to a full disk
     line.take(dft("M1", "V1", lines=["1|CG|" + "A" * 400_000 + "|1|OR"]))
     line.settle()
     assert line.replies[-1] == ("M1", Receipt.NOT_STORED)
     assert [line.journal.open] == [False]
-    line.store._connection.execute("pragma max_page_count = 1000000")  # type: ignore[attr-defined]
+    line.store._connection.execute("pragma max_page_count = 1000000")  # type: ignore[attr-defined]  # SQLite's own way to a full disk
     line.wait(2)
     assert [line.journal.open] == [True]
     line.send(dft("M2", "V2"))

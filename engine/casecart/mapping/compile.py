@@ -1,9 +1,21 @@
-"""Compiles a mapping file into the function that makes documents of messages."""
+"""Compiles a mapping file into the function that makes documents of messages.
+
+What happens to each line, in this order:
+
+1. The fields that `where` names are read: path or agreement, table, type, default. If one has a problem, the line is an
+   exception and is never filtered; else `where` decides. It sees values before their sign is applied and before tokens
+   stand for them.
+2. The other fields are read, and every problem is noted, one a field.
+3. Values that the document doesn't allow are problems.
+4. The sign of the quantity is applied: `by-action` takes it off where the action is `reverse`; `by-quantity` turns a
+   negative `use` into a `reverse`. Any other negative quantity is a problem, also without a `sign`.
+5. A line without problems gets its tokens and becomes a document.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from casecart.canonical import Usage
 from casecart.mapping.planning import plan
@@ -59,7 +71,7 @@ def compile_mapping(
     planned = plan(declaration, tables, document)
     written = Source(planned)
     source = "\n".join(written.lines) + "\n"
-    # Made of our own words, of parsed paths and of `repr`s: nothing that an analyst wrote stands in it as it is.
-    exec(compile(source, f"<mapping {planned.name}>", "exec"), written.names)  # noqa: S102
-    run: Callable[[str, MappingContext], Mapped] = written.names["run"]  # type: ignore[assignment]
+    code = compile(source, f"<mapping {planned.name!r}>", "exec")
+    exec(code, written.names)  # noqa: S102 - made of our words, of parsed paths and `repr`s; never the analyst's text
+    run = cast("Callable[[str, MappingContext], Mapped]", written.names["run"])
     return CompiledMapping(planned.name, declaration.says, run, source)

@@ -101,14 +101,14 @@ class _Planning:
         try:
             return parse_segment(text)
         except PathError as error:
-            self.error(_within(text, error.column), "bad-path", error.message)
+            self.error(text.within(error.column), "bad-path", error.message)
             return None
 
     def path(self, text: Text) -> Path | None:
         try:
             path = parse_path(text)
         except PathError as error:
-            self.error(_within(text, error.column), "bad-path", error.message)
+            self.error(text.within(error.column), "bad-path", error.message)
             return None
         if not isinstance(path.segment, str):
             selector = path.segment.selector
@@ -229,7 +229,7 @@ class _Planning:
             return compile_expression(text, scope | broken)
         except ExpressionError as error:
             for mistake in error.mistakes:
-                place = _within(text, mistake.column)
+                place = text.within(mistake.column)
                 self.error(place, "bad-expression", mistake.message, mistake.suggestion)
             return None
 
@@ -249,9 +249,3 @@ def _place(name: str) -> Place:
     """Where a key stands."""
     place = getattr(name, "place", None)
     return place if isinstance(place, Place) else Place("-")
-
-
-def _within(text: Text, column: int) -> Place:
-    """The place of a character of a text; where the text begins, when it goes over several lines."""
-    place = text.place
-    return place if "\n" in text else Place(place.file, place.line, place.column + column - 1)

@@ -94,17 +94,18 @@ def _moment(text: str, time_zone: ZoneInfo) -> datetime | Fault:
     year, month, day, hour, minute = (int(found[part]) for part in ("year", "month", "day", "hour", "minute"))
     microsecond = int((found["fraction"] or "").ljust(6, "0"))
     try:
-        local = datetime(year, month, day, hour, minute, int(found["second"] or 0), microsecond)  # noqa: DTZ001
+        second = int(found["second"] or 0)
+        local = datetime(year, month, day, hour, minute, second, microsecond)  # noqa: DTZ001 - its zone comes below
         if found["offset"] is not None:
             sign = -1 if found["offset"][0] == "-" else 1
             offset = timedelta(hours=int(found["offset"][1:3]), minutes=int(found["offset"][3:]))
             return local.replace(tzinfo=timezone(sign * offset)).astimezone(UTC)
-        first = local.replace(tzinfo=time_zone, fold=0)
-        second = local.replace(tzinfo=time_zone, fold=1)
-        if first.utcoffset() == second.utcoffset():
-            return first.astimezone(UTC)
+        once = local.replace(tzinfo=time_zone, fold=0)
+        again = local.replace(tzinfo=time_zone, fold=1)
+        if once.utcoffset() == again.utcoffset():
+            return once.astimezone(UTC)
         # Put back on the clock, a time that it skips comes out as another.
-        there = first.astimezone(UTC).astimezone(time_zone).replace(tzinfo=None) == local
+        there = once.astimezone(UTC).astimezone(time_zone).replace(tzinfo=None) == local
     except (ValueError, OverflowError):
         return "not-a-date"
     return "time-ambiguous" if there else "time-skipped"

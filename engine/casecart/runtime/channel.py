@@ -7,17 +7,15 @@ from typing import TYPE_CHECKING
 
 from casecart.canonical import Usage
 from casecart.mapping import CompiledMapping, compile_mapping
-from casecart.mapping.expression import ExpressionError, Mistake, compile_expression, record_of
+from casecart.mapping.expression import ExpressionError, compile_expression, record_of
 from casecart.workspace import Channel as Declaration
 from casecart.workspace import (
     Finding,
     HoldStep,
     MapStep,
     OtherwiseStep,
-    Place,
     PostStep,
     RouteStep,
-    Text,
     Workspace,
     WorkspaceError,
 )
@@ -83,14 +81,6 @@ def _decision(step: PostStep | HoldStep) -> Decision:
     return Decision(hold=str(step.hold))
 
 
-def _finding(text: Text, mistake: Mistake) -> Finding:
-    """At its own column, where the text stands on one line as it was written."""
-    place = text.place
-    if "\n" not in text:
-        place = Place(place.file, place.line, place.column + mistake.column - 1)
-    return Finding(place, "error", mistake.code, mistake.message, mistake.suggestion)
-
-
 def _compile_route(step: RouteStep, findings: list[Finding]) -> list[tuple[Callable[[Usage], bool] | None, Decision]]:
     scope = {"usage": record_of(Usage)}
     route: list[tuple[Callable[[Usage], bool] | None, Decision]] = []
@@ -103,7 +93,16 @@ def _compile_route(step: RouteStep, findings: list[Finding]) -> list[tuple[Calla
             try:
                 condition = compile_expression(entry.when, scope).function
             except ExpressionError as error:
-                findings += [_finding(entry.when, mistake) for mistake in error.mistakes]
+                findings += [
+                    Finding(
+                        entry.when.within(mistake.column),
+                        "error",
+                        "bad-expression",
+                        mistake.message,
+                        mistake.suggestion,
+                    )
+                    for mistake in error.mistakes
+                ]
         route.append((condition, _decision(entry)))
     return route
 

@@ -34,7 +34,7 @@ def scalar(type_: ScalarType, node: Node, key: Key, reading: Reading) -> object:
         end = value if limit is None else type_.parse(limit)
         if (value > end) - (value < end) == wrong:
             return reading.error(node.place, "out-of-range", f"{shown(key.name)} is {words} {limit}")
-    return _text(Text(value, node.place), key, reading) if isinstance(value, Text) else value
+    return _text(Text(value, node.place, plain=node.plain), key, reading) if isinstance(value, Text) else value
 
 
 def _text(text: Text, key: Key, reading: Reading) -> Text | Failed:

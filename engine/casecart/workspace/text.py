@@ -12,12 +12,20 @@ __all__ = ["Text"]
 class Text(str):
     """A scalar of a workspace file, as written, with its place; in all else a `str`."""
 
-    __slots__ = ("place",)
+    __slots__ = ("place", "plain")
 
     place: Place
+    plain: bool
+    """Written without quotes."""
 
-    def __new__(cls, value: str, place: Place = NOWHERE) -> Self:
+    def __new__(cls, value: str, place: Place = NOWHERE, *, plain: bool = True) -> Self:
         """Text that stands at `place`; made in Python it stands nowhere."""
         text = super().__new__(cls, value)
-        text.place = place
+        text.place, text.plain = place, plain
         return text
+
+    def within(self, column: int) -> Place:
+        """Where a character of it stands, counted from 1; where it begins, if it goes over several lines."""
+        if "\n" in self:
+            return self.place
+        return Place(self.place.file, self.place.line, self.place.column + column - self.plain)

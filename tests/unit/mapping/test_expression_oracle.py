@@ -96,8 +96,8 @@ def ours(text: str, given_: Mapping[str, object]) -> bool:
     )
 
 
-def theirs(environment: object, text: str, given_: Mapping[str, object]) -> object:
-    result = environment.compile(text).eval(data=dict(given_))  # type: ignore[attr-defined]
+def theirs(environment: cel.Env, text: str, given_: Mapping[str, object]) -> object:
+    result = environment.compile(text).eval(data=dict(given_))
     # An error at run time comes back as a value.
     assert result.type() == cel.Type.BOOL, (text, result.value())
     return result.value()

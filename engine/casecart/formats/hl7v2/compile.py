@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from casecart.formats.hl7v2.cut import delimiters_of, repetitions
 from casecart.formats.hl7v2.escape import unescape
@@ -47,6 +47,9 @@ def compile_paths(
     Returns:
         The function. It takes a decoded message and raises `Refused` when its header can't be read, which a listener
         has refused before.
+
+    Raises:
+        KeyError: a path has an alias that `bind` doesn't give.
     """
     extraction = Extraction(each, bind or {}, paths)
     targets = [f"x_{number}" for number in range(len(paths))]
@@ -56,7 +59,7 @@ def compile_paths(
     lines += row if each is None else ["for group in groups:", *indented([*extraction.of_group("group"), *row])]
     source = ['def extract(text, charset="utf-8"):', *indented([*lines, "return rows"]), ""]
     exec(compile("\n".join(source), "<paths>", "exec"), extraction.names)  # noqa: S102 - see the module's docstring
-    return extraction.names["extract"]  # type: ignore[return-value]
+    return cast("Callable[..., list[tuple[Value, ...]]]", extraction.names["extract"])
 
 
 class _Source:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from casecart.mapping.expression.code import variable
 from casecart.mapping.expression.mistake import ExpressionError
@@ -57,9 +57,9 @@ def compile_expression(text: str, scope: Mapping[str, Type]) -> Expression:
     source = writer.condition(tree)
     if writer.mistakes:
         raise ExpressionError(sorted(writer.mistakes, key=lambda mistake: mistake.column))
-    # The source is made of our own words, `repr` of literals and the scope's names, never of the analyst's text.
     parameters = ", ".join(map(variable, scope))
     namespace = dict(writer.constants)
-    exec(compile(f"def condition({parameters}):\n    return {source}\n", "<expression>", "exec"), namespace)  # noqa: S102
-    function: Callable[..., bool] = namespace["condition"]  # type: ignore[assignment]
+    code = compile(f"def condition({parameters}):\n    return {source}\n", "<expression>", "exec")
+    exec(code, namespace)  # noqa: S102 - made of our words, of `repr`s and the scope's names; never the analyst's text
+    function = cast("Callable[..., bool]", namespace["condition"])
     return Expression(text, frozenset(writer.names), function, source, writer.constants)

@@ -271,7 +271,7 @@ class Writer:
         for code in codes:
             if joined(code.type, TEXT) is None:
                 return self.wrong(node.column, "type", f"{node.function} works on text, and this is {code.type}")
-        if len(codes) != 2:  # noqa: PLR2004  the text, and what is looked for in it
+        if len(codes) != 2:  # noqa: PLR2004 - the text, and what is looked for in it
             return self.wrong(node.column, "type", f"{node.function} is written x.{node.function}('text')")
         methods = {"startsWith": "{}.startswith({})", "endsWith": "{}.endswith({})", "contains": "{1} in {0}"}
         return self._guarded(codes, methods[node.function], BOOL, otherwise="False")
