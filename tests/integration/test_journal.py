@@ -119,6 +119,56 @@ def test_messages_beyond_the_time_budget_are_mapped_afterwards(tmp_path: Path, s
     line.stop()
 
 
+def test_what_does_not_fit_in_the_budget_is_mapped_in_order_and_before_anything_newer(
+    tmp_path: Path, store_url: str
+) -> None:
+    line = new_line(tmp_path, store_url, budget=0.0)
+    for number in range(10):
+        line.take(dft(f"M{number}", "V1", lines=[f"{number}|CG|A|1|OR"]))
+    line.journal.flush()
+    line.take(dft("M10", "V1", lines=["10|CG|A|1|OR"]))
+    line.settle()
+    assert [posting.line for posting in line.postings()] == [str(number) for number in range(11)]
+    sequences = [entry.sequence for number in range(1, 12) for entry in line.store.entries(number)]
+    assert sequences == sorted(sequences)
+    assert line.balance() == (0, 0)
+    line.stop()
+
+
+def test_more_than_memory_should_hold_is_left_to_the_backlog(
+    tmp_path: Path, store_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("casecart.runtime.journal.MOST_BEHIND", 3)
+    line = new_line(tmp_path, store_url, budget=0.0)
+    for number in range(20):
+        line.take(dft(f"M{number}", f"V{number}"))
+    line.wait(1)
+    assert set(line.outcomes().values()) == {"processed"}
+    assert sum(line.script.effects.values()) == 20
+    assert line.balance() == (0, 0)
+    line.take(dft("LAST", "V99"))  # and the journal maps by itself again
+    line.settle()
+    assert line.outcomes()["LAST"] == "processed"
+    line.stop()
+
+
+def test_what_waited_in_memory_when_the_store_failed_is_found_in_the_store(tmp_path: Path) -> None:
+    line = new_line(tmp_path, f"sqlite:///{tmp_path}/casecart.db", budget=0.0)
+    line.take(dft("M1", lines=[f"{number}|CG|{'A' * 5000}|1|OR" for number in range(40)]))
+    line.journal.flush()
+    assert line.outcomes() == {"M1": "waiting"}
+    pages = line.store._connection.execute("pragma page_count").fetchone()[0]  # type: ignore[attr-defined]  # SQLite's own way to a full disk
+    line.store._connection.execute(f"pragma max_page_count = {pages}")  # type: ignore[attr-defined]  # as above
+    line.settle()
+    assert line.outcomes() == {"M1": "waiting"}
+    line.store._connection.execute("pragma max_page_count = 1000000")  # type: ignore[attr-defined]  # as above
+    line.wait(5)
+    assert line.outcomes() == {"M1": "processed"}
+    assert sum(line.script.effects.values()) == 40
+    assert line.balance() == (0, 0)
+    line.stop()
+
+
 def test_on_complete_is_answered_when_the_work_is_committed(tmp_path: Path, store_url: str) -> None:
     line = new_line(tmp_path, store_url, budget=0.0)
     line.take(dft("M1"), complete_within=30.0)

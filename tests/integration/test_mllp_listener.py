@@ -194,7 +194,7 @@ def test_a_sender_that_never_reads_is_held_up_and_the_answers_kept_for_it_are_bo
     with listening(intake) as listener, connected(listener) as other, closing(socket.socket()) as bad:
         bad.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         bad.connect(("127.0.0.1", listener.port))
-        bad.setblocking(False)
+        bad.settimeout(0)
         data = rest = frame(message("1")) * 100
         while select.select([], [bad], [], 2.0)[1]:  # until nobody has read for two seconds
             rest = rest[bad.send(rest) :] or data

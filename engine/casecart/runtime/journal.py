@@ -1,24 +1,22 @@
 """The journal: one group commit a turn for all that arrived and all that was settled while the last one ran.
 
 An arrival is answered after the commit that holds it. Mapping runs in the same turn and shares that commit, inside a
-time budget; what does not fit, and all that arrives while a backlog is being worked off, is committed as it came and
-mapped afterwards, in order.
+time budget; what does not fit is committed as it came and mapped in the next turns, before anything newer. What arrives
+while the backlog is being worked off is left to the backlog.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 from casecart.runtime.fault import told
+from casecart.runtime.group import Group, Grouping
 from casecart.runtime.listener import Arrival, Receipt
 from casecart.store import (
     Change,
-    Count,
     Cursor,
     DuplicateIdentity,
-    Identity,
     Message,
     Store,
     StoreBroken,
@@ -32,6 +30,8 @@ if TYPE_CHECKING:
     from casecart.runtime.window import Work
 
 __all__ = ["Journal"]
+
+MOST_BEHIND = 5_000  # messages that may wait in memory to be mapped in a later turn
 
 AGAIN = 1.0  # seconds until a store that was unavailable is tried again
 NUMBER = "journal:commit"  # cursor that numbers the commits, to tell after a lost connection whether one was made
@@ -68,10 +68,13 @@ class Journal:
         broken: Callable[[StoreBroken], None],
         recovered: Callable[[], None],
     ) -> None:
-        self._store, self._pipeline, self._reactor, self._now = store, pipeline, reactor, now
-        self._identifiers, self._budget = identifiers, budget
+        self._store, self._pipeline, self._reactor = store, pipeline, reactor
+        self._grouping = Grouping(
+            store=store, pipeline=pipeline, identifiers=identifiers, now=now, seconds=reactor.seconds, budget=budget
+        )
         self._planned, self._broken, self._recovered = planned, broken, recovered
         self._arrivals: list[Arrival] = []
+        self._behind: list[Message] = []
         self._writes: list[tuple[Fill, Done]] = []
         self._turn: Call | None = None
         self._awaited: dict[int, tuple[Arrival, Receipt, Call]] = {}
@@ -80,7 +83,7 @@ class Journal:
         self.store_first = False
         """While true, messages are stored as waiting and left to the backlog."""
         self.overran: Callable[[], None] = lambda: None
-        """Told when messages were left waiting although `store_first` was false."""
+        """Told when messages were left waiting that this journal will not map itself."""
         self.open = True
         """Whether the store takes changes."""
 
@@ -141,6 +144,10 @@ class Journal:
         """Nothing of these arrivals is durable for certain, so nobody is answered."""
         self.open = False
         self._pipeline.forget()
+        if self._behind:
+            # They are in the store as waiting, or mapped by a commit that seemed to fail: only the store knows.
+            self._behind = []
+            self._fall_behind()
         for arrival in arrivals + self._arrivals:
             arrival.reply(Receipt.NOT_STORED)
         self._arrivals = []
@@ -167,103 +174,55 @@ class Journal:
         return next((cursor.position for cursor in self._store.cursors() if cursor.name == NUMBER), 0)
 
     def _commit(self, arrivals: list[Arrival], writes: list[tuple[Fill, Done]]) -> None:
-        receipts = [Receipt.STORED] * len(arrivals)
-        reuses = [0] * len(arrivals)
+        group = Group(self._behind, arrivals)
         # The second round happens only when a message was in the log already; the first costs no look-up.
         while True:
             change = Change()
-            works, waiting = self._fill(change, arrivals, receipts, reuses)
+            self._grouping.build(group, change, store_first=self.store_first)
             for fill, _ in writes:
                 fill(change)
             if not change:
-                break
+                return
             self._number += 1
             change.cursors.append(Cursor(NUMBER, 0, self._number, 0))
             try:
                 self._store.write(change)
             except DuplicateIdentity:
                 self._pipeline.forget()
-                self._find_duplicates(arrivals, receipts, reuses)
+                group.find_duplicates(self._store)
                 continue
             break
-        for arrival, receipt in zip(arrivals, receipts, strict=True):
-            if arrival.complete_within is not None and id(arrival) in waiting:
-                self._await(waiting[id(arrival)], arrival, receipt, arrival.complete_within)
-            else:
-                arrival.reply(receipt)
-        if works:
-            self._planned(works)
+        self._behind = group.left
+        self._answer(group)
+        if group.works:
+            self._planned(group.works)
         for _, done in writes:
             done()
-        if waiting and not self.store_first:
+        if len(self._behind) > MOST_BEHIND:
+            self._behind = []
+            self._fall_behind()
+        elif self._behind:
+            self._soon()
+
+    def _answer(self, group: Group) -> None:
+        """Tell senders what they may be told, and those that wait for what was mapped now."""
+        left = {message.position for message in group.left}
+        for message in group.behind:
+            if message.position not in left:
+                self.processed(message.position)
+        for index, arrival in enumerate(group.arrivals):
+            position = group.positions.get(index)
+            within = arrival.complete_within
+            if position is None or within is None or arrival.refused or not (self.store_first or position in left):
+                arrival.reply(group.receipts[index])
+            else:
+                self._await(position, arrival, group.receipts[index], within)
+
+    def _fall_behind(self) -> None:
+        """What waits is the backlog's from here on, read from the store."""
+        if not self.store_first:
             self.store_first = True
             self.overran()
-
-    def _fill(
-        self, change: Change, arrivals: list[Arrival], receipts: list[Receipt], reuses: list[int]
-    ) -> tuple[list[Work], dict[int, int]]:
-        """Put arrivals and, as far as the budget goes, their effects into the change."""
-        works: list[Work] = []
-        waiting: dict[int, int] = {}
-        if not arrivals:
-            return works, waiting
-        position = self._store.reserve("message", len(arrivals))
-        recorded_at = self._now()
-        mappable: list[Message] = []
-        for index, arrival in enumerate(arrivals):
-            scope = f"messages:{arrival.listener}"
-            change.counts.append(Count(arrival.facility, scope, "received", 1))
-            if receipts[index] is Receipt.DUPLICATE:
-                change.counts.append(Count(arrival.facility, scope, "duplicate", 1))
-                continue
-            message = self._message(position + index, recorded_at, arrival, reuses[index])
-            if arrival.refused:
-                change.counts.append(Count(arrival.facility, scope, "refused", 1))
-                change.messages.append(message)
-            else:
-                mappable.append(message)
-                waiting[id(arrival)] = message.position
-        if self.store_first:
-            change.messages += mappable
-            return works, waiting
-        results = self._pipeline.process(mappable, change, self._reactor.seconds() + self._budget)
-        done = {message.position for message, _ in zip(mappable, results, strict=False)}
-        for message, result in zip(mappable, results, strict=False):
-            change.messages.append(message._replace(outcome=result.outcome, notes=result.notes))
-            works += result.works
-        change.messages += mappable[len(results) :]
-        return works, {arrival: place for arrival, place in waiting.items() if place not in done}
-
-    def _message(self, position: int, recorded_at: int, arrival: Arrival, reuse: int) -> Message:
-        notes = arrival.notes
-        if reuse:
-            notes = f"{notes} control-id-reused" if notes else "control-id-reused"
-        return Message(
-            position, self._identifiers.mint(), arrival.organisation, arrival.facility, None, None, None,
-            arrival.occurred_at, recorded_at, arrival.peer, arrival.schema, arrival.listener, arrival.message_type,
-            arrival.sender, arrival.control_id, None if arrival.refused else reuse,
-            blake2b(arrival.body, digest_size=16).digest(), arrival.partition,
-            "refused" if arrival.refused else "waiting", notes, arrival.source, arrival.charset, arrival.body,
-        )  # fmt: skip
-
-    def _find_duplicates(self, arrivals: list[Arrival], receipts: list[Receipt], reuses: list[int]) -> None:
-        """Tell resends (same identity, same bytes) from control ids used again for other bytes."""
-        named = [
-            (index, Identity(arrival.facility, arrival.sender, arrival.control_id))
-            for index, arrival in enumerate(arrivals)
-            if not arrival.refused
-        ]
-        known: dict[Identity, dict[bytes, int]] = {}
-        for row in self._store.identities({identity for _, identity in named}):
-            known.setdefault(row.identity, {})[row.digest] = row.reuse
-        for index, identity in named:
-            digests = known.setdefault(identity, {})
-            digest = blake2b(arrivals[index].body, digest_size=16).digest()
-            if digest in digests:
-                receipts[index] = Receipt.DUPLICATE
-            else:
-                reuses[index] = max(digests.values(), default=-1) + 1
-                digests[digest] = reuses[index]
 
     def _await(self, position: int, arrival: Arrival, receipt: Receipt, within: float) -> None:
         limit = self._reactor.callLater(within, self._late, position)

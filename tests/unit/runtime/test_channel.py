@@ -1,0 +1,65 @@
+"""A channel, compiled: what it accepts, where its route leads, and where its mistakes are."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from casecart.canonical import FIELDS, Usage
+from casecart.runtime import Channel, compile_channels, installed_kinds
+from casecart.workspace import WorkspaceError, load
+from support.line import CHANNEL, write_workspace
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def compiled(root: Path, channel: str = CHANNEL) -> Channel:
+    write_workspace(root, channel=channel)
+    workspace = load(root, kinds=installed_kinds(), document_fields={"Usage": frozenset(FIELDS)})
+    return compile_channels(workspace)["usage"]
+
+
+@pytest.mark.parametrize(
+    ("accept", "message_type", "accepted"),
+    [
+        ("[DFT^P03]", "DFT^P03", True),
+        ("[DFT^P03]", "DFT^P11", False),
+        ("[DFT^*]", "DFT^P11", True),
+        ("[DFT^*]", "ADT^A01", False),
+        ("[DFT^P03]", "DFT", False),
+        ("[DFT^*]", "", False),
+    ],
+)
+def test_a_channel_accepts_what_it_says(tmp_path: Path, accept: str, message_type: str, *, accepted: bool) -> None:
+    channel = compiled(tmp_path, CHANNEL.replace("[DFT^P03]", accept))
+    assert channel.accepts(message_type) is accepted
+
+
+def test_the_first_entry_of_the_route_that_fits_is_taken(tmp_path: Path) -> None:
+    channel = compiled(tmp_path)
+    assert channel.decide(Usage(department="HOLD")).hold == "Somebody must look at it"
+    assert channel.decide(Usage(department="OR")).to == "erp"
+    assert channel.decide(Usage()).to == "erp"
+
+
+def test_a_line_that_no_entry_fits_is_held(tmp_path: Path) -> None:
+    channel = compiled(tmp_path, CHANNEL.replace("{post:", "{when: \"usage.lot == 'X'\", post:"))
+    assert channel.decide(Usage(department="OR")).hold == "No entry of the channel's route fits this line"
+
+
+def test_a_mistake_in_a_condition_is_found_at_its_own_character(tmp_path: Path) -> None:
+    with pytest.raises(WorkspaceError) as error:
+        compiled(tmp_path, CHANNEL.replace("usage.department == 'HOLD'", "usage.departmen == 'HOLD'"))
+    (finding,) = error.value.findings
+    line = next(text for text in CHANNEL.splitlines() if "HOLD" in text)
+    assert (finding.place.file, finding.place.column) == ("channels/usage.yaml", line.index("department") + 1)
+    assert (finding.code, finding.suggestion) == ("bad-expression", "department")
+
+
+@pytest.mark.parametrize("steps", ["  - map: usage\n", "  - route: [{post: erp}]\n  - map: usage\n"])
+def test_a_channel_maps_once_and_then_routes(tmp_path: Path, steps: str) -> None:
+    with pytest.raises(WorkspaceError) as error:
+        compiled(tmp_path, CHANNEL[: CHANNEL.index("steps:")] + "steps:\n" + steps)
+    assert [finding.code for finding in error.value.findings] == ["step-order"]
