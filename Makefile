@@ -64,7 +64,7 @@ format: setup ## Bring the code into the house's form
 
 .PHONY: reliability
 reliability: setup ## Kill, cut and starve the engine under load (minutes)
-	@$(PYTEST) tests/reliability -m slow --timeout 1800
+	@$(PYTEST) tests/reliability -m slow --timeout 1800 -rP
 
 .PHONY: bench
 bench: setup ## Measure CPU per message beside a bare ACK server

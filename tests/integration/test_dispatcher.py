@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from casecart.runtime.destination import Answer, Delivery, NotDelivered, OutcomeUnknown, Posting
-from casecart.runtime.dispatcher import Limits
+from casecart.runtime.dispatcher import HISTORY, Limits
 from support.line import Line, Script, dft, new_line
 
 if TYPE_CHECKING:
@@ -217,6 +217,9 @@ def test_a_destination_that_is_down_for_long_gets_nobody_held(tmp_path: Path, ur
     line.send(dft("M1"), dft("M2", "V2"))
     line.wait(3000)
     assert states(line) == ["posted", "posted"]
+    history = [state for _, state in line.postings()[0].history]
+    assert (history[0], history[-1]) == ("planned", "posted")
+    assert len(history) <= HISTORY + 2  # however long it was down
     line.stop()
 
 

@@ -91,6 +91,11 @@ def test_an_engine_killed_twenty_times_under_load_loses_nothing(store_url: str, 
     assert evidence.resends >= 20
     keys = [json.loads(line)["key"] for line in evidence.record.read_text("utf-8").splitlines()]
     assert len(set(keys)) < len(keys)  # some were on their way when it was killed, and came twice
+    twice = len(keys) - len(set(keys))
+    sys.stdout.write(
+        f"20 kills: {len(evidence.acknowledged)} messages acknowledged, 0 lost, {evidence.resends} sent again; "
+        f"{len(set(keys))} postings at the sink, {twice} came twice, each under its own key; balances exact\n"
+    )
 
 
 @pytest.fixture(scope="module")

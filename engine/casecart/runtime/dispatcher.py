@@ -1,7 +1,6 @@
 """The dispatcher of one destination: takes work in order, sends it in batches, and sees each posting to its end.
 
-What became of a posting is durable before the next of its key goes out. While the destination is down, what does not
-fit into memory stays in the store and is fetched when there is room.
+What became of a posting is durable before the next of its key goes out.
 """
 
 from __future__ import annotations
@@ -16,10 +15,10 @@ from twisted.internet.defer import Deferred, maybeDeferred
 from casecart.runtime.backoff import Backoff
 from casecart.runtime.destination import Answer, Delivery, Destination, NotDelivered, OutcomeUnknown, Posting
 from casecart.runtime.fault import told
-from casecart.runtime.made import decode_postings, encode_postings
+from casecart.runtime.outbox import Outbox
+from casecart.runtime.settlement import Settling
 from casecart.runtime.states import OPEN, PostingEvent, after, next_step
-from casecart.runtime.window import Batch, Window, Work
-from casecart.store import Change, Count, Entry, Event, Hold, Settlement, Store, Timer
+from casecart.store import Store, Timer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -28,12 +27,14 @@ if TYPE_CHECKING:
 
     from casecart.runtime.clock import Call, Clock
     from casecart.runtime.journal import Journal
+    from casecart.runtime.window import Batch, Work
 
 __all__ = ["Dispatcher", "Limits"]
 
 log = logging.getLogger(__name__)
 
 OWNER = "dispatcher"  # of its timers
+HISTORY = 40  # states that are remembered of a posting: the first, and the last ones
 
 _EVENTS: dict[str, PostingEvent] = {
     "posted": "taken",
@@ -90,13 +91,11 @@ class Dispatcher:
         limits: Limits,
     ) -> None:
         self.name, self.destination, self.limits = name, destination, limits
-        self._store, self._journal, self._reactor, self._now = store, journal, reactor, now
-        self._identifier, self._organisation = identifier, organisation
+        self._journal, self._reactor, self._now = journal, reactor, now
+        self._settling = Settling(destination=name, organisation=organisation, now=now, identifier=identifier)
         self._delivery: Delivery = destination.delivery
-        self._window = Window()
+        self._outbox = Outbox(destination=name, store=store, most=limits.window)
         self._backoff = Backoff(random)
-        self._loaded = 0  # every ledger row up to this sequence has been in the window
-        self._behind = True  # the store has work beyond it
         self._in_flight = 0
         self._answers = 0
         self._resume: Call | None = None
@@ -118,33 +117,14 @@ class Dispatcher:
             self.pump()
 
     def feed(self, works: Iterable[Work]) -> None:
-        """Work that has just been committed. What does not fit is fetched from the store later."""
-        if self._behind:
-            return
-        for work in works:
-            if work.entry.sequence <= self._loaded:
-                continue
-            if self._window.size >= self.limits.window:
-                self._behind = True
-                break
-            self._window.add((work,))
-            self._loaded = work.entry.sequence
+        """Work that has just been committed."""
+        self._outbox.feed(works)
         self.pump()
 
     def resync(self) -> None:
-        """The store was away and may have taken work that was not fed: look there."""
-        self._behind = True
+        """The store was away and may have taken work that was not fed."""
+        self._outbox.resync()
         self.pump()
-
-    def _refill(self) -> None:
-        room = self.limits.window - self._window.size
-        if not self._behind or room < min(self.limits.window, 2 * self.limits.batch):
-            return
-        entries = self._store.open_entries(self.name, self._loaded, room)
-        for entry in entries:
-            self._window.add((Work(entry, decode_postings(entry.postings)),))
-            self._loaded = entry.sequence
-        self._behind = len(entries) == room
 
     # --- work goes out
     def pause(self, *, paused: bool) -> None:
@@ -158,8 +138,7 @@ class Dispatcher:
         while self._started and not self.paused and self._resume is None and self._journal.open:
             if self._in_flight >= (1 if self._backoff.open else self.limits.concurrency):
                 return
-            self._refill()
-            batch = self._window.take(1 if self._backoff.open else self.limits.batch)
+            batch = self._outbox.take(1 if self._backoff.open else self.limits.batch)
             if not batch.items:
                 return
             self._send(batch)
@@ -176,10 +155,11 @@ class Dispatcher:
             posting.state = after(posting.state, "send") if posting.state != "sent" else "sent"
             posting.attempts += 1
             posting.history.append((at, "sent"))
+            del posting.history[1 : 1 - HISTORY]
         call = partial(self._call, batch, _EVENTS, self.destination.post)
         if self._delivery in {Delivery.TWO_STEP, Delivery.SEARCHABLE}:
             # What may have had its effect must be known after a crash, to be asked for before it is sent again.
-            self._journal.write(partial(self._record, batch), call)
+            self._journal.write(partial(self._settling.record, batch), call)
         else:
             call()
 
@@ -261,14 +241,14 @@ class Dispatcher:
             # Nothing to remember: after a crash the same keys go out again.
             self._free(batch, delay)
         else:
-            self._journal.write(partial(self._record, batch), partial(self._free, batch, delay))
+            self._journal.write(partial(self._settling.record, batch), partial(self._free, batch, delay))
 
     def _free(self, batch: Batch, delay: float) -> None:
         self._in_flight -= 1
         if delay:
             self._waits.add(self._reactor.callLater(delay, self._freed_later, batch))
         else:
-            self._window.free(batch.keys)
+            self._outbox.free(batch.keys)
         self.pump()
         if self._idle is not None and not self._in_flight:
             self._limit.cancel()
@@ -276,7 +256,7 @@ class Dispatcher:
 
     def _freed_later(self, batch: Batch) -> None:
         self._waits = {call for call in self._waits if call.active()}
-        self._window.free(batch.keys)
+        self._outbox.free(batch.keys)
         self.pump()
 
     def _fault(self, failure: Failure, batch: Batch) -> None:
@@ -285,39 +265,6 @@ class Dispatcher:
         self.trouble = "The dispatcher failed; see the log."
         self._in_flight -= 1
         del batch
-
-    # --- what is written
-    def _record(self, batch: Batch, change: Change) -> None:
-        at = self._now()
-        settled = {id(posting) for _, posting in batch.items if posting.state not in OPEN}
-        for work in batch.works:
-            entry = work.entry
-            change.settlements.append(Settlement(work.open, encode_postings(work.postings), entry.sequence))
-            if work.open == 0:
-                change.events.append(
-                    Event(
-                        "casecart.postings.settled",
-                        str(entry.sequence),
-                        entry.facility,
-                        at,
-                        {"to": self.name},
-                    )
-                )
-        for work, posting in batch.items:
-            if id(posting) in settled:
-                self._record_end(work.entry, posting, at, change)
-
-    def _record_end(self, entry: Entry, posting: Posting, at: int, change: Change) -> None:
-        change.counts.append(Count(entry.facility, f"lines:{entry.channel}", posting.state, 1))
-        if posting.state == "posted":
-            return
-        change.holds.append(
-            Hold(
-                self._identifier(), self._organisation, entry.facility, entry.position, at, self.name, entry.channel,
-                posting.place, posting.line, posting.code or posting.state, posting.words, self.name, posting.key,
-                "new",
-            )
-        )  # fmt: skip
 
     # --- trouble
     def _set_trouble(self, code: str, words: str, delay: float) -> None:

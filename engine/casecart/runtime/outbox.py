@@ -1,0 +1,68 @@
+"""The outbox of one destination: a window in memory over the open rows of the ledger in the store."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from casecart.runtime.made import decode_postings
+from casecart.runtime.window import Batch, Window, Work
+from casecart.store import Store, StoreUnavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["Outbox"]
+
+
+class Outbox:
+    """Gives work in the order of its coming; what does not fit into memory is fetched when there is room.
+
+    Args:
+        destination: its name.
+        store: holds everything that is open.
+        most: ledger rows in memory.
+    """
+
+    def __init__(self, *, destination: str, store: Store, most: int) -> None:
+        self._destination, self._store, self._most = destination, store, most
+        self._window = Window()
+        self._loaded = 0  # every ledger row up to this sequence has been in the window
+        self._behind = True  # the store has work beyond it
+
+    def feed(self, works: Iterable[Work]) -> None:
+        """Work that has just been committed; spares a look into the store."""
+        if self._behind:
+            return
+        for work in works:
+            if work.entry.sequence <= self._loaded:
+                continue
+            if self._window.size >= self._most:
+                self._behind = True
+                return
+            self._window.add((work,))
+            self._loaded = work.entry.sequence
+
+    def resync(self) -> None:
+        """The store may have taken work that was not fed: look there."""
+        self._behind = True
+
+    def take(self, most: int) -> Batch:
+        """The next batch of at most `most` postings; empty when every key is busy or the store does not answer."""
+        room = self._most - self._window.size
+        if self._behind and room >= min(self._most, 2 * most):
+            self._refill(room)
+        return self._window.take(most)
+
+    def free(self, keys: Iterable[bytes]) -> None:
+        """The keys of a batch may go again."""
+        self._window.free(keys)
+
+    def _refill(self, room: int) -> None:
+        try:
+            entries = self._store.open_entries(self._destination, self._loaded, room)
+        except StoreUnavailable:
+            return  # the journal finds out too, and has this outbox resynced when it is over
+        for entry in entries:
+            self._window.add((Work(entry, decode_postings(entry.postings)),))
+            self._loaded = entry.sequence
+        self._behind = len(entries) == room
