@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from casecart.runtime.pipeline import _Mapped
+    from casecart.runtime.pipeline import Result, _Mapped
 
 
 @pytest.fixture
@@ -237,10 +237,10 @@ class DiedError(BaseException):
 class Deadly(Pipeline):
     """Dies of one message."""
 
-    def process(self, messages: Sequence[Message], change: Change, until: float | None = None) -> list[object]:  # type: ignore[override]  # only passed through
+    def process(self, messages: Sequence[Message], change: Change, until: float | None = None) -> list[Result]:
         if any(message.control_id == "DEADLY" for message in messages):
             raise DiedError
-        return super().process(messages, change, until)  # type: ignore[return-value]  # as above
+        return super().process(messages, change, until)
 
 
 def test_a_message_that_kills_the_engine_is_put_aside_after_three_deaths(tmp_path: Path, store_url: str) -> None:
@@ -290,3 +290,31 @@ def test_after_a_clean_stop_messages_are_mapped_with_the_commit_again(tmp_path: 
     line.settle()
     assert line.at_reply == {"M1": "processed"}
     line.stop()
+
+
+class Broken(Pipeline):
+    """Has a fault of the engine for a whole group."""
+
+    def process(self, messages: Sequence[Message], change: Change, until: float | None = None) -> list[Result]:
+        raise ZeroDivisionError(len(messages), change, until)
+
+
+def test_a_fault_of_the_engine_in_a_commit_acknowledges_nobody_and_stops_it(tmp_path: Path, store_url: str) -> None:
+    line = new_line(tmp_path, store_url, pipeline_class=Broken)
+    line.take(dft("M1"))
+    line.settle()
+    assert line.replies == [("M1", Receipt.NOT_STORED)]
+    assert [type(fault) for fault in line.broken] == [ZeroDivisionError]
+    line.crash()
+
+
+def test_a_fault_of_the_engine_in_the_backlog_stops_it(tmp_path: Path, store_url: str) -> None:
+    line = new_line(tmp_path, store_url)
+    line.journal.store_first = True
+    line.take(dft("M1"))
+    line.settle()
+    assert line.outcomes() == {"M1": "waiting"}
+    line.crash()
+    line = Line(tmp_path, store_url, pipeline_class=Broken).start()
+    assert [type(fault) for fault in line.broken] == [ZeroDivisionError]
+    line.crash()

@@ -207,6 +207,7 @@ class Line:
             identifier=identifiers.mint,
             now=self.now,
             planned=self._planned,
+            broken=self.broken.append,
         )
         self.dispatcher = Dispatcher(
             name="erp",

@@ -15,7 +15,7 @@ import click
 
 from casecart.cli.desk import named_from_here
 from casecart.cli.exit import Exit
-from casecart.cli.failure import Stop, explained, told
+from casecart.cli.failure import DEBUG, Stop, explained, told
 from casecart.cli.options import directory_argument
 from casecart.cli.text import examples, printable
 from casecart.commands import bring_up_store, load_workspace, opened, read_site
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from twisted.internet.base import ReactorBase
     from twisted.python.failure import Failure
 
-    from casecart.store import Store, StoreBroken
+    from casecart.store import Store
     from casecart.workspace import Workspace
 
 __all__ = ["EngineProcess", "command", "install_reactor"]
@@ -166,8 +166,12 @@ class EngineProcess:
             self._engine.stop().addBoth(lambda _: self._reactor.stop())
 
 
-def _broken(fault: StoreBroken) -> None:
-    """Ends the process here and now: a store that failed in a sync must be opened anew, which recovers it."""
+def _broken(fault: Exception) -> None:
+    """Ends the process here and now.
+
+    A store that failed in a sync must be opened anew, which recovers it; and after a fault of the engine's own only the
+    store can be trusted.
+    """
     code, words = explained(fault)
     click.echo(f"{words}. The engine ends now; start it again, and it recovers", err=True)
     sys.stderr.flush()
@@ -181,7 +185,16 @@ def _log_to_stderr() -> None:
     for name in ("alembic", "twisted"):  # each start of a factory, each step of a migration
         logging.getLogger(name).setLevel(logging.WARNING)
     logger: Any = importlib.import_module("twisted.logger")
-    logger.globalLogBeginner.beginLoggingTo([logger.STDLibLogObserver("twisted")], redirectStandardIO=False)
+    plainly = logger.STDLibLogObserver("twisted")
+
+    def observer(event: dict[str, Any]) -> None:
+        failure = event.get("log_failure")
+        if failure is None or os.environ.get(DEBUG):
+            plainly(event)
+        else:  # its words, and the lines of a traceback, may repeat what a message says
+            logging.getLogger("twisted").error("%s", explained(failure.value)[1])
+
+    logger.globalLogBeginner.beginLoggingTo([observer], redirectStandardIO=False)
 
 
 class _Line(logging.Formatter):

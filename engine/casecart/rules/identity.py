@@ -7,7 +7,6 @@ twice; tokens may be renewed. So each has a secret of its own.
 from __future__ import annotations
 
 import hmac
-from base64 import b32encode
 
 __all__ = ["MINIMUM_SECRET", "Keys", "Tokens"]
 
@@ -46,6 +45,6 @@ class Tokens:
         self._secret = hmac.digest(secret, b"casecart token 1", "sha256")
 
     def token(self, facility: str, kind: str, value: str) -> str:
-        """Such as ``case-MZXW6YTBOI4DSMBRGEZDGNBVGY``: the kind and 26 characters of base 32 (128 bits)."""
-        digest = hmac.digest(self._secret, f"{kind}\0{facility}\0{value}".encode(), "sha256")[:16]
-        return f"{kind}-{b32encode(digest)[:26].decode()}"
+        """Such as ``case-3f1c…``: the kind and 32 hexadecimal digits (128 bits)."""
+        digest = hmac.digest(self._secret, f"{kind}\0{facility}\0{value}".encode(), "sha256")
+        return f"{kind}-{digest[:16].hex()}"

@@ -40,6 +40,7 @@ class Backlog:
         identifier: mints ids of exceptions.
         now: wall clock, µs since 1970.
         planned: told of work for destinations, after its commit.
+        broken: told that the store failed for good, or the engine did; it must stop.
     """
 
     def __init__(
@@ -52,9 +53,10 @@ class Backlog:
         identifier: Callable[[], bytes],
         now: Callable[[], int],
         planned: Callable[[list[Work]], None],
+        broken: Callable[[Exception], None],
     ) -> None:
         self._store, self._journal, self._pipeline, self._reactor = store, journal, pipeline, reactor
-        self._identifier, self._now, self._planned = identifier, now, planned
+        self._identifier, self._now, self._planned, self._broken = identifier, now, planned, broken
         self._careful_until = 0.0
         self._suspects: tuple[int, int, int] | None = None
         self._call: Call | None = None
@@ -100,6 +102,9 @@ class Backlog:
         except StoreUnavailable:
             self._pipeline.forget()
             self._call = self._reactor.callLater(1.0, self._turn)
+            return
+        except Exception as fault:  # noqa: BLE001 - as in the journal
+            self._broken(fault)
             return
         if more:
             self._call = self._reactor.callLater(0, self._turn)

@@ -70,7 +70,7 @@ class Engine:
         reactor: Any,  # noqa: ANN401 - zope interfaces say nothing to mypy
         environment: Mapping[str, str] = os.environ,
         now: Callable[[], int] = wall_clock,
-        failed: Callable[[StoreBroken], None],
+        failed: Callable[[Exception], None],
     ) -> None:
         self._workspace, self._store, self._reactor, self._now = workspace, store, reactor, now
         identifiers = Identifiers(now, os.urandom)
@@ -105,6 +105,7 @@ class Engine:
             identifier=identifiers.mint,
             now=now,
             planned=self._planned,
+            broken=failed,
         )
         destinations, listeners = map(str, workspace.engine.destinations), map(str, workspace.engine.listeners)
         self.dispatchers = {name: self._dispatcher(name, identifiers) for name in destinations}

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from casecart.runtime.fault import told
 from casecart.runtime.group import Group, Grouping
 from casecart.runtime.listener import Arrival, Receipt
 from casecart.store import (
@@ -19,7 +18,6 @@ from casecart.store import (
     DuplicateIdentity,
     Message,
     Store,
-    StoreBroken,
     StoreUnavailable,
 )
 
@@ -51,7 +49,7 @@ class Journal:
         identifiers: mints message ids.
         budget: seconds that mapping may take of one turn.
         planned: told of work for destinations, after its commit.
-        broken: told that the store failed for good; the engine must stop.
+        broken: told that the store failed for good, or the engine did; it must stop.
         recovered: told that the store takes changes again; what was last written is uncertain.
     """
 
@@ -65,7 +63,7 @@ class Journal:
         identifiers: Identifiers,
         budget: float,
         planned: Callable[[list[Work]], None],
-        broken: Callable[[StoreBroken], None],
+        broken: Callable[[Exception], None],
         recovered: Callable[[], None],
     ) -> None:
         self._store, self._pipeline, self._reactor = store, pipeline, reactor
@@ -132,13 +130,9 @@ class Journal:
             self._uncertain = writes
             self._close(arrivals)
             self._turn = self._reactor.callLater(AGAIN, self._reopen)
-        except StoreBroken as fault:
+        except Exception as fault:  # noqa: BLE001 - a broken store, or a fault of the engine: memory can't be trusted
             self._close(arrivals)
             self._broken(fault)
-        except Exception as fault:  # noqa: BLE001 - stopping is the only safe answer to any of them
-            # A fault of the engine: what is in memory can't be trusted to be what is in the store.
-            self._close(arrivals)
-            self._broken(StoreBroken(f"the commit failed by a fault of the engine ({told(fault)})"))
 
     def _close(self, arrivals: list[Arrival]) -> None:
         """Nothing of these arrivals is durable for certain, so nobody is answered."""

@@ -33,7 +33,7 @@ REMEMBERED = 50_000
 """Tokens that are known to be stored; beyond, the memory starts anew and they are offered to the store again."""
 
 
-_NEEDS_CHARSET = (b"\x1b", b"\\X")
+_SHIFT, _HEX = b"\x1b", b"\\X"
 """ASCII that means something only with the message's character set: shifts of ISO 2022, bytes written in hex."""
 
 
@@ -200,7 +200,7 @@ class Pipeline:
 def _text(message: Message) -> tuple[str, str, str | None]:
     """The message as text that ends its segments in CR, its codec, and what is to be noted of the character set."""
     body = message.body
-    if body.isascii() and not any(mark in body for mark in _NEEDS_CHARSET):
+    if body.isascii() and _SHIFT not in body and _HEX not in body:
         return repair(body.decode("ascii")), "utf-8", None
     declared = read_header(body).character_set
     text, note = decode(body, declared, message.charset)
