@@ -66,6 +66,10 @@ format: setup ## Bring the code into the house's form
 reliability: setup ## Kill, cut and starve the engine under load (minutes)
 	@$(PYTEST) tests/reliability -m slow --timeout 1800 -rP
 
+.PHONY: fuzz
+fuzz: setup ## Throw made-up device identifiers at their parser for a minute
+	@PYTHONPATH=tests $(PYTHON) tests/fuzz/udi.py 60
+
 .PHONY: bench
 bench: setup ## Measure CPU per message beside a bare ACK server
 	@PYTHONPATH=tests $(PYTHON) tests/bench/run.py

@@ -36,6 +36,7 @@ COMMANDS = {
     "status": Listed("status", "Show what waits where and why, and whether all is accounted for."),
     "pause": Listed("pause", "Send nothing more to a destination, for now."),
     "resume": Listed("resume", "Send to a destination again."),
+    "udi": Listed("udi", "Explain a device's code (UDI), piece by piece."),
     "migrate": Listed("migrate", "Make the store's tables, or bring them up to this version."),
 }
 
