@@ -3,7 +3,7 @@
 set -euo pipefail
 
 # What the samples come to: the hip stem's line and the three lines of the other case. The rest of them shows what
-# becomes of a credit, a payment, an unknown code and a message that no channel wants.
+# becomes of a credit, a payment, an unknown code, a lot that contradicts its UDI and a message that no channel wants.
 POSTINGS=4
 
 folder=$(mktemp -d "${TMPDIR:-/tmp}/casecart-demo.XXXXXX")

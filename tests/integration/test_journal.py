@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from casecart.runtime.destination import Answer
 from casecart.runtime.listener import Arrival, Receipt
 from casecart.runtime.pipeline import Pipeline
 from casecart.store import Change, Message, MessageFilter
@@ -237,10 +238,12 @@ class DiedError(BaseException):
 class Deadly(Pipeline):
     """Dies of one message."""
 
-    def process(self, messages: Sequence[Message], change: Change, until: float | None = None) -> list[Result]:
+    def process(
+        self, messages: Sequence[Message], change: Change, until: float | None = None, *, least: int = 0
+    ) -> list[Result]:
         if any(message.control_id == "DEADLY" for message in messages):
             raise DiedError
-        return super().process(messages, change, until)
+        return super().process(messages, change, until, least=least)
 
 
 def test_a_message_that_kills_the_engine_is_put_aside_after_three_deaths(tmp_path: Path, store_url: str) -> None:
@@ -295,8 +298,10 @@ def test_after_a_clean_stop_messages_are_mapped_with_the_commit_again(tmp_path: 
 class Broken(Pipeline):
     """Has a fault of the engine for a whole group."""
 
-    def process(self, messages: Sequence[Message], change: Change, until: float | None = None) -> list[Result]:
-        raise ZeroDivisionError(len(messages), change, until)
+    def process(
+        self, messages: Sequence[Message], change: Change, until: float | None = None, *, least: int = 0
+    ) -> list[Result]:
+        raise ZeroDivisionError(len(messages), change, until, least)
 
 
 def test_a_fault_of_the_engine_in_a_commit_acknowledges_nobody_and_stops_it(tmp_path: Path, store_url: str) -> None:
@@ -318,3 +323,29 @@ def test_a_fault_of_the_engine_in_the_backlog_stops_it(tmp_path: Path, store_url
     line = Line(tmp_path, store_url, pipeline_class=Broken).start()
     assert [type(fault) for fault in line.broken] == [ZeroDivisionError]
     line.crash()
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["1\\X00\\|CG|A|1|HOLD"],  # held by the route, under its line's id
+        ["1\\X00\\|CG|A|1|OR"],
+        ["1\0|CG|A|1|HOLD"],
+    ],
+)
+def test_a_nul_in_a_message_harms_nobody(tmp_path: Path, store_url: str, lines: list[str]) -> None:
+    line = new_line(tmp_path, store_url)
+    line.script.answers = [lambda postings: [Answer("rejected", code="http-400", words="no\0") for _ in postings]]
+    line.send(dft("M1", "V\\X00\\1", lines=lines), dft("M2", "V2"))
+    assert line.outcomes() == {"M1": "processed", "M2": "processed"}
+    assert not line.broken
+    assert line.balance() == (0, 0)
+    line.stop()
+
+
+def test_a_message_without_any_line_says_so(tmp_path: Path, store_url: str) -> None:
+    line = new_line(tmp_path, store_url)
+    line.send(dft("M1", lines=[]))
+    (row,) = line.store.messages(MessageFilter(), None, 1)
+    assert (row.outcome, row.notes) == ("processed", "no-lines")
+    line.stop()

@@ -208,6 +208,7 @@ class Line:
             now=self.now,
             planned=self._planned,
             broken=self.broken.append,
+            recovered=self._recovered,
         )
         self.dispatcher = Dispatcher(
             name="erp",

@@ -297,9 +297,12 @@ class RestDestination:
             except (NotDelivered, OutcomeUnknown) as trouble:
                 if not said and isinstance(trouble, NotDelivered):
                     raise
-                state: Literal["retry", "unknown"] = "retry" if isinstance(trouble, NotDelivered) else "unknown"
-                said.append(Answer(state, code=trouble.code, words=trouble.words))
-                waiting = Answer("retry", code=trouble.code, words=f"Not sent yet. {trouble.words}")
+                words, after = f"Not sent yet. {trouble.words}", None
+                if isinstance(trouble, NotDelivered):
+                    after = trouble.retry_after
+                else:
+                    said.append(Answer("unknown", code=trouble.code, words=trouble.words))
+                waiting = Answer("retry", code=trouble.code, words=words, tried=False, retry_after=after)
                 return said + [waiting] * (len(postings) - len(said))
         if all(answer.code == "http-404" for answer in said):
             raise NotDelivered("http-404", "The service answers 404 to everything: look at the destination's url.")

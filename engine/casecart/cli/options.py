@@ -47,4 +47,12 @@ def json_option(function: _F) -> _F:
 
 def as_json(value: object) -> str:
     """A document of the command's answer. Times are in UTC; keys are only ever added."""
-    return msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
+    written = msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
+    # Between the line ends of the layout only texts can hold what a terminal would obey: there it is escaped.
+    return "".join(sign if sign.isprintable() or sign == "\n" else _escaped(sign) for sign in written)
+
+
+def _escaped(sign: str) -> str:
+    """As JSON escapes it, in pairs beyond the first plane."""
+    units = sign.encode("utf-16-be")
+    return "".join(f"\\u{units[at] << 8 | units[at + 1]:04x}" for at in range(0, len(units), 2))

@@ -172,8 +172,8 @@ def _broken(fault: Exception) -> None:
     A store that failed in a sync must be opened anew, which recovers it; and after a fault of the engine's own only the
     store can be trusted.
     """
-    code, words = explained(fault)
-    click.echo(f"{words}. The engine ends now; start it again, and it recovers", err=True)
+    code = told(fault)
+    click.echo("The engine ends now; start it again, and it recovers", err=True)
     sys.stderr.flush()
     os._exit(code)
 

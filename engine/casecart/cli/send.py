@@ -170,7 +170,7 @@ def _exchange(
 def _line(message: _Outgoing, answer: Answer, width: int) -> str:
     words = f"  {answer.words}" if answer.words and not answer.accepted else ""
     shown = f"{printable(message.label).ljust(width)}  {answer.code or '??'}  {answer.control_id or '(no control id)'}"
-    return f"{shown}  {answer.milliseconds:.1f} ms{printable(words)}"
+    return printable(f"{shown}  {answer.milliseconds:.1f} ms{words}")
 
 
 def _summary(report: _Report) -> str:
@@ -183,7 +183,7 @@ def _summary(report: _Report) -> str:
         if times
         else ""
     )
-    return f"{counted(len(codes), 'message')} answered{f': {counts}' if counts else ''}{left}{middle}"
+    return printable(f"{counted(len(codes), 'message')} answered{f': {counts}' if counts else ''}{left}{middle}")
 
 
 def _document(address: Address, report: _Report) -> dict[str, Any]:

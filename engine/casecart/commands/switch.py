@@ -50,7 +50,8 @@ class PauseDestination(Command):
             raise Refusal("bad-value", f"the reason has {len(reason)} characters, and may have {LONGEST_REASON}")
         change.switches.append(Switch(self.destination, "paused", actor.name, reason, view.now))
         was = "was paused already; the reason is the new one" if before == "paused" else "is paused"
-        return f"{self.destination} {was}. Messages are taken as before, and its postings wait in order"
+        told = "A running engine obeys within a second; messages are taken as before, and its postings wait in order"
+        return f"{self.destination} {was}. {told}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import date
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -19,6 +20,7 @@ class MappingContext(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         facility: the site that the message speaks for.
         time_zone: of the sender's clock, for times without an offset.
+        today: the facility's date when the message came: a UDI's years have two digits.
         token: gives the token for an identifier, `(kind, value)`. Asked once a message for a value, and only for
             values that go into a document.
         source: the message's identity; a document's `source` is this and the place.
@@ -27,6 +29,7 @@ class MappingContext(msgspec.Struct, frozen=True, kw_only=True):
 
     facility: str
     time_zone: ZoneInfo
+    today: date
     token: Callable[[str, str], str]
     source: str
     charset: str = "utf-8"

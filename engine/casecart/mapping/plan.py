@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from casecart.formats.hl7v2.path import Path
     from casecart.mapping.expression import Expression
+    from casecart.mapping.udi import Piece
     from casecart.mapping.value import ValueType
 
 __all__ = ["Codes", "FieldPlan", "Plan"]
@@ -34,7 +35,7 @@ class FieldPlan:
         name: of the field.
         order: its number in the mapping.
         way: how `paths` are used: the first that has a value, or all of them, and none for a constant.
-        paths: with aliases resolved to their segments.
+        paths: with aliases resolved to their segments; or pieces of another field's code.
         type: how the text is read.
         allowed: the only texts that the document's field may have, if they are few.
         codes: the table that the text goes through first.
@@ -47,7 +48,7 @@ class FieldPlan:
     name: str
     order: int
     way: Literal["path", "agree", "value"]
-    paths: tuple[Path, ...] = ()
+    paths: tuple[Path | Piece, ...] = ()
     type: ValueType = "text"
     allowed: frozenset[str] | None = None
     codes: Codes | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date, datetime
 from decimal import Decimal
 from types import NoneType, UnionType
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Final, Literal, Union, get_args, get_origin, g
 from zoneinfo import ZoneInfo
 
 from casecart.formats.hl7v2.path import Path, PathError, Segment, parse_path, parse_segment
+from casecart.formats.udi import Udi
 from casecart.mapping.expression import (
     DATE,
     DECIMAL,
@@ -19,6 +21,7 @@ from casecart.mapping.expression import (
     compile_expression,
 )
 from casecart.mapping.plan import Codes, FieldPlan, Plan
+from casecart.mapping.udi import PIECES, Piece, read_udi
 from casecart.mapping.value import ValueType, read
 from casecart.workspace.findings import Finding, Place, WorkspaceError, did_you_mean, listed
 
@@ -34,6 +37,9 @@ if TYPE_CHECKING:
 
 __all__ = ["plan"]
 
+IDENTIFYING: Final = frozenset({"case", "encounter"})
+"""Fields whose values stand for a patient's visit."""
+
 # Set by the engine, never from the message.
 GIVEN: Final = ("facility", "source")
 
@@ -46,6 +52,12 @@ _TYPES: Final[MappingOf[object, ValueType]] = {
 }
 _IN_EXPRESSIONS: Final = {"decimal": DECIMAL, "integer": DECIMAL, "date": DATE}
 _ANYWHERE: Final = ZoneInfo("UTC")
+
+# The field of a document that a device's code belongs to; what it says is taken from it as from nothing else.
+_UDI: Final = "udi"
+_PIECE: Final = re.compile(r"([a-z][a-z0-9_]*)\.(.*)", re.ASCII | re.DOTALL)
+# Whether a code can be read doesn't depend on the day, only the century of its dates does.
+_ANY_DAY: Final = date(2000, 1, 1)
 
 
 def plan(declaration: Mapping, tables: MappingOf[str, Table], document: type[msgspec.Struct]) -> Plan:
@@ -66,6 +78,7 @@ class _Planning:
         self.document = document
         self.hints = get_type_hints(document)
         self.bind: dict[str, Segment | None] = {}
+        self.udis = [name for name, mapped in declaration.fields.items() if mapped.type == "udi"]
         self.findings: list[Finding] = []
         self.leader = ""
 
@@ -76,6 +89,11 @@ class _Planning:
         self.leader = self.each()
         for alias, text in self.declaration.bind.items():
             self.bind[alias] = self.segment(text)
+            if alias in self.udis:
+                message = f"{alias} is a field of type udi, of which sources take pieces: give the segment another name"
+                self.error(_place(alias), "name-clash", message)
+        for name in IDENTIFYING & self.declaration.fields.keys():
+            self.identifying(name, self.declaration.fields[name])
         fields = [
             field
             for order, (name, mapped) in enumerate(self.declaration.fields.items())
@@ -90,6 +108,12 @@ class _Planning:
             raise WorkspaceError(sorted(self.findings, key=lambda finding: finding.place))
         return Plan(self.declaration.mapping, self.leader, tuple(fields), where, self.document)
 
+    def identifying(self, name: str, mapped: FieldMapping) -> None:
+        """What identifies a patient or a visit leaves the engine as a token only."""
+        if mapped.token is None and mapped.value is None:
+            message = f"{name} tells the patient's visit, and documents leave the engine: add token: {name}"
+            self.error(_place(name), "no-token", message)
+
     def each(self) -> str:
         text = self.declaration.each
         segment = self.segment(text)
@@ -103,6 +127,44 @@ class _Planning:
         except PathError as error:
             self.error(text.within(error.column), "bad-path", error.message)
             return None
+
+    def source(self, field: str, text: Text, kind: ValueType, mapped: FieldMapping) -> Path | Piece | None:
+        """A path into the message, or a piece of another field: `udi.lot`."""
+        found = _PIECE.fullmatch(text)
+        if found is None:
+            return self.path(text)
+        name, piece = found.groups()
+        if name in self.udis:
+            return self.piece(field, text, Piece(name, piece), kind, mapped)
+        if name in self.bind or (name not in self.declaration.fields and piece not in PIECES):
+            return self.path(text)
+        if name in self.declaration.fields:
+            tail = f"give {name} a type: udi" if name == _UDI else "remove it"
+            self.error(text.place, "bad-path", f"{name} is not of type udi, and has no pieces: {tail}")
+        else:
+            there = f"there is {listed(self.udis)}" if self.udis else "there is none: map one"
+            message = f"pieces are taken of a field of type udi, and {name} is not one; {there}"
+            self.error(text.place, "unknown-name", message, did_you_mean(name, self.udis))
+        return None
+
+    def piece(self, field: str, text: Text, piece: Piece, kind: ValueType, mapped: FieldMapping) -> Piece | None:
+        if field in self.udis:
+            message = f"{field} is itself of type udi: it comes from the message, and not from pieces"
+            self.error(text.place, "bad-path", message)
+            return None
+        if piece.name not in PIECES:
+            message = f"a UDI has no piece {piece.name}; it has {listed(PIECES)}"
+            place = text.within(len(piece.field) + 2)
+            self.error(place, "bad-path", message, did_you_mean(piece.name, PIECES))
+            return None
+        if PIECES[piece.name] == "date" and (kind != "date" or mapped.table is not None):
+            problem = f"and {field} is of type {kind}" if kind != "date" else "and a table is for text"
+        elif PIECES[piece.name] == "text" and kind != "text" and mapped.table is None:
+            problem = f"and {field} is of type {kind}"
+        else:
+            return piece
+        self.error(text.place, "bad-value", f"{piece} is of type {PIECES[piece.name]}, {problem}")
+        return None
 
     def path(self, text: Text) -> Path | None:
         try:
@@ -137,7 +199,9 @@ class _Planning:
             self.error(_place(name), "unknown-field", message, did_you_mean(name, self.hints))
             return None
         kind, allowed = self.target(name, mapped)
-        paths = [self.path(text) for text in (*mapped.path, *mapped.agree)]
+        paths = [self.source(name, text, kind, mapped) for text in (*mapped.path, *mapped.agree)]
+        if kind == "udi" and mapped.table is not None:
+            self.error(mapped.at("table"), "bad-value", "a UDI is read as it is, and not through a table")
         codes = None if mapped.table is None else self.codes(mapped.table, kind)
         constant = None
         for key, text in (("value", mapped.value), ("default", mapped.default)):
@@ -169,7 +233,12 @@ class _Planning:
             hint = next(choice for choice in get_args(hint) if choice is not NoneType)
         allowed = frozenset(map(str, get_args(hint))) if get_origin(hint) is Literal else None
         kind = "text" if allowed is not None else _TYPES[hint]
-        if mapped.type != kind and mapped.value is None:
+        if mapped.type == "udi":
+            if name == _UDI and kind == "text":
+                return "udi", allowed
+            message = f"type: udi is for the field {_UDI}, and {name} is of type {kind}"
+            self.error(mapped.at("type"), "bad-value", message)
+        elif mapped.type != kind and mapped.value is None:
             message = f"{name} is of type {kind} in {self.document.__name__}: write type: {kind}"
             self.error(mapped.at("type"), "bad-value", message)
         return kind, allowed
@@ -192,7 +261,11 @@ class _Planning:
 
     def constant(self, key: str, text: Text, kind: ValueType, allowed: frozenset[str] | None) -> object:
         value = read(text, kind, _ANYWHERE)
-        if value is None:
+        if kind == "udi":
+            reading = read_udi(text, _ANY_DAY)
+            if not isinstance(reading, Udi):
+                self.error(text.place, "bad-value", f"the {key} is not a UDI: {reading.words.removesuffix('.')}")
+        elif value is None:
             message = f"the {key} is not of type {kind}; it is written as HL7 writes it"
             self.error(text.place, "bad-value", message)
         elif allowed is not None and value not in allowed:
@@ -218,7 +291,7 @@ class _Planning:
             return None
         scope: dict[str, Kind] = {}
         for field in fields:
-            if field.type == "text":
+            if field.type in ("text", "udi"):
                 known = field.known_values
                 scope[field.name] = TEXT if known is None else Kind("text", known | (field.allowed or frozenset()))
             elif field.type in _IN_EXPRESSIONS:
@@ -234,11 +307,12 @@ class _Planning:
             return None
 
     def allowed(self, field: FieldPlan, where: Expression | None) -> None:
-        """What a table gives must be allowed, unless `where` looks at it first."""
-        if field.allowed is None or field.codes is None or (where is not None and field.name in where.names):
+        """What a table gives must be allowed, unless `where` looks at it first; then it must not look like a slip."""
+        if field.allowed is None or field.codes is None:
             return
+        filtered = where is not None and field.name in where.names
         for row in self.tables[field.codes.name].rows:
-            if row.value not in field.allowed:
+            if row.value not in field.allowed and (not filtered or did_you_mean(row.value, field.allowed)):
                 message = (
                     f"{field.name} can't be this, but {listed(sorted(field.allowed))}; or leave such lines out by where"
                 )

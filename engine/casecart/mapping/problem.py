@@ -41,6 +41,8 @@ CODES: Final[Mapping[str, str]] = MappingProxyType(
         "time-skipped": "The time has no offset, and the sender's clock never showed it as summer time began.",
         "code-not-in-table": "The code table has no row for the sender's code, and no default row.",
         "conflict": "Places that must say the same say different things.",
+        "udi-unreadable": "The text is not a device's code (UDI), or a broken one.",
+        "udi-ambiguous": "The device's code (UDI) can be read in more than one way, and nothing decides which.",
         "not-allowed": "The document's field can't have this value.",
         "quantity-sign": "The sign of the quantity contradicts the action, or nothing says what it means.",
     }

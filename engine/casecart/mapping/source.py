@@ -9,12 +9,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from casecart.formats.hl7v2.compile import Extraction, indented
+from casecart.formats.hl7v2.path import Path
+from casecart.formats.udi import Udi
 from casecart.mapping.mapped import Mapped
 from casecart.mapping.trouble import Trouble
+from casecart.mapping.udi import NOTHING, PIECES, UNREAD, Piece, read_udi
 from casecart.mapping.value import LONGEST, read_date, read_datetime, read_decimal, read_integer
 
 if TYPE_CHECKING:
-    from casecart.formats.hl7v2.path import Path
+    from collections.abc import Iterable
+
     from casecart.mapping.plan import FieldPlan, Plan
 
 __all__ = ["Source"]
@@ -36,12 +40,17 @@ class Source:
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
-        self.extraction = Extraction(plan.each, {}, [path for field in plan.fields for path in field.paths])
-        self.first = [field for field in plan.fields if plan.where and field.name in plan.where.names]
-        rest = [field for field in plan.fields if field not in self.first]
-        self.constant = [field for field in rest if field.way == "value"]
-        self.own = [field for field in rest if field.way != "value" and self._in_group(field)]
-        self.shared = [field for field in rest if field.way != "value" and not self._in_group(field)]
+        paths = [path for field in plan.fields for path in field.paths if isinstance(path, Path)]
+        self.extraction = Extraction(plan.each, {}, paths)
+        self.codes = {field.name: field for field in plan.fields if field.type == "udi"}
+        # A code comes before the fields that take pieces of it.
+        fields = [*self.codes.values(), *(field for field in plan.fields if field.type != "udi")]
+        self.first = self._asked(fields)
+        rest = [field for field in fields if field not in self.first]
+        self.constant = [field for field in rest if field.way == "value" and field.type != "udi"]
+        rest = [field for field in rest if field not in self.constant]
+        self.own = [field for field in rest if self._in_group(field)]
+        self.shared = [field for field in rest if not self._in_group(field)]
         self.tokens = sorted({field.token for field in plan.fields if field.token is not None})
         self.names: dict[str, object] = {
             **self.extraction.names,
@@ -56,6 +65,8 @@ class Source:
         if plan.where is not None:
             self.names |= plan.where.constants
             self.names["REASON"] = f"where: {' '.join(plan.where.text.split())}"
+        if self.codes:
+            self.names |= {"NOTHING": NOTHING, "UNREAD": UNREAD, "Udi": Udi, "read_udi": read_udi}
         for field in plan.fields:
             self.names[f"trouble_{field.name}"] = Trouble(field)
             self.names[f"K_{field.name}"] = field.constant
@@ -64,8 +75,19 @@ class Source:
                 self.names[f"D_{field.name}"] = field.codes.default
         self.lines = self._function()
 
+    def _asked(self, fields: Iterable[FieldPlan]) -> list[FieldPlan]:
+        """What `where` asks for, and the codes that it asks for pieces of."""
+        if self.plan.where is None:
+            return []
+        names = set(self.plan.where.names)
+        names |= {piece.field for field in self.plan.fields if field.name in names for piece in _pieces(field)}
+        return [field for field in fields if field.name in names]
+
     def _in_group(self, field: FieldPlan) -> bool:
-        return any(self.extraction.in_group(path) for path in field.paths)
+        return any(
+            self._in_group(self.codes[path.field]) if isinstance(path, Piece) else self.extraction.in_group(path)
+            for path in field.paths
+        )
 
     def _function(self) -> list[str]:
         place = repr(f"{self.plan.each}[%d]")
@@ -78,6 +100,7 @@ class Source:
             "exceptions = []",
             "facility = context.facility",
             "source = context.source + '#'",
+            *(["today = context.today"] if self.codes else []),
             *(f"v_{field.name} = K_{field.name}" for field in self.constant),
             *(f"tokens_{number} = {{}}" for number in range(len(self.tokens))),
             "new = True",
@@ -128,15 +151,17 @@ class Source:
     def _field(self, field: FieldPlan, bad: str) -> list[str]:
         """Sets `v_NAME` to the field's value before its sign, and adds to `bad` what is wrong with it."""
         value = f"v_{field.name}"
+        if field.type == "udi":
+            return self._udi(field, value, bad)
         if field.way == "value":
             return [f"{value} = K_{field.name}"]
-        if field.way == "agree" and (len(field.paths) > 1 or _every(field.paths[0])):
+        if _agreeing(field):
             lines, test = self._agree(field, value, bad), "elif"
         else:
             lines, test = self._first(field, value), "if"
         reading = indented(self._reading(field, value, bad))
         if field.required:
-            otherwise = [f"    {bad} += trouble_{field.name}.missing()"]
+            otherwise = indented(self._missing(field, bad))
         else:
             otherwise = [f"    {value} = K_{field.name}"] if field.constant is not None else []
         if otherwise:
@@ -145,11 +170,51 @@ class Source:
             lines += [f"{test} {value} is not None:", *reading]
         return lines
 
+    def _udi(self, field: FieldPlan, value: str, bad: str) -> list[str]:
+        """Sets `r_NAME` as well: what the code says, for the fields that take pieces of it. It is read once."""
+        reading = f"r_{field.name}"
+        decide = [
+            *([f"if {value} is None:", f"    {value} = K_{field.name}"] if field.constant is not None else []),
+            f"if {value} is None:",
+            f"    {reading} = NOTHING",
+            *(indented(self._missing(field, bad)) if field.required else []),
+            "else:",
+            f"    {reading} = read_udi({value}, today)",
+            f"    if {reading}.__class__ is not Udi:",
+            f"        {bad} += trouble_{field.name}.refused({reading})",
+            f"        {reading} = UNREAD",
+        ]
+        if field.way == "value":
+            return [f"{value} = None", *decide]
+        if not _agreeing(field):
+            return [*self._first(field, value), *decide]
+        return [
+            *self._gathered(field, value),
+            "if differ:",
+            f"    {value}, {reading}, more = trouble_{field.name}.settle_udi({_sources(field)}, today)",
+            f"    {bad} += more",
+            "else:",
+            *indented(decide),
+        ]
+
+    def _missing(self, field: FieldPlan, bad: str) -> list[str]:
+        """Nothing was found; where a code that might have had it has a problem, that one is enough."""
+        lines = [f"{bad} += trouble_{field.name}.missing()"]
+        codes = dict.fromkeys(piece.field for piece in _pieces(field))
+        known = " and ".join(f"r_{code} is not UNREAD" for code in codes)
+        return [f"if {known}:", *indented(lines)] if codes else lines
+
+    def _read(self, path: Path | Piece, target: str) -> list[str]:
+        """Sets the local `target` to what a source gives: text, or the day that a code says."""
+        if isinstance(path, Piece):
+            return [f"{target} = r_{path.field}.{path.name}"]
+        return self.extraction.read(path, target)
+
     def _first(self, field: FieldPlan, value: str) -> list[str]:
         """The first of the paths that has a value."""
         lines: list[str] = []
         for number, path in enumerate(field.paths):
-            read = self.extraction.read(path, value)
+            read = self._read(path, value)
             if _every(path):
                 read.append(f"{value} = {value}[0] if {value} else None")
             lines += [f"if {value} is None:", *indented(read)] if number else read
@@ -157,14 +222,32 @@ class Source:
 
     def _agree(self, field: FieldPlan, value: str, bad: str) -> list[str]:
         """All paths are read; the same text is the same value, and only other texts are looked at closer."""
+        return [
+            *self._gathered(field, value),
+            "if differ:",
+            f"    {value}, more = trouble_{field.name}.settle({_sources(field)}, context.time_zone)",
+            f"    {bad} += more",
+        ]
+
+    def _gathered(self, field: FieldPlan, value: str) -> list[str]:
+        """Sets `a_0` and on to what the paths give, and `differ`; where they don't differ, also the value."""
         sources = [f"a_{number}" for number in range(len(field.paths))]
         each = list(zip(field.paths, sources, strict=True))
-        lines = [line for path, source in each for line in self.extraction.read(path, source)]
+        lines: list[str] = []
+        for path, source in each:
+            lines += self._read(path, source)
+            if _dated(field) and isinstance(path, Path) and not _every(path):
+                # A text beside a day is compared as a day, and here: `settle` is not for the way of good lines. What is
+                # no day stays text.
+                lines += [
+                    f"if {source} is not None and len({source}) <= {LONGEST}:",
+                    f"    {source} = read_date({source}) or {source}",
+                ]
         if any(map(_every, field.paths)):
             spread = "".join(f"*{source}, " if _every(path) else f"{source}, " for path, source in each)
             lines += [
                 f"texts = {{text_ for text_ in ({spread}) if text_ is not None}}",
-                f"{value} = min(texts, default=None)",
+                f"{value} = next(iter(texts), None)",
                 "differ = len(texts) > 1",
             ]
         else:
@@ -177,24 +260,20 @@ class Source:
                     f"    elif {value} != {source}:",
                     "        differ = True",
                 ]
-        return [
-            *lines,
-            "if differ:",
-            f"    {value}, more = trouble_{field.name}.settle(({', '.join(sources)},), context.time_zone)",
-            f"    {bad} += more",
-        ]
+        return lines
 
     def _reading(self, field: FieldPlan, value: str, bad: str) -> list[str]:
         """From the text in `value` to the field's type."""
         if field.codes is None and field.type == "text":
             return []
         how = f"T_{field.name}.get(found, D_{field.name})" if field.codes else _READERS[field.type]
-        return [
+        lines = [
             f"found = {value}",
             f"{value} = {how}",
             f"if {value} is None:",
             f"    {bad} += trouble_{field.name}.unreadable(found, context.time_zone)",
         ]
+        return [f"if {value}.__class__ is str:", *indented(lines)] if _dated(field) else lines
 
     def _allowed(self, field: FieldPlan) -> list[str]:
         """Whether the document may have the value; behind `where`, which may leave such lines out."""
@@ -242,5 +321,23 @@ def _signed(field: FieldPlan) -> bool:
     return field.name == "quantity" and field.type == "decimal"
 
 
-def _every(path: Path) -> bool:
-    return path.field.repetition is None
+def _every(path: Path | Piece) -> bool:
+    return isinstance(path, Path) and path.field.repetition is None
+
+
+def _agreeing(field: FieldPlan) -> bool:
+    """Whether there can be several values."""
+    return field.way == "agree" and (len(field.paths) > 1 or _every(field.paths[0]))
+
+
+def _sources(field: FieldPlan) -> str:
+    return f"({''.join(f'a_{number}, ' for number in range(len(field.paths)))})"
+
+
+def _pieces(field: FieldPlan) -> list[Piece]:
+    return [path for path in field.paths if isinstance(path, Piece)]
+
+
+def _dated(field: FieldPlan) -> bool:
+    """Whether a code gives it days, which need no reading."""
+    return any(PIECES[piece.name] == "date" for piece in _pieces(field))

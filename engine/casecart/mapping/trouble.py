@@ -5,15 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from casecart.formats.udi import Ambiguous, Udi, Unreadable
 from casecart.mapping.problem import Problem
+from casecart.mapping.udi import UNREAD, read_udi, unite
 from casecart.mapping.value import fault, read
 from casecart.workspace.findings import listed
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
+    from datetime import date
     from zoneinfo import ZoneInfo
 
     from casecart.mapping.plan import FieldPlan
+
+    _Given = str | date | tuple[str, ...] | None
 
 __all__ = ["Found", "Trouble"]
 
@@ -78,31 +83,64 @@ class Trouble:
             words = "the quantity is negative, and the action takes back already: that would be a double negative"
         return self._found("quantity-sign", words)
 
-    def settle(
-        self, sources: Sequence[str | tuple[str, ...] | None], time_zone: ZoneInfo
-    ) -> tuple[object, tuple[Found, ...]]:
+    def settle(self, sources: Sequence[_Given], time_zone: ZoneInfo) -> tuple[object, tuple[Found, ...]]:
         """The value that sources with different texts agree on, or the problem that there is none.
 
         Args:
-            sources: what each path gave.
+            sources: what each path gave: text, or a day that has been read already.
             time_zone: of the sender.
         """
-        plan = self._plan
         values: list[object] = []
         paths: list[str] = []
-        for path, texts in zip(plan.paths, sources, strict=True):
-            for text in (texts,) if isinstance(texts, str) else texts or ():
-                value = self._read(text, time_zone)
-                if value is None:
-                    return None, self.unreadable(text, time_zone, str(path))
-                values.append(value)
-                paths.append(str(path))
+        for path, given in self._given(sources):
+            value = self._read(given, time_zone) if isinstance(given, str) else given
+            if value is None:
+                return None, self.unreadable(str(given), time_zone, path)
+            values.append(value)
+            paths.append(path)
         if any(value != values[0] for value in values):
-            named = list(dict.fromkeys(paths))
-            say = f"{listed(named)} say" if len(named) > 1 else f"the repetitions of {named[0]} say"
-            words = f"{say} different things about {plan.name}: find out which is right"
-            return None, self._found("conflict", words, ", ".join(named))
+            return None, self._conflict(paths)
         return values[0], ()
+
+    def refused(self, reading: Ambiguous | Unreadable, path: str | None = None) -> tuple[Found]:
+        """A device's code can't be read, or not in one way only."""
+        name, words = self._plan.name, reading.words.removesuffix(".")
+        if isinstance(reading, Ambiguous):
+            return self._found("udi-ambiguous", f"{name} can be read in more than one way: {words}", path)
+        where = "" if reading.position is None else f" from its character {reading.position + 1} on"
+        return self._found("udi-unreadable", f"{name} can't be read{where}: {words}", path)
+
+    def settle_udi(self, sources: Sequence[_Given], today: date) -> tuple[str | None, Udi, tuple[Found, ...]]:
+        """Text and reading of the device that codes with different texts agree on, or the problem that there is none.
+
+        Args:
+            sources: what each path gave.
+            today: at the facility.
+        """
+        readings: list[Udi] = []
+        paths: list[str] = []
+        for path, text in self._given(sources):
+            reading = read_udi(str(text), today)
+            if not isinstance(reading, Udi):
+                return None, UNREAD, self.refused(reading, path)
+            readings.append(reading)
+            paths.append(path)
+        united = unite(readings)
+        if united is None:
+            return None, UNREAD, self._conflict(paths)
+        return united.text, united, ()
+
+    def _given(self, sources: Sequence[_Given]) -> Iterator[tuple[str, str | date]]:
+        """What the paths gave, one by one, and the path of each."""
+        for path, given in zip(self._plan.paths, sources, strict=True):
+            for each in given if isinstance(given, tuple) else () if given is None else (given,):
+                yield str(path), each
+
+    def _conflict(self, paths: Sequence[str]) -> tuple[Found]:
+        named = list(dict.fromkeys(paths))
+        say = f"{listed(named)} say" if len(named) > 1 else f"the repetitions of {named[0]} say"
+        words = f"{say} different things about {self._plan.name}: find out which is right"
+        return self._found("conflict", words, ", ".join(named))
 
     def _read(self, text: str, time_zone: ZoneInfo) -> object:
         if self._plan.codes is not None:

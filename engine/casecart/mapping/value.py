@@ -27,7 +27,8 @@ __all__ = [
     "read_integer",
 ]
 
-ValueType = Literal["text", "decimal", "integer", "date", "datetime"]
+ValueType = Literal["text", "decimal", "integer", "date", "datetime", "udi"]
+"""How a field is read. `udi` is text too, and what it says can be asked for: that is `mapping.udi`'s."""
 Fault = Literal["not-a-number", "not-a-date", "date-precision", "time-ambiguous", "time-skipped"]
 
 LONGEST: Final = 40
@@ -113,7 +114,7 @@ def _moment(text: str, time_zone: ZoneInfo) -> datetime | Fault:
 
 def read(text: str, kind: ValueType, time_zone: ZoneInfo) -> str | Decimal | int | date | datetime | None:
     """The value of a text as a type, or None when it isn't one."""
-    if kind == "text":
+    if kind in ("text", "udi"):
         return text
     if len(text) > LONGEST:
         return None

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from casecart.rules.derive import NotDerivable, consumption
+from casecart.rules.derive import NEEDED, NotDerivable, consumption
 from casecart.rules.identity import MINIMUM_SECRET, Keys, Tokens
 from casecart.rules.ledger import LATER_STATEMENT, first_revision
 
 __all__ = [
     "LATER_STATEMENT",
     "MINIMUM_SECRET",
+    "NEEDED",
     "Keys",
     "NotDerivable",
     "Tokens",

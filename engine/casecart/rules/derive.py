@@ -9,7 +9,10 @@ from casecart.canonical.consumption import Consumption
 if TYPE_CHECKING:
     from casecart.canonical.usage import Usage
 
-__all__ = ["NotDerivable", "consumption"]
+__all__ = ["NEEDED", "NotDerivable", "consumption"]
+
+NEEDED = ("case", "action", "quantity")
+"""Fields of the usage without which no consumption can be posted."""
 
 
 class NotDerivable(Exception):
@@ -27,7 +30,7 @@ class NotDerivable(Exception):
 
 def consumption(usage: Usage, *, key: str, revision: int, line: str) -> Consumption:
     """The stock movement for one line. Raises `NotDerivable` when case, action or quantity is missing."""
-    for field in ("case", "action", "quantity"):
+    for field in NEEDED:
         if getattr(usage, field) is None:
             raise NotDerivable("incomplete-usage", f"The line has no {field}, and nothing can be posted without it.")
     return Consumption(

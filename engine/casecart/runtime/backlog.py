@@ -22,7 +22,7 @@ __all__ = ["Backlog"]
 
 GROUP = 64
 DEATHS = 3
-CAREFUL = 60.0  # seconds after an unclean start in which every message is stored before it is mapped
+CAREFUL = 300.0  # seconds after an unclean start in which every message is stored before it is mapped
 
 RUNNING = "engine:running"
 TRYING = "backlog:trying"  # position: the first of the group in hand; epoch: deaths so far
@@ -41,6 +41,7 @@ class Backlog:
         now: wall clock, µs since 1970.
         planned: told of work for destinations, after its commit.
         broken: told that the store failed for good, or the engine did; it must stop.
+        recovered: told that the store may have taken work that nobody was told of.
     """
 
     def __init__(
@@ -54,9 +55,11 @@ class Backlog:
         now: Callable[[], int],
         planned: Callable[[list[Work]], None],
         broken: Callable[[Exception], None],
+        recovered: Callable[[], None],
     ) -> None:
         self._store, self._journal, self._pipeline, self._reactor = store, journal, pipeline, reactor
         self._identifier, self._now, self._planned, self._broken = identifier, now, planned, broken
+        self._recovered = recovered
         self._careful_until = 0.0
         self._suspects: tuple[int, int, int] | None = None
         self._call: Call | None = None
@@ -101,6 +104,7 @@ class Backlog:
             more = self._step()
         except StoreUnavailable:
             self._pipeline.forget()
+            self._recovered()  # its commit may have been made: nothing newer may be fed before that is looked up
             self._call = self._reactor.callLater(1.0, self._turn)
             return
         except Exception as fault:  # noqa: BLE001 - as in the journal
@@ -125,8 +129,9 @@ class Backlog:
             if not group:
                 self._suspects = None
             elif first == last and group[0].position == first:
-                self._suspects = None
-                return self._suspect(group[0], deaths)
+                more = self._suspect(group[0], deaths)
+                self._suspects = None  # only now: its deaths are counted, or it is put aside
+                return more
             else:  # one of several killed the process: from now on one at a time
                 return self._one(group[0], deaths)
         if self.careful:

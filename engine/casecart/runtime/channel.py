@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from casecart.canonical import Usage
 from casecart.mapping import CompiledMapping, compile_mapping
 from casecart.mapping.expression import ExpressionError, compile_expression, record_of
+from casecart.rules import NEEDED
 from casecart.workspace import Channel as Declaration
 from casecart.workspace import (
     Finding,
@@ -107,6 +108,19 @@ def _compile_route(step: RouteStep, findings: list[Finding]) -> list[tuple[Calla
     return route
 
 
+def _not_postable(step: RouteStep, workspace: Workspace, mapping: str) -> list[Finding]:
+    """A consumption can't be posted without some fields: without one, every line would be held."""
+    declared = workspace.mappings.get(mapping)
+    entries = [entry.otherwise if isinstance(entry, OtherwiseStep) else entry for entry in step.route]
+    posts = [entry.post for entry in entries if isinstance(entry, PostStep)]
+    missing = [field for field in NEEDED if declared is not None and field not in declared.fields]
+    if not posts or not missing:
+        return []
+    gaps = " and no ".join(missing)
+    words = f"a consumption is posted here, and mapping '{mapping}' gives no {gaps}: every line would be held"
+    return [Finding(posts[0].place, "error", "missing-field", words)]
+
+
 def compile_channels(workspace: Workspace) -> Mapping[str, Channel]:
     """Every channel of the workspace, by name.
 
@@ -129,6 +143,7 @@ def compile_channels(workspace: Workspace) -> Mapping[str, Channel]:
             findings.append(Finding(declaration.at("steps"), "error", "step-order", words))
             continue
         route = _compile_route(routes[0], findings)
+        findings += _not_postable(routes[0], workspace, maps[0].map)
         if maps[0].map in mappings:
             channels[name] = Channel(declaration, mappings[maps[0].map], route, workspace.revision(name))
     if any(finding.severity == "error" for finding in findings):

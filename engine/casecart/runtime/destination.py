@@ -82,6 +82,10 @@ class Answer(msgspec.Struct, frozen=True, gc=False):
     reference: str = ""
     code: str = ""
     words: str = ""
+    tried: bool = True
+    """False with ``retry``: it was not sent, because the destination was in trouble before its turn came."""
+    retry_after: float | None = None
+    """Seconds that the destination asked for; with `tried` False."""
 
 
 class NotDelivered(Exception):

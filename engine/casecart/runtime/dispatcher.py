@@ -21,7 +21,7 @@ from casecart.runtime.states import OPEN, PostingEvent, after, next_step
 from casecart.store import Store, Timer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
 
     from twisted.python.failure import Failure
 
@@ -103,6 +103,7 @@ class Dispatcher:
         self._idle: Deferred[None] | None = None
         self.paused = False
         self._started = False
+        self._timed = False  # whether a timer row of an earlier run is there
         self.trouble = ""
         """Why the destination is being waited for, in plain words; empty when all is well."""
 
@@ -110,6 +111,7 @@ class Dispatcher:
     def start(self, resume_at: int | None = None) -> None:
         """Begin with what the store has; not before `resume_at` (µs), where an earlier run was backing off."""
         self._started = True
+        self._timed = resume_at is not None
         wait = (resume_at - self._now()) / 1e6 if resume_at is not None else 0.0
         if wait > 0:
             self._wait(min(wait, 3600.0))
@@ -140,6 +142,8 @@ class Dispatcher:
                 return
             batch = self._outbox.take(1 if self._backoff.open else self.limits.batch)
             if not batch.items:
+                if self._outbox.failed:
+                    self._wait(1.0)
                 return
             self._send(batch)
 
@@ -148,6 +152,9 @@ class Dispatcher:
         asked = [item for item in batch.items if next_step(self._delivery, item[1].state) == "look up"]
         if asked:
             batch.items = asked
+            for _, posting in asked:
+                if posting.state == "sent":  # found after a crash
+                    self._apply(posting, "no answer", self._now(), posting.code, posting.words)
             self._call(batch, _LOOKED_UP, self.destination.look_up)
             return
         at = self._now()
@@ -181,14 +188,21 @@ class Dispatcher:
             raise ValueError(message)
         at = self._now()
         self._answers += 1
-        self._backoff.succeeded()
-        self._clear_trouble()
         again = False
         for (_, posting), answer in zip(batch.items, answers, strict=True):
             self._apply(posting, events[answer.state], at, answer.code, answer.words)
             posting.proof, posting.reference = answer.proof, answer.reference or posting.reference
             again = again or posting.state in OPEN
-        self._strike(batch, at)
+        untried = {id(item[1]) for item, answer in zip(batch.items, answers, strict=True) if not answer.tried}
+        self._strike(batch, at, untried)
+        if untried:
+            # It broke off in the middle: the destination is in trouble, not the postings that it did not see.
+            trouble = next(answer for answer in answers if not answer.tried)
+            self._set_trouble(trouble.code, trouble.words, self._backoff.failed(trouble.retry_after))
+            self._finish(batch, 0.0)
+            return
+        self._backoff.succeeded()
+        self._clear_trouble()
         self._finish(batch, self._backoff_of(batch) if again else 0.0)
 
     def _failed(self, failure: Failure, batch: Batch, events: dict[str, PostingEvent]) -> None:
@@ -220,10 +234,13 @@ class Dispatcher:
         if posting.history[-1][1] != posting.state:
             posting.history.append((at, posting.state))
 
-    def _strike(self, batch: Batch, at: int) -> None:
+    def _strike(self, batch: Batch, at: int, untried: Collection[int] = ()) -> None:
         """What fails again and again while the destination answers others is given to a person in the end."""
-        for work in batch.works:
-            if work.open and work.struck_at != self._answers:
+        for work, posting in batch.items:
+            if posting.state not in OPEN:
+                work.strikes, work.struck_at = 0, self._answers  # it gets on
+        for work, posting in batch.items:
+            if posting.state in OPEN and id(posting) not in untried and work.struck_at != self._answers:
                 work.strikes += 1
                 work.struck_at = self._answers
         for work, posting in batch.items:
@@ -279,7 +296,8 @@ class Dispatcher:
     def _clear_trouble(self) -> None:
         if self.trouble:
             log.warning("destination %s: answers again", self.name)
-            self.trouble = ""
+        if self.trouble or self._timed:
+            self.trouble, self._timed = "", False
             self._journal.write(lambda change: change.timers_done.append((OWNER, self.name)), lambda: None)
 
     def _wait(self, delay: float) -> None:

@@ -11,7 +11,7 @@ from casecart.rules import LATER_STATEMENT, Keys, NotDerivable, consumption, fir
 from casecart.runtime.destination import Posting
 from casecart.runtime.made import SCHEMA, Made, decode_postings, encode_made, encode_postings
 from casecart.runtime.window import Work
-from casecart.store import Change, Count, Entry, Event, Hold, Message, Run, Store
+from casecart.store import Change, Count, Entry, Event, Hold, Message, Run, Store, storable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -40,6 +40,7 @@ class Statements:
 
     def __init__(self, store: Store, copies: Iterable[Copy]) -> None:
         self._stated: dict[bytes, set[tuple[str, str]]] = {}
+        self._added: list[tuple[bytes, tuple[str, str]]] = []
         cases = {
             (document.facility or "", copy.pseudonyms.case_key(document.case))
             for copy in copies
@@ -51,8 +52,24 @@ class Statements:
             stated.update((posting.line, row.destination) for posting in decode_postings(row.postings))
 
     def of(self, case_key: bytes) -> set[tuple[str, str]]:
-        """(line, destination) of every posting of a case; add to it what is posted now."""
+        """(line, destination) of every posting of a case."""
         return self._stated.setdefault(case_key, set())
+
+    def add(self, case_key: bytes, line: str, destination: str) -> None:
+        """A posting that is made now."""
+        self.of(case_key).add((line, destination))
+        self._added.append((case_key, (line, destination)))
+
+    @property
+    def mark(self) -> int:
+        """How much has been added."""
+        return len(self._added)
+
+    def take_back(self, mark: int) -> None:
+        """What was added since the mark is not made after all."""
+        for case_key, stated in self._added[mark:]:
+            self._stated[case_key].discard(stated)
+        del self._added[mark:]
 
 
 class CopyEffect:
@@ -120,8 +137,7 @@ class CopyEffect:
             self._hold(place, line, "incomplete-usage", "The line has no case, and nothing can be posted without it.")
             return
         case_key = self._pseudonyms.case_key(usage.case)
-        stated = self._statements.of(case_key)
-        revision = first_revision(stated, line, decision.to)
+        revision = first_revision(self._statements.of(case_key), line, decision.to)
         if revision is None:
             words = "This line was stated before; what a later statement changes is not worked out yet."
             self._hold(place, line, LATER_STATEMENT, words)
@@ -132,7 +148,7 @@ class CopyEffect:
         except NotDerivable as missing:
             self._hold(place, line, missing.code, missing.words)
             return
-        stated.add((line, decision.to))
+        self._statements.add(case_key, line, decision.to)
         posting = Posting(key, line, revision, place, decision.kind, _payload(document))
         posting.history = [(self._message.recorded_at, "planned")]
         self._rows.setdefault((decision.to, case_key, self._order_key(usage, case_key)), []).append(posting)
@@ -196,7 +212,7 @@ def hold(
         actor=message.actor,
         channel=channel,
         place=place,
-        line=line,
+        line=storable(line),
         code=code,
         cause=cause,
         destination="",

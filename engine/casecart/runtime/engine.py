@@ -106,6 +106,7 @@ class Engine:
             now=now,
             planned=self._planned,
             broken=failed,
+            recovered=self._recovered,
         )
         destinations, listeners = map(str, workspace.engine.destinations), map(str, workspace.engine.listeners)
         self.dispatchers = {name: self._dispatcher(name, identifiers) for name in destinations}

@@ -37,8 +37,10 @@ class Group:
     works: list[Work] = field(default_factory=list)
     left: list[Message] = field(default_factory=list)
     """Still to be mapped when this is committed."""
+    first: int = 0
+    """The first position of this group's arrivals."""
     positions: dict[int, int] = field(default_factory=dict)
-    """Place of an arrival → position of its message."""
+    """Place of an arrival → position of its message; of a duplicate, that of the message which it repeats."""
 
     def __post_init__(self) -> None:
         self.receipts = [Receipt.STORED] * len(self.arrivals)
@@ -52,13 +54,18 @@ class Group:
             if not arrival.refused
         ]
         known: dict[Identity, dict[bytes, int]] = {}
+        stored: dict[tuple[Identity, bytes], int] = {}
         for row in store.identities({identity for _, identity in named}):
             known.setdefault(row.identity, {})[row.digest] = row.reuse
+            stored[row.identity, row.digest] = row.position
         for index, identity in named:
             digests = known.setdefault(identity, {})
             digest = _digest(self.arrivals[index].body)
             if digest in digests:
                 self.receipts[index] = Receipt.DUPLICATE
+                self.positions.pop(index, None)
+                if (identity, digest) in stored:
+                    self.positions[index] = stored[identity, digest]
             else:
                 self.reuses[index] = digests[digest] = max(digests.values(), default=-1) + 1
 
@@ -97,7 +104,8 @@ class Grouping:
             store_first: leave everything that is new waiting, and not for this process's next turn.
         """
         began = self._seconds()
-        results = self._pipeline.process(group.behind, change, began + max(self._budget, LEAST)) if group.behind else []
+        until = began + max(self._budget, LEAST)
+        results = self._pipeline.process(group.behind, change, until, least=1) if group.behind else []
         for message, result in zip(group.behind, results, strict=False):
             change.outcomes.append((result.outcome, result.notes, message.position))
         group.works = [work for result in results for work in result.works]
@@ -120,7 +128,7 @@ class Grouping:
         fresh: list[Message] = []
         if not group.arrivals:
             return fresh
-        first = self._store.reserve("message", len(group.arrivals))
+        first = group.first = self._store.reserve("message", len(group.arrivals))
         recorded_at = self._now()
         for index, arrival in enumerate(group.arrivals):
             scope = f"messages:{arrival.listener}"

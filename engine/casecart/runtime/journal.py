@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["Journal"]
 
 MOST_BEHIND = 5_000  # messages that may wait in memory to be mapped in a later turn
+MOST_BYTES_BEHIND = 64 * 1024 * 1024  # of their bodies
 
 AGAIN = 1.0  # seconds until a store that was unavailable is tried again
 NUMBER = "journal:commit"  # cursor that numbers the commits, to tell after a lost connection whether one was made
@@ -75,7 +76,7 @@ class Journal:
         self._behind: list[Message] = []
         self._writes: list[tuple[Fill, Done]] = []
         self._turn: Call | None = None
-        self._awaited: dict[int, tuple[Arrival, Receipt, Call]] = {}
+        self._awaited: dict[int, list[tuple[Arrival, Receipt, Call]]] = {}
         self._number = self._committed()
         self._uncertain: list[tuple[Fill, Done]] = []
         self.store_first = False
@@ -102,12 +103,10 @@ class Journal:
 
     def processed(self, position: int) -> None:
         """The work of a message that was stored earlier is committed; who waits for it is answered."""
-        awaited = self._awaited.pop(position, None)
-        if awaited is not None:
-            arrival, receipt, limit = awaited
+        for arrival, receipt, limit in self._awaited.pop(position, ()):
             if limit.active():
                 limit.cancel()
-            arrival.reply(receipt)
+                arrival.reply(receipt)
 
     # --- the turn
     def _soon(self) -> None:
@@ -115,10 +114,18 @@ class Journal:
             self._turn = self._reactor.callLater(0, self._flush)
 
     def flush(self) -> None:
-        """Commit now what has been handed in."""
+        """Commit now what has been handed in; if the store was away, only after a look at what became of it."""
+        self._cancel_turn()
+        if not self.open:
+            self._reopen()
+            self._cancel_turn()
+        if self.open:
+            self._flush()
+
+    def _cancel_turn(self) -> None:
         if self._turn is not None:
             self._turn.cancel()
-        self._flush()
+            self._turn = None
 
     def _flush(self) -> None:
         self._turn = None
@@ -129,6 +136,8 @@ class Journal:
         except StoreUnavailable:
             self._uncertain = writes
             self._close(arrivals)
+            # Before anybody else commits: what this commit made, if it did, comes before what the backlog makes now.
+            self._recovered()
             self._turn = self._reactor.callLater(AGAIN, self._reopen)
         except Exception as fault:  # noqa: BLE001 - a broken store, or a fault of the engine: memory can't be trusted
             self._close(arrivals)
@@ -154,6 +163,9 @@ class Journal:
         except StoreUnavailable:
             self._turn = self._reactor.callLater(AGAIN, self._reopen)
             return
+        except Exception as fault:  # noqa: BLE001 - as above
+            self._broken(fault)
+            return
         uncertain, self._uncertain = self._uncertain, []
         if made:
             for _, done in uncertain:
@@ -171,13 +183,14 @@ class Journal:
         group = Group(self._behind, arrivals)
         # The second round happens only when a message was in the log already; the first costs no look-up.
         while True:
+            # Taken first: a store that fails before the commit must not look as if this commit had been made.
+            self._number += 1
             change = Change()
             self._grouping.build(group, change, store_first=self.store_first)
             for fill, _ in writes:
                 fill(change)
             if not change:
                 return
-            self._number += 1
             change.cursors.append(Cursor(NUMBER, 0, self._number, 0))
             try:
                 self._store.write(change)
@@ -192,7 +205,7 @@ class Journal:
             self._planned(group.works)
         for _, done in writes:
             done()
-        if len(self._behind) > MOST_BEHIND:
+        if len(self._behind) > MOST_BEHIND or sum(len(left.body) for left in self._behind) > MOST_BYTES_BEHIND:
             self._behind = []
             self._fall_behind()
         elif self._behind:
@@ -205,12 +218,23 @@ class Journal:
             if message.position not in left:
                 self.processed(message.position)
         for index, arrival in enumerate(group.arrivals):
-            position = group.positions.get(index)
-            within = arrival.complete_within
-            if position is None or within is None or arrival.refused or not (self.store_first or position in left):
+            position, within = group.positions.get(index), arrival.complete_within
+            if position is None or within is None or arrival.refused or not self._waits(position, group, left):
                 arrival.reply(group.receipts[index])
             else:
                 self._await(position, arrival, group.receipts[index], within)
+
+    def _waits(self, position: int, group: Group, left: set[int]) -> bool:
+        """Whether a message is stored and still to be mapped."""
+        if position in left or position in self._awaited:
+            return True
+        if position < group.first:  # a resend: the message is of an earlier commit
+            try:
+                message = self._store.message(position)
+            except StoreUnavailable:
+                return False
+            return message is not None and message.outcome == "waiting"
+        return self.store_first
 
     def _fall_behind(self) -> None:
         """What waits is the backlog's from here on, read from the store."""
@@ -219,9 +243,5 @@ class Journal:
             self.overran()
 
     def _await(self, position: int, arrival: Arrival, receipt: Receipt, within: float) -> None:
-        limit = self._reactor.callLater(within, self._late, position)
-        self._awaited[position] = (arrival, receipt, limit)
-
-    def _late(self, position: int) -> None:
-        arrival, _, _ = self._awaited.pop(position)
-        arrival.reply(Receipt.LATE)
+        limit = self._reactor.callLater(within, arrival.reply, Receipt.LATE)
+        self._awaited.setdefault(position, []).append((arrival, receipt, limit))

@@ -28,6 +28,8 @@ class Outbox:
         self._window = Window()
         self._loaded = 0  # every ledger row up to this sequence has been in the window
         self._behind = True  # the store has work beyond it
+        self.failed = False
+        """Whether the store did not answer when it was last looked into: look again later."""
 
     def feed(self, works: Iterable[Work]) -> None:
         """Work that has just been committed; spares a look into the store."""
@@ -61,7 +63,9 @@ class Outbox:
         try:
             entries = self._store.open_entries(self._destination, self._loaded, room)
         except StoreUnavailable:
-            return  # the journal finds out too, and has this outbox resynced when it is over
+            self.failed = True
+            return
+        self.failed = False
         for entry in entries:
             self._window.add((Work(entry, decode_postings(entry.postings)),))
             self._loaded = entry.sequence

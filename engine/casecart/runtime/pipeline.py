@@ -7,7 +7,10 @@ the engine itself puts the message aside and never stops the other messages.
 from __future__ import annotations
 
 import logging
+import re
 from dataclasses import dataclass, field
+from datetime import datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from casecart.formats.hl7v2 import decode, detect, read_header, repair
@@ -15,19 +18,23 @@ from casecart.mapping import MappingContext
 from casecart.runtime.effect import Copy, CopyEffect, Statements, event, hold
 from casecart.runtime.fault import told
 from casecart.runtime.pseudonyms import Pseudonyms
-from casecart.store import Change, Count, Message, Outcome, Store, Token
+from casecart.store import Change, Count, Message, Outcome, Store, StoreBroken, StoreUnavailable, Token, storable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from datetime import date
     from zoneinfo import ZoneInfo
 
     from casecart.rules import Keys, Tokens
     from casecart.runtime.channel import Channel
     from casecart.runtime.window import Work
 
-__all__ = ["Pipeline", "Result"]
+__all__ = ["Pipeline", "Result", "date_at"]
 
 log = logging.getLogger(__name__)
+
+NO_LINES = "no-lines"
+"""Note of a message in which the mapping found no line: perhaps it looks for the wrong segment."""
 
 REMEMBERED = 50_000
 """Tokens that are known to be stored; beyond, the memory starts anew and they are offered to the store again."""
@@ -87,17 +94,20 @@ class Pipeline:
         """The change that was being filled has not been written: nothing of it may be taken as known."""
         self._stored_tokens.clear()
 
-    def process(self, messages: Sequence[Message], change: Change, until: float | None = None) -> list[Result]:
+    def process(
+        self, messages: Sequence[Message], change: Change, until: float | None = None, *, least: int = 0
+    ) -> list[Result]:
         """Adds the whole effect of the messages to the change, in order.
 
         Args:
             messages: stored, or about to be with the same change.
             change: is added to.
             until: when to stop mapping, by `clock`; the messages that were not reached have no result.
+            least: how many are mapped whatever the time.
         """
         mapped: list[_Mapped | Exception] = []
         for message in messages:
-            if until is not None and self._clock() >= until:
+            if until is not None and len(mapped) >= least and self._clock() >= until:
                 break
             try:
                 mapped.append(self._map(message))
@@ -108,13 +118,17 @@ class Pipeline:
         )
         results = []
         for message, found in zip(messages, mapped, strict=False):
-            before = _sizes(change)
+            before, stated = _sizes(change), statements.mark
             try:
                 if isinstance(found, Exception):
                     raise found
                 result = self._effect(message, found, statements, change)
+            except (StoreUnavailable, StoreBroken):
+                raise  # not this message's fault
             except Exception as fault:  # noqa: BLE001 - as above
                 _cut(change, before)
+                statements.take_back(stated)
+                self.forget()
                 result = self._put_aside(message, change, fault)
             results.append(result)
         return results
@@ -141,6 +155,7 @@ class Pipeline:
         context = MappingContext(
             facility=message.facility,
             time_zone=self._time_zones[message.facility],
+            today=date_at(message.recorded_at, self._time_zones[message.facility]),
             token=pseudonyms.token,
             source=message.control_id,
             charset=charset,
@@ -151,7 +166,7 @@ class Pipeline:
         scope, copies = f"messages:{message.listener}", mapped.copies
         if not copies:
             change.counts.append(Count(message.facility, scope, "unrouted", 1))
-            change.events.append(event("casecart.message.unrouted", message, {"type": message.message_type}))
+            change.events.append(event("casecart.message.unrouted", message, _type(message)))
             return Result("unrouted", mapped.notes)
         if len(copies) > 1:
             change.counts.append(Count(message.facility, scope, "copied", len(copies) - 1))
@@ -168,8 +183,11 @@ class Pipeline:
                 change=change,
             ).apply()
             change.tokens += self._new_tokens(message, copy.pseudonyms)
-        change.events.append(event("casecart.message.processed", message, {"type": message.message_type}))
-        return Result("processed", mapped.notes, works)
+        change.events.append(event("casecart.message.processed", message, _type(message)))
+        notes = mapped.notes
+        if not any(copy.mapped.documents or copy.mapped.filtered or copy.mapped.exceptions for copy in copies):
+            notes = f"{notes} {NO_LINES}" if notes else NO_LINES
+        return Result("processed", notes, works)
 
     def _put_aside(self, message: Message, change: Change, fault: Exception) -> Result:
         """The engine failed on this message: keep it for the people who mend the engine. No value of it is told."""
@@ -189,12 +207,33 @@ class Pipeline:
         if len(known) > REMEMBERED:
             known.clear()
         new = [
-            Token(token, message.facility, kind, value, message.recorded_at)
+            Token(token, message.facility, kind, storable(value), message.recorded_at)
             for token, kind, value in pseudonyms.given
             if token not in known
         ]
         known.update(token.token for token in new)
         return new
+
+
+def _type(message: Message) -> dict[str, str]:
+    """The message's type for an event, if it is one: MSH-9 holds whatever the sender writes there."""
+    return {"type": message.message_type} if _TYPE.fullmatch(message.message_type) else {}
+
+
+_TYPE = re.compile(r"[A-Z0-9]{3}(\^[A-Z0-9]{3})?")
+
+_QUARTER = 15 * 60 * 1_000_000
+"""A quarter of an hour, µs: no time zone of today begins its days between two of them."""
+
+
+def date_at(moment: int, time_zone: ZoneInfo) -> date:
+    """The date there at a moment, µs since 1970 UTC."""
+    return _date_in(moment // _QUARTER, time_zone)
+
+
+@lru_cache(maxsize=256)
+def _date_in(quarter: int, time_zone: ZoneInfo) -> date:
+    return datetime.fromtimestamp(quarter * _QUARTER // 1_000_000, time_zone).date()
 
 
 def _text(message: Message) -> tuple[str, str, str | None]:

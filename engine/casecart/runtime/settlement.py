@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from casecart.runtime.made import encode_postings
 from casecart.runtime.states import OPEN
-from casecart.store import Change, Count, Entry, Event, Hold, Settlement
+from casecart.store import Change, Count, Entry, Event, Hold, Settlement, storable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,9 +59,9 @@ class Settling:
                 actor=self._destination,
                 channel=entry.channel,
                 place=posting.place,
-                line=posting.line,
+                line=storable(posting.line),
                 code=posting.code or posting.state,
-                cause=posting.words,
+                cause=storable(posting.words),
                 destination=self._destination,
                 key=posting.key,
                 state="new",

@@ -35,6 +35,7 @@ from casecart.store.records import (
     Switch,
     Timer,
     Token,
+    storable,
 )
 from casecart.store.sqlite import SQLiteStore
 
@@ -69,6 +70,7 @@ __all__ = [
     "Token",
     "migrate",
     "open_store",
+    "storable",
 ]
 
 

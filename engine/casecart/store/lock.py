@@ -52,7 +52,7 @@ class FileLock:
 def is_held(database: Path) -> bool:
     """Whether a process holds the lock. It is tried for some microseconds; who wants the lock has to be patient."""
     try:
-        file = os.open(f"{database}.lock", os.O_RDONLY | os.O_CLOEXEC)
+        file = os.open(f"{database.resolve()}.lock", os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return False
     try:

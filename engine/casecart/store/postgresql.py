@@ -172,7 +172,9 @@ class PostgreSQLStore(Queries):
             self._roll_back()
             raise self._explained(error) from error
         if self._warnings:
-            # The wait for a synchronous standby was cut short: the change is here and perhaps not there.
+            # The wait for a synchronous standby was cut short: the change is here and perhaps not there. The next call
+            # connects anew and reads again what this one may have changed.
+            self._connection.close()
             raise OutcomeUnknown(f"PostgreSQL: {'; '.join(self._warnings)}")
 
     def _roll_back(self) -> None:

@@ -22,7 +22,16 @@ __all__ = [
     "Switch",
     "Timer",
     "Token",
+    "storable",
 ]
+
+NUL = "\0"
+
+
+def storable(text: str) -> str:
+    """Text that every store keeps: PostgreSQL has no NUL, which a message may hold; U+FFFD stands for it."""
+    return text.replace(NUL, "\ufffd") if NUL in text else text
+
 
 Outcome = Literal["waiting", "processed", "unrouted", "refused", "quarantined"]
 """What became of a message. A duplicate has no row of its own: it is counted."""

@@ -52,6 +52,8 @@ CODES: Mapping[str, str] = MappingProxyType(
         # Keys and values.
         "unknown-key": "The key does not exist here.",
         "missing-key": "A required key is not there.",
+        "no-token": "A field that identifies a patient's visit would leave the engine as the sender wrote it.",
+        "missing-field": "A mapping leaves out a field that its channel can't post without.",
         "empty-value": "The key has no value; write one, or remove the key.",
         "expected-text": "One value was expected, and a list or a block of keys was found.",
         "expected-list": "A list was expected.",
@@ -74,6 +76,7 @@ CODES: Mapping[str, str] = MappingProxyType(
         "route-order": "An entry of a route can never be reached.",
         # Names across files.
         "unknown-name": "Nothing in the workspace has this name.",
+        "name-clash": "Sources could mean either of two things that have this name.",
         "unknown-field": "The document has no such field.",
         # Code tables.
         "table-header": "The first line of a code table names its columns: code,value or code,value,about.",

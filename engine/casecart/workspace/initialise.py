@@ -31,7 +31,8 @@ def initialise(target: Path) -> tuple[str, ...]:
             _refuse(target, "folder-not-empty", "the folder is not empty; name one that is, or a new one")
         written = [_copy(source, target) for source in _files()]
         (target / ".gitignore").write_text(_IGNORED, encoding="utf-8")
-        (target / "var" / "secrets").mkdir(parents=True, mode=0o700)
+        (target / "var").mkdir(mode=0o700)
+        (target / "var" / "secrets").mkdir(mode=0o700)
         for secret in _SECRETS:
             _secret(target / secret)
     except OSError as error:

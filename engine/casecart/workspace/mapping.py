@@ -46,22 +46,33 @@ class FieldMapping(Declared):
     """Where a field of the document comes from, and what holds when nothing is there."""
 
     path: tuple[SourcePath, ...] = key(
-        about="Where the value stands in the message; of several paths, the first that has a value.",
+        about=(
+            "Where the value stands in the message; of several paths, the first that has a value. A piece of the UDI "
+            "is a path too: udi.di, udi.lot, udi.serial, udi.expiry, udi.manufactured or udi.donation_id."
+        ),
         example='[FT1-2, "FT1-23.1"]',
         default="[]",
         scalar=True,
         at_least=1,
     )
     agree: tuple[SourcePath, ...] = key(
-        about="Several paths of which each may have the value; those that have one must have the same.",
+        about=(
+            "Several paths, or pieces of the UDI such as udi.lot, of which each may have the value; those that have "
+            "one must have the same."
+        ),
         example='["device-10.1", "OBX[OBX-3.1 = \'74711-3\']-5"]',
         default="[]",
         scalar=True,
         at_least=1,
     )
     value: Text | None = key(about="The value itself, the same for every line.", example="EA", default=None)
-    type: Literal["text", "decimal", "integer", "date", "datetime"] = key(
-        about="How the text in the message is read.", example="decimal", default="text"
+    type: Literal["text", "decimal", "integer", "date", "datetime", "udi"] = key(
+        about=(
+            "How the text in the message is read. udi is for the field udi: it stays text, and other fields can take "
+            "its pieces, such as udi.lot. A UDI that can't be read, or in several ways, is an exception."
+        ),
+        example="decimal",
+        default="text",
     )
     table: Text | None = key(
         about="The code table that turns the sender's code into ours. A code not in it is an exception.",

@@ -207,6 +207,7 @@ class MllpConnection(TwistedProtocol):
     def abort(self) -> None:
         """Close without answering."""
         self.closing = True
+        self._blocked |= _ENDED
         self.transport.abortConnection()
 
     def _end(self) -> None:

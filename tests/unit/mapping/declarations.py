@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from zoneinfo import ZoneInfo
 
 from casecart.mapping import MappingContext
@@ -46,4 +47,6 @@ class Tokens:
 def context(tokens: Tokens | None = None) -> MappingContext:
     """A sender in Chicago."""
     zone = ZoneInfo("America/Chicago")
-    return MappingContext(facility="NORTH", time_zone=zone, token=tokens or Tokens(), source="M1")
+    return MappingContext(
+        facility="NORTH", time_zone=zone, today=date(2026, 11, 3), token=tokens or Tokens(), source="M1"
+    )

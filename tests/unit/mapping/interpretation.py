@@ -14,6 +14,9 @@ from casecart.canonical import Usage
 from casecart.formats.hl7v2 import Message, Segment, may_belong, parse
 from casecart.formats.hl7v2.path import Condition, Field, Path, parse_path, parse_segment
 from casecart.formats.hl7v2.path import Segment as SegmentPath
+from casecart.formats.udi import Ambiguous, Udi, Unreadable, agree, told
+from casecart.formats.udi import parse as parse_udi
+from casecart.workspace import Text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
     from casecart.workspace.mapping import Mapping as MappingFile
     from casecart.workspace.table import Table
 
+PIECES = ("di", "lot", "serial", "expiry", "manufactured", "donation_id")
 HEADERS = ("MSH", "FHS", "BHS")
 
 
@@ -93,6 +97,10 @@ def day(text: str) -> date | str:  # noqa: PLR0911 - one return a rule
         return "not-a-date"
 
 
+Pieces = dict[str, dict[str, Any] | None]
+"""By the field of type udi; None where that has a problem."""
+
+
 @dataclass
 class Outcome:
     """What comes out, as plain values."""
@@ -117,7 +125,9 @@ class Interpretation:
         self.declaration = declaration
         self.tables = tables
         self.where = where
-        self.asked = asked
+        self.udis = [name for name, mapped in declaration.fields.items() if mapped.type == "udi"]
+        taken = {name: self.taken(declaration.fields[Text(name)]) for name in asked}
+        self.asked = {*asked, *(code for codes in taken.values() for code in codes)}
         self.bind = {alias: parse_segment(text) for alias, text in declaration.bind.items()}
 
     def run(self, text: str, context: MappingContext) -> Outcome:
@@ -126,7 +136,14 @@ class Interpretation:
         leader = str(self.declaration.each)
         for number_, group in enumerate(message.groups(leader)[1], 1):
             place = f"{leader}[{number_}]"
-            read = {name: self.read(message, group, mapped) for name, mapped in self.declaration.fields.items()}
+            pieces: Pieces = {}
+            read: dict[str, tuple[Any, str | None]] = {}
+            for name, mapped in sorted(self.declaration.fields.items(), key=lambda each: each[1].type != "udi"):
+                if mapped.type == "udi":
+                    text_, code_, pieces[name] = self.device(message, group, mapped, context.today)
+                    read[name] = text_, code_
+                else:
+                    read[name] = self.read(message, group, mapped, pieces)
             good = {name: value for name, (value, code) in read.items() if code is None}
             codes = {str(name): code for name, (_, code) in read.items() if code is not None}
             if self.where is not None and not any(name in codes for name in self.asked) and not self.where(good):
@@ -147,17 +164,52 @@ class Interpretation:
             outcome.places.append(place)
         return outcome
 
-    def read(self, message: Message, group: Sequence[Segment], mapped: FieldMapping) -> tuple[Any, str | None]:
+    def taken(self, mapped: FieldMapping) -> list[str]:
+        """The fields whose pieces a field takes."""
+        names = [path.partition(".")[0] for path in (*mapped.path, *mapped.agree)]
+        return [name for name in names if name in self.udis]
+
+    def device(
+        self, message: Message, group: Sequence[Segment], mapped: FieldMapping, today: date
+    ) -> tuple[str | None, str | None, dict[str, Any] | None]:
+        """A code's text, what is wrong with it, and its pieces: none if nothing is known of them."""
+        leader = str(self.declaration.each)
+        texts = [values(message, parse_path(path), self.bind, leader, group) for path in (*mapped.path, *mapped.agree)]
+        flat = [text for found in texts for text in found] or [
+            str(text) for text in (mapped.value, mapped.default) if text is not None
+        ]
+        if not flat:
+            return None, "missing" if mapped.required else None, {}
+        readings: list[Udi] = []
+        for text in flat if mapped.agree else flat[:1]:
+            reading = parse_udi(text, today=today)
+            if isinstance(reading, Unreadable):
+                return None, "udi-unreadable", None
+            if isinstance(reading, Ambiguous):
+                return None, "udi-ambiguous", None
+            readings.append(reading)
+        said = [{piece: getattr(each, piece) for piece in PIECES if getattr(each, piece)} for each in readings]
+        days = [{each[piece] for each in said if piece in each} for piece in ("expiry", "manufactured")]
+        if agree(*(told(each, "") for each in readings)) or any(len(each) > 1 for each in days):
+            return None, "conflict", None
+        most = next(each for each in readings if len(said[readings.index(each)]) == max(map(len, said)))
+        merged: dict[str, Any] = {}
+        for each in [said[readings.index(most)], *said]:
+            merged = each | merged
+        return most.text, None, merged
+
+    def read(
+        self, message: Message, group: Sequence[Segment], mapped: FieldMapping, pieces: Pieces
+    ) -> tuple[Any, str | None]:
         """The value of a field before its sign, or the code of what is wrong with it."""
         if mapped.value is not None:
             return self.typed(mapped.value, mapped)
-        leader = str(self.declaration.each)
-        texts = [values(message, parse_path(path), self.bind, leader, group) for path in (*mapped.path, *mapped.agree)]
-        flat = [text for found in texts for text in found]
+        flat = self.found(message, group, mapped, pieces)
         if not flat:
-            if mapped.required:
-                return None, "missing"
-            return (None, None) if mapped.default is None else self.typed(mapped.default, mapped)
+            unread = any(pieces[code] is None for code in self.taken(mapped))
+            if mapped.default is not None:
+                return self.typed(mapped.default, mapped)
+            return None, "missing" if mapped.required and not unread else None
         results = [self.coded(text, mapped) for text in (flat if mapped.agree else flat[:1])]
         for value, code in results:
             if code is not None:
@@ -167,15 +219,30 @@ class Interpretation:
             return None, "conflict"
         return value, None
 
-    def coded(self, text: str, mapped: FieldMapping) -> tuple[Any, str | None]:
-        if mapped.table is not None:
+    def found(
+        self, message: Message, group: Sequence[Segment], mapped: FieldMapping, pieces: Pieces
+    ) -> list[str | date]:
+        """What the sources of a field have."""
+        flat: list[str | date] = []
+        for path in (*mapped.path, *mapped.agree):
+            code, _, piece = path.partition(".")
+            if code not in self.udis:
+                flat += values(message, parse_path(path), self.bind, str(self.declaration.each), group)
+            elif (value := (pieces[code] or {}).get(piece)) is not None:
+                flat.append(value)
+        return flat
+
+    def coded(self, text: str | date, mapped: FieldMapping) -> tuple[Any, str | None]:
+        if mapped.table is not None and isinstance(text, str):
             found = self.tables[mapped.table].lookup(text)
             if found is None:
                 return None, "code-not-in-table"
             text = found
         return self.typed(text, mapped)
 
-    def typed(self, text: str, mapped: FieldMapping) -> tuple[Any, str | None]:
+    def typed(self, text: str | date, mapped: FieldMapping) -> tuple[Any, str | None]:
+        if isinstance(text, date):
+            return text, None
         if mapped.type == "decimal":
             return (number(text), None) if number(text) is not None else (None, "not-a-number")
         if mapped.type == "date":

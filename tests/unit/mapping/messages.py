@@ -11,7 +11,7 @@ from casecart.formats.hl7v2 import Delimiters
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["delimiters", "messages"]
+__all__ = ["DEVICE", "delimiters", "device_messages", "messages"]
 
 # Mostly what a good sender sends, or no line would ever get through.
 CODES = [*["CG"] * 6, *["CD"] * 4, "AJ", "ZZ"]
@@ -27,6 +27,24 @@ DAYS = [
     "2026013125",
 ]
 WORDS = ["EQUIP", "74711-3", "LOT1", "LOT1", "LOT1", "LOT2", "A1 ", "  ", '""', "", "Ä", "x y"]
+# Of the same device mostly; then another lot, none, broken ones, and one whose separators were lost.
+DEVICE = "(01)09521234543213"
+UDIS = [
+    *[f"{DEVICE}(17)260131(10)LOT1"] * 6,
+    *[f"{DEVICE}(10)LOT1"] * 2,
+    f"{DEVICE}(17)260100(10)LOT1(21)A1",
+    f"{DEVICE}(11)260131(17)260130(10)LOT1",
+    f"{DEVICE}(17)260115",
+    f"{DEVICE}(10)LOT2",
+    "010952123454321310LOT1",
+    "09521234543213",
+    "(01)09521234543214(10)LOT1",
+    "+A99912345/$$52001510X3/16D20260131/S77DEFG45B",
+    "010952123454321310ABC17251231",
+    "(01)0952",
+    "LOT1",
+    "",
+]
 ESCAPES = ["F", "S", "T", "R", "E", "X41", "X20", "XC384", ".br", "H", "Zq", "Q"]
 
 # Fields in which these tests' mappings look, and what fits there.
@@ -36,7 +54,9 @@ FITTING: dict[tuple[str, int], Sequence[str]] = {
     ("FT1", 6): CODES,
     ("FT1", 10): NUMBERS,
     ("PRT", 4): ["EQUIP", "EQUIP", "OP"],
+    ("PRT", 10): UDIS,
     ("PRT", 18): DAYS,
+    ("ZPM", 6): UDIS,
     ("OBX", 3): ["74711-3", "74711-3", "LOT"],
 }
 
@@ -95,13 +115,26 @@ ASKED = {
     ("FT1", 7),
     ("FT1", 13),
     ("FT1", 23),
-    ("PRT", 10),
     ("PRT", 19),
     ("OBX", 5),
     ("PV1", 19),
     ("PID", 3),
-    ("ZPM", 6),
 }
+
+
+@st.composite
+def device_messages(draw: st.DrawFn) -> str:
+    """A message in which each line has a device, told in several places."""
+    code = st.sampled_from(UDIS)
+    lines = ["MSH|^~\\&|ORSYS|NORTH"]
+    for number in range(draw(st.integers(1, 3))):
+        lot, serial, day = (draw(st.sampled_from(["", *choices])) for choices in (["LOT1"], ["A1"], DAYS))
+        codes = "~".join(draw(st.lists(code, min_size=1, max_size=2)))
+        lines.append(f"FT1|{number}|||||CG||||1")
+        lines.append(f"PRT|1|||EQUIP||||||{codes}||||||||{day}|{lot}|{serial}")
+        lines.append(f"OBX|1||74711-3||{draw(code)}")
+    return "\r".join(lines)
+
 
 ODD = ["", "free text", "FT1X", "pv1", "FT12|a", "PRT"]
 

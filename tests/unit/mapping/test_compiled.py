@@ -16,7 +16,7 @@ from casecart.workspace import Text
 from casecart.workspace.mapping import FieldMapping, Mapping, Reads
 from unit.mapping.declarations import Tokens, context, table
 from unit.mapping.interpretation import Interpretation, values
-from unit.mapping.messages import messages
+from unit.mapping.messages import DEVICE, device_messages, messages
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -81,6 +81,7 @@ def test_without_a_subcomponent_separator_a_component_has_one_part(
 
 
 WHERES: dict[str, tuple[tuple[str, ...], Callable[[dict[str, Any]], bool]]] = {
+    "has(lot)": (("lot",), lambda it: it["lot"] is not None),
     "action in ['use', 'reverse']": (("action",), lambda it: it["action"] in ("use", "reverse")),
     "quantity != 0 && has(lot)": (
         ("quantity", "lot"),
@@ -119,6 +120,14 @@ def mappings(draw: st.DrawFn) -> Mapping:
         return FieldMapping(**draw(sources(paths)), **draw(empty(default)), **more)
 
     days = ["FT1-4", "device-18", "PRT-18", "PRT-18[*]"]
+    lots = ["device-19", "OBX[OBX-3.1 = '74711-3']-5", "PRT[2]-19", "ZPM-6.2.1"]
+    device = {}
+    if draw(st.booleans()):
+        codes_ = ["device-10.1", "PRT-10", "PRT-10[*]", "ZPM-6", "message:PRT-10"]
+        constant = st.just(FieldMapping(value=Text(DEVICE), type="udi"))
+        device["udi"] = draw(constant | st.just(field(codes_, f"{DEVICE}(10)L0", type="udi")))
+        device["item"] = field(["udi.di", "FT1-7", "udi.serial"], "I0")
+        days, lots = [*days, "udi.expiry", "udi.expiry", "udi.manufactured"], [*lots[:1], "udi.lot", *lots[1:]]
     where = draw(st.sampled_from([None, None, *WHERES]))
     # A table may give more than the document allows only if the condition asks for it.
     fitting = [*TABLES] if where is not None and "action" in WHERES[where][0] else ["open", "clean"]
@@ -131,7 +140,8 @@ def mappings(draw: st.DrawFn) -> Mapping:
             ["FT1-10", "FT1-10.1", "FT1-10[2]", "FT1-10[*]"], "1.0", type="decimal",
             sign=draw(st.sampled_from([None, "by-action", "by-quantity"])),
         ),
-        "lot": field(["device-19", "OBX[OBX-3.1 = '74711-3']-5", "PRT[2]-19", "ZPM-6.2.1"], "L0"),
+        **device,
+        "lot": field(lots, "L0"),
         "expiry": field(days, "20271231", type="date"),
         "used_on": field(days, "20260101", type="date"),
         "encounter": field(["PV1-19", "FT1-2"], "E0", token=Text("case")),
@@ -149,9 +159,46 @@ def mappings(draw: st.DrawFn) -> Mapping:
     )
 
 
+@st.composite
+def device_mappings(draw: st.DrawFn) -> Mapping:
+    """As analysts write it, with and without each source."""
+
+    def field(paths: list[str], default: str, **more: Any) -> FieldMapping:  # noqa: ANN401 - as the declaration's keys
+        return FieldMapping(**draw(sources(paths)), **draw(empty(default)), **more)
+
+    fields = {
+        "udi": field(["device-10", "device-10[*]", "OBX-5", "message:PRT-10"], f"{DEVICE}(10)LOT1", type="udi"),
+        "lot": field(["device-19", "udi.lot"], "LOT1"),
+        "serial": field(["udi.serial", "device-20"], "A1"),
+        "expiry": field(["device-18", "udi.expiry", "PRT-18[*]"], "20260131", type="date"),
+        "used_on": field(["udi.manufactured"], "20260131", type="date"),
+        "item": field(["udi.di"], "I0"),
+    }
+    return Mapping(
+        mapping=Text("generated"),
+        reads=Reads(format="hl7v2"),
+        makes="Usage",
+        says="transactions",
+        each=Text("FT1"),
+        where=draw(st.sampled_from([None, None, Text("has(lot)")])),
+        bind={Text("device"): Text("PRT[PRT-4.1 = 'EQUIP']")},
+        fields={Text(name): mapped for name, mapped in draw(st.permutations(list(fields.items())))},
+    )
+
+
 @given(mappings(), st.lists(messages(), min_size=3, max_size=3))
 @settings(max_examples=200, deadline=None)
 def test_a_compiled_mapping_makes_what_its_interpretation_makes(declaration: Mapping, texts: list[str]) -> None:
+    same(declaration, texts)
+
+
+@given(device_mappings(), st.lists(device_messages(), min_size=3, max_size=3))
+@settings(max_examples=300, deadline=None)
+def test_a_devices_code_says_the_same_to_both(declaration: Mapping, texts: list[str]) -> None:
+    same(declaration, texts)
+
+
+def same(declaration: Mapping, texts: list[str]) -> None:
     asked, where = ((), None) if declaration.where is None else WHERES[declaration.where]
     compiled = compile_mapping(declaration, TABLES)
     interpreted = Interpretation(declaration, TABLES, where, asked)

@@ -58,7 +58,7 @@ def test_more_lines_than_anybody_expected_have_their_places_too() -> None:
 
 def test_a_line_with_a_problem_says_all_of_them_and_the_others_go_on() -> None:
     fields = f"""
-        case: {{path: PV1-19, required: true}}
+        case: {{path: PV1-19, required: true, token: case}}
         action: {ACTION}
         quantity: {{path: FT1-10, type: decimal, required: true, sign: by-action}}
         used_on: {{path: FT1-4, type: date, required: true}}
@@ -73,7 +73,7 @@ def test_a_line_with_a_problem_says_all_of_them_and_the_others_go_on() -> None:
 
 
 def test_a_problem_of_the_message_is_every_lines() -> None:
-    mapped = run("case: {path: 'message:PV1-19.1', required: true}", "FT1|1\nFT1|2")
+    mapped = run("case: {path: 'message:PV1-19.1', required: true, token: case}", "FT1|1\nFT1|2")
     assert problems(mapped) == [
         ("FT1[1]", "missing", "case", "message:PV1-19.1"),
         ("FT1[2]", "missing", "case", "message:PV1-19.1"),
@@ -122,12 +122,12 @@ def test_a_segment_of_the_group_is_looked_for_in_it_only() -> None:
     fields = """
         lot: {path: OBX-5, optional: true}
         serial: {path: "message:OBX-5", optional: true}
-        case: {path: PV1-19, optional: true}
+        case: {path: PV1-19, optional: true, token: case}
     """
     mapped = run(fields, "OBX|1||||of the message\nFT1|1\nFT1|2\nOBX|1||||of the line\nPV1|||||||||||||||||||C1")
     assert [(each.lot, each.serial, each.case) for each in mapped.documents] == [
-        (None, "of the message", "C1"),
-        ("of the line", "of the message", "C1"),
+        (None, "of the message", "case:C1"),
+        ("of the line", "of the message", "case:C1"),
     ]
 
 

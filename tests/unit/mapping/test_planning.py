@@ -62,6 +62,93 @@ def test_a_mistake_in_a_field(field: str, expected: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("field", "column", "expected"),
+    [
+        (
+            "lot: {path: udi.lott, optional: true}",
+            17,
+            "bad-path a UDI has no piece lott; it has di, lot, serial, expiry",
+        ),
+        ("lot: {path: udi.lott, optional: true}", 17, "Did you mean 'lot'?"),
+        ("lot: {agree: [PRT-19, 'udi.lot.1'], optional: true}", 28, "bad-path a UDI has no piece lot.1"),
+        (
+            "lot: {path: ud.lot, optional: true}",
+            13,
+            "error unknown-name pieces are taken of a field of type udi, and ud",
+        ),
+        ("lot: {path: ud.lot, optional: true}", 13, "Did you mean 'udi'?"),
+        ("lot: {path: lot.serial, optional: true}", 13, "error bad-path lot is not of type udi, and has no pieces"),
+        ("lot: {path: device.lot, optional: true}", 19, "error bad-path after device comes a hyphen"),
+        (
+            "lot: {path: udi.expiry, optional: true}",
+            13,
+            "error bad-value udi.expiry is of type date, and lot is of type",
+        ),
+        (
+            "expiry: {path: udi.lot, type: date, optional: true}",
+            16,
+            "error bad-value udi.lot is of type text, and expiry",
+        ),
+        (
+            "expiry: {path: udi.expiry, table: days, type: date, optional: true}",
+            16,
+            "error bad-value udi.expiry is of type date, and a table is for text",
+        ),
+        (
+            "lot: {path: PRT-19, type: udi, optional: true}",
+            27,
+            "error bad-value type: udi is for the field udi, and lot",
+        ),
+        ("expiry: {value: '20260101', type: udi}", 35, "error bad-value type: udi is for the field udi, and expiry"),
+    ],
+)
+def test_a_mistake_about_pieces(field: str, column: int, expected: str) -> None:
+    text = f"each: FT1\nbind: {{device: PRT}}\nfields:\n  udi: {{path: PRT-10, type: udi, optional: true}}\n  {field}\n"
+    tables = {"days": table("days", "code,value\nA,20260131\n")}
+    with pytest.raises(WorkspaceError) as caught:
+        compile_mapping(mapping(HEAD + text), tables)
+    (found,) = caught.value.findings
+    assert (found.place.line, found.place.column) == (HEAD.count("\n") + 5, column + 2)
+    assert expected in str(found)
+
+
+@pytest.mark.parametrize(
+    ("udi", "expected"),
+    [
+        ("{path: udi.di, type: udi, optional: true}", "bad-path udi is itself of type udi"),
+        ("{path: PRT-10, type: udi, table: days, optional: true}", "bad-value a UDI is read as it is, and not through"),
+        ("{path: PRT-10, type: udi, token: a, optional: true}", "bad-value a token stands for any text, and udi is of"),
+        ("{path: PRT-10, type: udi, default: LOT1}", "bad-value the default is not a UDI: It begins like no code"),
+        ("{value: LOT1, type: udi}", "bad-value the value is not a UDI: It begins like no code"),
+        ("{path: PRT-10, type: date, optional: true}", "bad-value udi is of type text in Usage"),
+    ],
+)
+def test_a_mistake_in_the_field_udi(udi: str, expected: str) -> None:
+    tables = {"days": table("days", "code,value\nA,20260131\n")}
+    with pytest.raises(WorkspaceError) as caught:
+        compile_mapping(mapping(f"{HEAD}each: FT1\nfields:\n  udi: {udi}\n"), tables)
+    (found,) = caught.value.findings
+    assert expected in str(found)
+
+
+def test_a_code_without_its_type_has_no_pieces() -> None:
+    fields = "  udi: {path: PRT-10, optional: true}\n  lot: {path: udi.lot, optional: true}\n"
+    assert findings(f"each: FT1\nfields:\n{fields}") == [
+        "4 error bad-path udi is not of type udi, and has no pieces: give udi a type: udi"
+    ]
+    assert findings("each: FT1\nfields:\n  lot: {path: udi.lot, optional: true}\n") == [
+        "3 error unknown-name pieces are taken of a field of type udi, and udi is not one; there is none: map one"
+    ]
+
+
+def test_a_bound_segment_and_a_code_have_two_names() -> None:
+    fields = "  udi: {path: udi-10, type: udi, optional: true}\n  lot: {path: udi.lot, optional: true}\n"
+    assert findings(f"each: FT1\nbind: {{udi: PRT}}\nfields:\n{fields}") == [
+        "2 error name-clash udi is a field of type udi, of which sources take pieces: give the segment another name"
+    ]
+
+
+@pytest.mark.parametrize(
     ("where", "expected"),
     [
         ("lott == 'a'", "5 error bad-expression lott is not known here; known are action and lot. Did you mean 'lot'?"),
@@ -109,6 +196,15 @@ def test_a_table_may_give_more_than_the_document_allows_only_where_the_condition
     compile_mapping(mapping(HEAD + field + "where: \"action in ['use', 'reverse']\"\n"), TABLES)
 
 
+def test_a_slip_in_a_table_is_found_although_the_condition_would_filter_it() -> None:
+    field = "each: FT1\nfields:\n  action: {path: FT1-6, table: slip, required: true}\n"
+    slip = {"slip": table("slip", "code,value\nCG,used\nCD,reverse\nPY,none\n")}
+    with pytest.raises(WorkspaceError) as caught:
+        compile_mapping(mapping(HEAD + field + "where: \"action in ['use', 'reverse']\"\n"), slip)
+    (found,) = caught.value.findings  # `none` is like neither, and is meant
+    assert (found.place.line, found.suggestion) == (2, "use")
+
+
 def test_a_finding_stands_at_the_column_of_the_mistake() -> None:
     text = "each: FT1\nfields:\n  lot: {path: FT1-2.x, optional: true}\n"
     with pytest.raises(WorkspaceError) as caught:
@@ -120,8 +216,6 @@ def test_a_finding_stands_at_the_column_of_the_mistake() -> None:
 
 def test_twenty_mistakes_are_twenty_findings() -> None:
     names = [
-        "case",
-        "encounter",
         "line",
         "item",
         "unit",
@@ -140,3 +234,9 @@ def test_twenty_mistakes_are_twenty_findings() -> None:
 def test_a_field_with_a_mistake_is_not_unknown_to_where() -> None:
     found = findings("each: FT1\nfields:\n  lot: {path: FT1-0, optional: true}\nwhere: lot == 'a'\n")
     assert len(found) == 1
+
+
+@pytest.mark.parametrize("name", ["case", "encounter"])
+def test_what_identifies_a_visit_needs_a_token(name: str) -> None:
+    text = "each: FT1\nfields:\n  " + name + ": {path: PV1-19.1, optional: true}\n"
+    assert [finding.split()[2] for finding in findings(text)] == ["no-token"]

@@ -63,3 +63,17 @@ def test_a_channel_maps_once_and_then_routes(tmp_path: Path, steps: str) -> None
     with pytest.raises(WorkspaceError) as error:
         compiled(tmp_path, CHANNEL[: CHANNEL.index("steps:")] + "steps:\n" + steps)
     assert [finding.code for finding in error.value.findings] == ["step-order"]
+
+
+def test_a_channel_that_posts_needs_a_mapping_with_what_posting_needs(tmp_path: Path) -> None:
+    write_workspace(tmp_path)
+    mapping = tmp_path / "mappings/usage.yaml"
+    mapping.write_text(
+        "".join(line for line in mapping.read_text("utf-8").splitlines(keepends=True) if "quantity" not in line),
+        "utf-8",
+    )
+    workspace = load(tmp_path, kinds=installed_kinds(), document_fields={"Usage": frozenset(FIELDS)})
+    with pytest.raises(WorkspaceError) as error:
+        compile_channels(workspace)
+    (finding,) = error.value.findings
+    assert (finding.code, "gives no quantity" in finding.message) == ("missing-field", True)
