@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 import time
+import traceback
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -172,8 +173,10 @@ def _broken(fault: Exception) -> None:
     A store that failed in a sync must be opened anew, which recovers it; and after a fault of the engine's own only the
     store can be trusted.
     """
-    code = told(fault)
-    click.echo("The engine ends now; start it again, and it recovers", err=True)
+    code, words = explained(fault)
+    if os.environ.get(DEBUG):
+        click.echo("".join(traceback.format_exception(fault)), err=True, nl=False)
+    click.echo(f"{words}. The engine ends now; start it again, and it recovers", err=True)
     sys.stderr.flush()
     os._exit(code)
 
