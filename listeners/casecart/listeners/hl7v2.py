@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from casecart.formats.hl7v2 import NO_CONTROL_ID, Problem, Refused, acknowledge, read_header, wanted
@@ -58,6 +59,15 @@ class Question:
         raise NotImplementedError
 
 
+_CONTINUATION = re.compile(rb"[\r\n](?:DSC|ADD)[^A-Za-z0-9\r\n][^\r\n]*[A-Za-z0-9]")
+"""A DSC or ADD segment with something in it (HL7 v2.8.2 §2.9.2)."""
+
+_CONTINUED = Problem(
+    error_code="207",
+    words="This is a part of a longer message (MSH-14, DSC or ADD), and a part is never processed: send it whole.",
+)
+
+
 class Reception:
     """Makes arrivals of messages, and answers of receipts.
 
@@ -105,6 +115,8 @@ class Reception:
                 problem, notes = _UNKNOWN_PEER, "unknown-peer"
             elif len(control_id) > _LONGEST:
                 problem, notes = _LONG_CONTROL_ID, "long-control-id"
+            elif fields[13].strip() or ((b"DSC" in body or b"ADD" in body) and _CONTINUATION.search(body)):
+                problem, notes = _CONTINUED, "continued"
         question.header, question.sender, question.problem = header, sender, problem
         return Arrival(
             self._listener,

@@ -102,6 +102,25 @@ def test_two_messages_in_a_frame_are_recorded_and_rejected() -> None:
     assert goes_on(other)
 
 
+@pytest.mark.parametrize(
+    ("body", "part"),
+    [
+        (message("1", segments=["FT1|1", "DSC|more^ORSYS|F"]), True),
+        (message("1", segments=["FT1|1", "ADD|the rest of FT1"]), True),
+        (message("1", header=[(14, "more^ORSYS")]), True),
+        (message("1", segments=["FT1|1", "DSC|"]), False),  # says that nothing follows
+        (message("1", segments=["NTE|1||ADD a screw"]), False),
+    ],
+)
+def test_a_part_of_a_longer_message_is_recorded_and_rejected(body: bytes, *, part: bool) -> None:
+    door = Door()
+    other, sender = door.connect(), door.connect()
+    sender.send(body)
+    assert is_record(door.intake.last, "continued", body) is part
+    assert sender.codes == ["AR 1" if part else "AA 1"]
+    assert goes_on(other)
+
+
 def test_a_message_of_no_peer_is_recorded_and_rejected_without_repeating_its_name() -> None:
     door = Door()
     other, bad = door.connect(), door.connect()
