@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from casecart.store import Count, Store, migrate, open_store
+from casecart.store import Count, Store, StoreInUse, StoreUnavailable, migrate, open_store
 from casecart.store.records import CaseRow
 from support.store import a_case, a_message, a_run, an_entry, an_event
 
@@ -62,7 +62,7 @@ def opened(url: str) -> Store:
     while True:
         try:
             return open_store(url, role="engine")
-        except Exception:
+        except (StoreInUse, StoreUnavailable):
             if time.monotonic() > give_up:
                 raise
             time.sleep(0.01)
