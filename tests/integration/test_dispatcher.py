@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from twisted.internet.defer import Deferred
 
 from casecart.runtime.destination import Answer, Delivery, NotDelivered, OutcomeUnknown, Posting
 from casecart.runtime.dispatcher import HISTORY, Limits
@@ -329,4 +330,30 @@ def test_no_patient_identifier_leaves_or_is_told(tmp_path: Path, url: str) -> No
     told = posting.payload + repr(line.store.holds()).encode() + repr(line.store.events(0, 100)).encode()
     assert b"CANARY77" not in told
     assert b"MRN0001" not in told
+    line.stop()
+
+
+class Silent(Script):
+    """Never answers."""
+
+    def post(self, postings: Sequence[Posting]) -> Deferred[Sequence[Answer]]:
+        """Nothing comes back, and nothing happened."""
+        self.calls.append(("post", [posting.key for posting in postings]))
+        return Deferred()
+
+
+@pytest.mark.parametrize("delivery", [Delivery.TWO_STEP, Delivery.SEARCHABLE])
+def test_what_a_crash_left_as_sent_is_asked_for_at_once_and_without_a_fault(
+    tmp_path: Path, url: str, delivery: Delivery
+) -> None:
+    line = new_line(tmp_path, url, script=Silent(delivery))
+    line.send(dft("M1"))
+    assert states(line) == ["sent"]
+    line.crash()
+    script = Script(delivery)
+    line = Line(tmp_path, url, script=script).start()
+    assert [name for name, _ in script.calls] == ["look up"]
+    assert line.dispatcher.trouble == ""
+    line.wait(2)
+    assert (states(line), list(script.effects.values())) == (["posted"], [1])
     line.stop()
