@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Literal
 
@@ -34,7 +35,7 @@ from support.postgresql import Server, database
 from support.store import a_case, a_message, a_token, an_entry, an_event, empty, work
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 ANY = MessageFilter()
 
@@ -165,6 +166,57 @@ def test_a_server_that_is_gone_is_unavailable_until_it_is_back() -> None:
         numbers = [store.reserve("message", 1) for _ in range(3)]
         assert sorted(set(numbers)) == numbers
         store.close()
+
+
+def test_a_wait_for_a_standby_that_was_cut_short_is_told_and_gone_on_from() -> None:
+    # The change is in this server and perhaps in no other; what is kept in memory must be read again.
+    with Server() as server:
+        migrate(server.dsn)
+        store = open_store(server.dsn, role="engine")
+        assert isinstance(store, PostgreSQLStore)
+        store.write(work(range(1, 3)))
+        backend = store._connection.info.backend_pid
+        with psycopg.connect(server.dsn, autocommit=True) as person:
+            person.execute("set synchronous_commit = local")
+
+            def standby(name: str) -> None:
+                person.execute(f"alter system set synchronous_standby_names = '{name}'")
+                person.execute("select pg_reload_conf()")
+
+            def cut_short() -> None:
+                waits = "select 1 from pg_stat_activity where pid = %s and wait_event = 'SyncRep'"
+                while person.execute(waits, (backend,)).fetchone() is None:
+                    time.sleep(0.01)
+                person.execute("select pg_cancel_backend(%s)", (backend,))
+
+            standby("nobody")
+            until_so(lambda: "nobody" in execute_one(server.dsn, "show synchronous_standby_names"))
+            cutting = threading.Thread(target=cut_short)
+            cutting.start()
+            with pytest.raises(OutcomeUnknown):
+                store.write(work(range(3, 5)))
+            cutting.join()
+            standby("")
+            until_so(lambda: execute_one(server.dsn, "show synchronous_standby_names") == "")
+        store.write(work(range(5, 7)))
+        assert [head.position for head in store.messages(ANY, None, 10)] == [6, 5, 4, 3, 2, 1]
+        positions = [position for position, _ in store.events(0, 100)]
+        assert positions == list(range(1, len(positions) + 1))
+        store.close()
+
+
+def until_so(condition: Callable[[], bool]) -> None:
+    """Waits until it is so; the test's own time limit ends it otherwise."""
+    while not condition():
+        time.sleep(0.01)
+
+
+def execute_one(url: str, statement: str) -> str:
+    """The one value that a new session is told."""
+    with psycopg.connect(url, autocommit=True) as session:
+        row = session.execute(statement.encode()).fetchone()
+        assert row is not None
+        return str(row[0])
 
 
 class Proxy:
