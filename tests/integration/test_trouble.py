@@ -253,6 +253,16 @@ def test_a_large_message_is_not_held_for_one_failure_after_many_successes(tmp_pa
     line.stop()
 
 
+def test_a_large_message_that_gets_on_is_not_held_for_one_failure_a_line(tmp_path: Path, url: str) -> None:
+    line = new_line(tmp_path, url, limits=Limits(batch=1, tries=5))
+    down = NotDelivered("http-503", "The service answered 503")
+    line.script.answers = [lambda _: down, line.script.take] * 15
+    line.send(dft("M1", lines=[f"{number}|CG|A|1|OR" for number in range(15)]))
+    line.wait(60)
+    assert states(line) == ["posted"] * 15
+    line.stop()
+
+
 def test_what_was_not_even_sent_is_never_held_for_it(tmp_path: Path, url: str) -> None:
     line = new_line(tmp_path, url, limits=Limits(tries=3))
 
