@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import time
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -97,11 +98,25 @@ def create(path: Path) -> None:
     try:
         # The size is fixed by the first page that is written; later this does nothing.
         connection.execute(f"pragma page_size = {PAGE_SIZE}")
-        connection.execute("pragma journal_mode = wal")
+        _write_ahead(connection)
     except sqlite3.Error as error:
         raise explained(error, path) from error
     finally:
         connection.close()
+
+
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """Switches to the write-ahead log. SQLite does not wait for another process that does the same; this does."""
+    give_up = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("pragma journal_mode = wal")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > give_up:
+                raise
+            time.sleep(0.01)
+        else:
+            return
 
 
 def explained(error: sqlite3.Error, path: Path) -> StoreUnavailable | StoreBroken:
