@@ -26,6 +26,7 @@ class Consumption(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defa
     quantity: Decimal
     disposition: str | None = None
     item: str | None = None
+    di: str | None = None
     unit: str | None = None
     lot: str | None = None
     serial: str | None = None
@@ -35,5 +36,11 @@ class Consumption(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defa
     department: str | None = None
     location: str | None = None
     cost_center: str | None = None
+    gl_account: str | None = None
     charge_code: str | None = None
+    supplier: str | None = None
+    ownership: str | None = None
+    flags: str | None = None
     source: str | None = None
+    reverses: str | None = None
+    """With `reverse`: the key of the posting that is taken back, whole or in part."""

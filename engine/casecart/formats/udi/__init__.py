@@ -5,7 +5,7 @@ from __future__ import annotations
 from casecart.formats.udi.agency import AGENCIES, FDA
 from casecart.formats.udi.agreement import Contradiction, Told, agree, told
 from casecart.formats.udi.canonical import canonical
-from casecart.formats.udi.gtin import gtin
+from casecart.formats.udi.gtin import fits, gtin
 from casecart.formats.udi.note import WARNINGS, Note
 from casecart.formats.udi.parse import LONGEST, parse
 from casecart.formats.udi.piece import Piece
@@ -29,6 +29,7 @@ __all__ = [
     "Unreadable",
     "agree",
     "canonical",
+    "fits",
     "gtin",
     "parse",
     "told",

@@ -35,10 +35,10 @@ def canonical(udi: Udi) -> str:
     if udi.agency == "GS1":
         return _gs1(udi)
     if udi.form == "envelope" or any(identifier in {"9N", "25P"} for _, identifier, *_ in udi.marks):
-        return _enclosed(_asc(udi))
+        return _enclosed(_ended(_asc(udi), udi))
     text = udi.text
     if udi.agency == "IFA":
-        return _enclosed([f"9N{udi.di}"])
+        return _enclosed(_ended([f"9N{udi.di}"], udi))
     if udi.agency == "ICCBBA":
         if udi.form == "bare" and udi.di is not None:
             return LENGTHS[len(udi.di)] + udi.di
@@ -64,6 +64,12 @@ def _gs1(udi: Udi) -> str:
 def _printable(value: str) -> bool:
     """Whether the value comes out of the printed form as it went in."""
     return value == value.strip(" ") and not any(match[1] in ROWS for match in _BRACKETED.finditer(value))
+
+
+def _ended(elements: list[str], udi: Udi) -> list[str]:
+    """A PPN that stands alone is known to be whole by its check digits; where they are wrong, by a separator."""
+    wrong = any(note.code == "check-digit" for note in udi.warnings)
+    return [*elements, ""] if wrong and len(elements) == 1 else elements
 
 
 def _enclosed(elements: list[str]) -> str:

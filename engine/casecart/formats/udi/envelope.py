@@ -74,7 +74,8 @@ def _elements(text: str, inside: str, start: int, end: int, *, year: int, form: 
     if inside != text:
         draft.note(SEPARATOR)
     agencies: set[Agency] = set()
-    alone = GS not in inside[start:end]
+    # A separator behind the last element ends it too.
+    alone = GS not in inside[start : end + 1]
     at = start
     while at < end:
         stop = inside.find(GS, at, end)
