@@ -231,9 +231,9 @@ def test_the_rows_of_a_case_come_in_order_whatever_message_they_are_from(store: 
     store.write(Change(entries=rows))
     found = store.case_rows([("NORTH", a_case(3)), ("NORTH", a_case(1)), ("NORTH", a_case(9)), ("NORTH", a_case(1))])
     assert found == [
-        CaseRow("NORTH", a_case(1), 1, 1, "or-usage", "erp", b"postings 1"),
-        CaseRow("NORTH", a_case(1), 2, 2, "or-usage", "file", b"postings 2"),
-        CaseRow("NORTH", a_case(3), 3, 3, "or-usage", "erp", b"postings 3"),
+        CaseRow("NORTH", a_case(1), 1, 1, "or-usage", "erp", b"postings 1", None),
+        CaseRow("NORTH", a_case(1), 2, 2, "or-usage", "file", b"postings 2", None),
+        CaseRow("NORTH", a_case(3), 3, 3, "or-usage", "erp", b"postings 3", None),
     ]
     assert store.case_rows([]) == []
 
@@ -258,6 +258,14 @@ def test_waiting_messages_are_counted_by_listener(store: Store) -> None:
 def test_an_outcome_for_a_message_of_the_same_change_counts(store: Store) -> None:
     store.write(Change(messages=[a_message(1, outcome="waiting")], outcomes=[("unrouted", None, 1)]))
     assert store.waiting_counts() == {}
+
+
+def test_all_entries_of_a_destination_are_read_in_windows_also_when_they_are_settled(store: Store) -> None:
+    rows = [an_entry(n, destination="erp" if n % 2 else "file", open=n % 3) for n in range(1, 8)]
+    store.write(Change(entries=rows))
+    assert store.entries_of("erp", 0, 3) == [rows[0], rows[2], rows[4]]
+    assert store.entries_of("erp", 5, 3) == [rows[6]]
+    assert store.entries_of("nobody", 0, 3) == []
 
 
 def test_open_entries_are_read_in_windows_until_they_are_settled(store: Store) -> None:
@@ -534,7 +542,7 @@ def test_a_person_writes_beside_the_engine_and_the_trail_stays_one_chain(url: st
 
 def test_a_person_writes_nothing_that_is_the_engines(url: str) -> None:
     person = open_store(url, role="person")
-    with pytest.raises(RuntimeError, match="switches and audit records"):
+    with pytest.raises(RuntimeError, match="master data and audit records"):
         person.write(work(range(1, 2)))
     with pytest.raises(RuntimeError):
         person.reserve("message", 1)

@@ -164,6 +164,7 @@ class Stores(RuleBasedStateMachine):
     def ask_for_windows(self, after: int, limit: int, name: str) -> None:
         self.ask(lambda store: (store.waiting(after, limit), store.events(after, limit), store.audit(limit)))
         self.ask(lambda store: (store.open_entries(name, after, limit), store.holds(state=name, limit=limit)))
+        self.ask(lambda store: store.entries_of(name, after, limit))
 
     @rule(position=NUMBERS, name=NAMES)
     def ask_about_one(self, position: int, name: str) -> None:
@@ -196,6 +197,8 @@ def migrated(postgresql_server: str) -> Iterator[str]:
         yield url
 
 
+# A failure is shrunk before it is shown, and each try makes a store.
+@pytest.mark.timeout(600)
 def test_every_store_answers_as_the_one_in_memory(migrated: str) -> None:
     class Here(Stores):
         postgresql = migrated

@@ -5,18 +5,25 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
+from casecart.store.records import Cursor
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
     from casecart.store.records import (
         CaseRow,
         Count,
-        Cursor,
         Entry,
         Event,
         Hold,
+        HoldChange,
+        HoldGroup,
+        Lookup,
+        MasterVersion,
         Message,
         Outcome,
+        Replay,
         Run,
         Settlement,
         Switch,
@@ -25,6 +32,7 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "PUBLISHED",
     "AuditRecord",
     "Change",
     "DuplicateIdentity",
@@ -43,8 +51,12 @@ __all__ = [
 ]
 
 
+PUBLISHED = "master:published"
+"""A cursor: the position up to which versions of master data are there for everybody."""
+
 Role = Literal["engine", "person", "reader"]
-"""One engine at a time may write. Beside it any number of persons may write what is `Change.personal`; all may read."""
+"""One engine at a time may write. Beside it any number of persons may write what is `Change.personal`, and one at a
+time master data; all may read."""
 
 
 class StoreUnavailable(Exception):
@@ -127,11 +139,28 @@ class Change:
     cursors: list[Cursor] = field(default_factory=list)
     switches: list[Switch] = field(default_factory=list)
     audit: list[AuditRecord] = field(default_factory=list)
+    lookups: list[Lookup] = field(default_factory=list)
+    """Written once; one that is already there stays."""
+    hold_changes: list[HoldChange] = field(default_factory=list)
+    replays: list[Replay] = field(default_factory=list)
+    """Written once for an exception."""
+    replays_done: list[tuple[bytes]] = field(default_factory=list)
+    """Exceptions whose replay is done."""
 
     @property
     def personal(self) -> bool:
-        """Whether it holds nothing but what a person's command writes beside the engine: switches and audit records."""
-        return not replace(self, switches=[], audit=[])
+        """Whether it holds nothing but what a person's command writes beside the engine.
+
+        That is: switches, work on exceptions with what follows for the balances, the publication of master data, audit
+        records.
+        """
+        others = [cursor for cursor in self.cursors if cursor.name != PUBLISHED]
+        rest = replace(self, switches=[], audit=[], holds=[], hold_changes=[], replays=[], counts=[], cursors=others)
+        return not rest
+
+    def publish(self, position: int) -> None:
+        """Versions of master data up to this position are there for everybody from now on."""
+        self.cursors.append(Cursor(PUBLISHED, 0, position, 0))
 
     def __bool__(self) -> bool:
         """Whether there is anything to write."""
@@ -204,12 +233,55 @@ class Store(Protocol):
     def case_rows(self, cases: Iterable[tuple[str, bytes]]) -> list[CaseRow]:
         """All ledger rows of these (facility, case_key), by sequence."""
 
+    def looked_up(self, wanted: Iterable[tuple[str, int]], *, limit: int) -> list[Lookup]:
+        """Where these (kind, hash) may be found, by position; of each the newest, `limit` at most."""
+
+    # --- master data
+    def master_lock(self) -> AbstractContextManager[None]:
+        """For the one who writes master data. On entry what somebody appended and never published is removed.
+
+        Raises:
+            StoreInUse: another one is at it.
+        """
+
+    def append_master(self, versions: Sequence[MasterVersion]) -> int:
+        """Adds versions, which nobody sees until a change publishes them; the last one's position.
+
+        A transaction of its own, during which the engine waits: some thousands of versions at most. The position in a
+        record is not looked at. Only within `master_lock`.
+        """
+
+    def tidy_master(self, limit: int) -> int:
+        """Marks versions that newer ones stand over, so that `master` needn't give them.
+
+        It looks at up to `limit` published versions in a transaction of its own, and tells how many; 0: nothing is left
+        to do. Only within `master_lock`.
+        """
+
+    def published_master(self) -> int:
+        """The position up to which master data are published."""
+
+    def master(self, after: int, limit: int, *, current: bool) -> list[MasterVersion]:
+        """Published versions with a position above `after`, by position.
+
+        Args:
+            after: a position.
+            limit: of the list.
+            current: leave out removals, and versions known to be stood over by newer ones. Not all may be known.
+        """
+
+    def master_history(self, kind: str, key: str) -> list[MasterVersion]:
+        """Published versions of a document, of all facilities, newest first."""
+
     # --- going on after a stop, and windows over what does not fit in memory
     def waiting(self, after: int, limit: int) -> list[Message]:
         """Messages whose outcome is waiting, with a position above `after`, by position."""
 
     def open_entries(self, destination: str, after: int, limit: int) -> list[Entry]:
         """Ledger rows of a destination with open postings and a sequence above `after`, by sequence."""
+
+    def entries_of(self, destination: str, after: int, limit: int) -> list[Entry]:
+        """Ledger rows of a destination with a sequence above `after`, by sequence. Reads past those of others."""
 
     def cursors(self) -> list[Cursor]:
         """All of them."""
@@ -233,8 +305,26 @@ class Store(Protocol):
     def entries(self, position: int) -> list[Entry]:
         """The ledger rows a message caused, by sequence."""
 
-    def holds(self, *, position: int | None = None, state: str | None = None, limit: int = 100) -> list[Hold]:
-        """Exceptions, newest first."""
+    def hold(self, identifier: bytes) -> Hold | None:
+        """One exception."""
+
+    def holds(
+        self, *, states: Collection[str] = (), group: HoldGroup | None = None, limit: int = 100, **equal: str | int
+    ) -> list[Hold]:
+        """Exceptions, newest first.
+
+        Args:
+            states: any of these; of none, any.
+            group: of this cause, whatever their state.
+            limit: of the list.
+            equal: values of their fields, such as `position=4711` or `code="item-unknown"`.
+        """
+
+    def hold_groups(self, states: Collection[str], limit: int) -> list[HoldGroup]:
+        """Exceptions in these states, grouped; the largest groups first."""
+
+    def replays(self, limit: int) -> list[Replay]:
+        """Wishes that are not done yet, oldest first."""
 
     def token(self, token: str) -> Token | None:
         """What a token stands for."""

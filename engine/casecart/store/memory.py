@@ -4,9 +4,11 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from casecart.store.interface import (
+    PUBLISHED,
     AuditRecord,
     Change,
     DuplicateIdentity,
@@ -17,13 +19,27 @@ from casecart.store.interface import (
     OpenCount,
     StoreBroken,
 )
-from casecart.store.records import CaseRow, Count
+from casecart.store.records import CaseRow, Count, HoldGroup
 from casecart.store.tail import added_up
+from casecart.store.worklist import SAME
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 
-    from casecart.store.records import Cursor, Entry, Event, Hold, Message, Run, Switch, Timer, Token
+    from casecart.store.records import (
+        Cursor,
+        Entry,
+        Event,
+        Hold,
+        Lookup,
+        MasterVersion,
+        Message,
+        Replay,
+        Run,
+        Switch,
+        Timer,
+        Token,
+    )
 
 __all__ = ["MemoryStore"]
 
@@ -38,7 +54,7 @@ class MemoryStore:
         self._messages: dict[int, Message] = {}
         self._identities: dict[Identity, dict[int, int]] = {}
         self._ids: dict[bytes, int] = {}
-        self._runs: dict[tuple[int, str], Run] = {}
+        self._runs: dict[tuple[int, str, int], Run] = {}
         self._entries: dict[int, Entry] = {}
         self._holds: dict[bytes, Hold] = {}
         self._tokens: dict[tuple[str, str, str], Token] = {}
@@ -48,6 +64,9 @@ class MemoryStore:
         self._cursors: dict[tuple[str, int], Cursor] = {}
         self._switches: dict[str, Switch] = {}
         self._audit: list[AuditRecord] = []
+        self._lookups: set[Lookup] = set()
+        self._replays: dict[bytes, Replay] = {}
+        self._master: list[MasterVersion] = []
 
     def close(self) -> None:
         pass
@@ -67,7 +86,7 @@ class MemoryStore:
                 known[message.reuse] = message.position
         for outcome, notes, position in change.outcomes:
             self._messages[position] = self._messages[position]._replace(outcome=outcome, notes=notes)
-        self._runs |= {(run.position, run.channel): run for run in change.runs}
+        self._runs |= {(run.position, run.channel, run.attempt): run for run in change.runs}
         self._entries |= {entry.sequence: entry for entry in change.entries}
         for still_open, postings, sequence in change.settlements:
             settled = self._entries[sequence]._replace(open=still_open, postings=postings)
@@ -85,6 +104,51 @@ class MemoryStore:
         self._cursors |= {(cursor.name, cursor.partition): cursor for cursor in change.cursors}
         self._switches |= {switch.destination: switch for switch in change.switches}
         self._audit += change.audit
+        self._write_worklist(change)
+
+    def _write_worklist(self, change: Change) -> None:
+        self._lookups |= set(change.lookups)
+        for state, assignee, reason, changed_at, identifier in change.hold_changes:
+            changed = self._holds[identifier]._replace(
+                state=state, assignee=assignee, reason=reason, changed_at=changed_at
+            )
+            self._holds[identifier] = changed
+        for replay in change.replays:
+            self._replays.setdefault(replay.hold, replay)
+        for (hold,) in change.replays_done:
+            self._replays.pop(hold, None)
+
+    def looked_up(self, wanted: Iterable[tuple[str, int]], *, limit: int) -> list[Lookup]:
+        newest_first = sorted(self._lookups, key=lambda lookup: -lookup.position)
+        found: list[Lookup] = []
+        for kind, value in set(wanted):
+            found += [lookup for lookup in newest_first if (lookup.kind, lookup.hash) == (kind, value)][:limit]
+        return sorted(found, key=lambda lookup: lookup.position)
+
+    @contextmanager
+    def master_lock(self) -> Iterator[None]:
+        del self._master[self.published_master() :]
+        yield
+
+    def append_master(self, versions: Sequence[MasterVersion]) -> int:
+        for version in versions:
+            self._master.append(version._replace(position=len(self._master) + 1))
+        return len(self._master)
+
+    def tidy_master(self, limit: int) -> int:  # noqa: ARG002 - there is nothing to tidy
+        return 0
+
+    def published_master(self) -> int:
+        cursor = self._cursors.get((PUBLISHED, 0))
+        return cursor.position if cursor else 0
+
+    def master(self, after: int, limit: int, *, current: bool) -> list[MasterVersion]:
+        found = [version for version in self._master[after : self.published_master()] if version.data or not current]
+        return found[:limit]
+
+    def master_history(self, kind: str, key: str) -> list[MasterVersion]:
+        public = self._master[: self.published_master()]
+        return [version for version in reversed(public) if (version.kind, version.key) == (kind, key)]
 
     def identities(self, identities: Iterable[Identity]) -> list[KnownIdentity]:
         return [
@@ -96,7 +160,7 @@ class MemoryStore:
     def case_rows(self, cases: Iterable[tuple[str, bytes]]) -> list[CaseRow]:
         wanted = set(cases)
         return [
-            CaseRow(row.facility, row.case_key, row.sequence, row.position, row.channel, row.destination, row.postings)
+            CaseRow(*(getattr(row, name) for name in CaseRow._fields))
             for row in in_order(self._entries)
             if (row.facility, row.case_key) in wanted
         ]
@@ -106,6 +170,10 @@ class MemoryStore:
 
     def open_entries(self, destination: str, after: int, limit: int) -> list[Entry]:
         found = [row for row in self._open() if row.destination == destination and row.sequence > after]
+        return found[:limit]
+
+    def entries_of(self, destination: str, after: int, limit: int) -> list[Entry]:
+        found = [row for row in in_order(self._entries) if row.destination == destination and row.sequence > after]
         return found[:limit]
 
     def cursors(self) -> list[Cursor]:
@@ -143,10 +211,37 @@ class MemoryStore:
     def entries(self, position: int) -> list[Entry]:
         return [row for row in in_order(self._entries) if row.position == position]
 
-    def holds(self, *, position: int | None = None, state: str | None = None, limit: int = 100) -> list[Hold]:
-        newest_first = reversed(in_order(self._holds))
-        found = [hold for hold in newest_first if position in (None, hold.position) and state in (None, hold.state)]
+    def hold(self, identifier: bytes) -> Hold | None:
+        return self._holds.get(identifier)
+
+    def holds(
+        self, *, states: Collection[str] = (), group: HoldGroup | None = None, limit: int = 100, **equal: str | int
+    ) -> list[Hold]:
+        if group is not None:
+            equal |= {name: getattr(group, name) for name in SAME}
+        found = [
+            hold
+            for hold in reversed(in_order(self._holds))
+            if (not states or hold.state in states)
+            and all(getattr(hold, name) == value for name, value in equal.items())
+        ]
         return found[:limit]
+
+    def hold_groups(self, states: Collection[str], limit: int) -> list[HoldGroup]:
+        groups: dict[tuple[str, ...], list[Hold]] = {}
+        for hold in in_order(self._holds):
+            if hold.state in states:
+                groups.setdefault(tuple(getattr(hold, name) for name in HoldGroup._fields[:8]), []).append(hold)
+        found = []
+        for key, holds in groups.items():
+            times, people = [hold.recorded_at for hold in holds], {hold.assignee for hold in holds}
+            messages = len({hold.position for hold in holds})
+            assignee = people.pop() if len(people) == 1 else ""
+            found.append(HoldGroup._make((*key, len(holds), messages, min(times), max(times), assignee)))
+        return sorted(found, key=lambda group: (-group.exceptions, group.oldest, group[:8]))[:limit]
+
+    def replays(self, limit: int) -> list[Replay]:
+        return sorted(self._replays.values(), key=lambda replay: (replay.recorded_at, replay.hold))[:limit]
 
     def token(self, token: str) -> Token | None:
         return next((kept for kept in in_order(self._tokens) if kept.token == token), None)
@@ -194,7 +289,7 @@ class MemoryStore:
             raise DuplicateIdentity("A message of the change is in the log already")
         must_be_new(self._messages, [message.position for message in change.messages])
         must_be_new(self._ids, [message.id for message in change.messages])
-        must_be_new(self._runs, [(run.position, run.channel) for run in change.runs])
+        must_be_new(self._runs, [(run.position, run.channel, run.attempt) for run in change.runs])
         must_be_new(self._entries, [row.sequence for row in change.entries])
         must_be_new(self._holds, [hold.id for hold in change.holds])
         positions = {message.position for message in change.messages} | self._messages.keys()
@@ -203,6 +298,9 @@ class MemoryStore:
             raise StoreBroken("A message that an outcome is for is not there")
         if not sequences.issuperset(settlement.sequence for settlement in change.settlements):
             raise StoreBroken("A ledger row that a settlement is for is not there")
+        holds = {hold.id for hold in change.holds} | self._holds.keys()
+        if not holds.issuperset(changed.id for changed in change.hold_changes):
+            raise StoreBroken("An exception that a change is for is not there")
 
     def _all_waiting(self) -> list[Message]:
         return [message for message in in_order(self._messages) if message.outcome == "waiting"]

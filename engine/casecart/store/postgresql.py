@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
 import psycopg
@@ -22,14 +23,15 @@ from casecart.store.interface import (
     StoreUnavailable,
 )
 from casecart.store.location import PostgresqlServer
+from casecart.store.master import TIDIED
 from casecart.store.postgresql_session import ENGINE_LOCKS, connect, explained, hold
 from casecart.store.queries import ENGINE, Queries, compiled, must_be_allowed
-from casecart.store.records import CaseRow
+from casecart.store.records import CaseRow, Lookup
 from casecart.store.revision import check
 from casecart.store.tail import Tail, added_up
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from psycopg.errors import Diagnostic
     from sqlalchemy.engine import Dialect
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from casecart.store.interface import Change, Role
     from casecart.store.postgresql_statements import Copy
     from casecart.store.queries import Statement
+    from casecart.store.records import MasterVersion
 
 __all__ = ["PostgreSQLStore"]
 
@@ -137,24 +140,79 @@ class PostgreSQLStore(Queries):
             return []
         return [CaseRow._make(row) for row in self._select(statements.CASES, transposed(wanted))]
 
+    def looked_up(self, wanted: Iterable[tuple[str, int]], *, limit: int) -> list[Lookup]:
+        asked = list(dict.fromkeys(wanted))
+        if not asked:
+            return []
+        return [Lookup._make(row) for row in self._select(statements.LOOK_UP, [*transposed(asked), limit])]
+
+    @contextmanager
+    def master_lock(self) -> Iterator[None]:
+        if self._select(statements.LOCK_MASTER) != [(True,)]:
+            raise StoreInUse(f"{self._place}: somebody else is changing the master data; try again when they are done")
+        try:
+            with self._transaction():
+                self._cursor.execute(statements.DELETE_UNPUBLISHED, (self.published_master(),))
+            yield
+        finally:
+            if not self._connection.closed:  # the lock goes with the session
+                self._select(statements.UNLOCK_MASTER)
+
+    def append_master(self, versions: Sequence[MasterVersion]) -> int:
+        with self._transaction():
+            last = int(self._select(statements.NEWEST_VERSION)[0][0])
+            self._copy(
+                statements.COPY_VERSION,
+                [(position, *version[1:], 0) for position, version in enumerate(versions, last + 1)],
+            )
+        return last + len(versions)
+
+    def tidy_master(self, limit: int) -> int:
+        with self._transaction():
+            tidied, published = self._master_cursor(TIDIED), self.published_master()
+            up_to = min(tidied + limit, published)
+            self._cursor.execute(statements.SUPERSEDE, (tidied, up_to))
+            self._cursor.execute(statements.SET_CURSOR, (TIDIED, 0, up_to, 0))
+        return up_to - tidied
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        """One that is not a change, in the session that holds the lock."""
+        if self._connection.closed:
+            raise StoreUnavailable("The connection was lost, and the lock on the master data with it: begin again")
+        try:
+            self._cursor.execute("begin isolation level read committed")
+            yield
+        except psycopg.Error as error:
+            self._roll_back()
+            raise self._explained(error) from error
+        except BaseException:
+            self._roll_back()
+            raise
+        self._commit()
+
     def _write(self, change: Change) -> None:
         for field, copy in statements.COPIES:
             if rows := getattr(change, field):
                 self._copy(copy, rows)
         for field, statement in statements.UPDATES:
             if rows := getattr(change, field):
-                # Of two for one row the later counts; one statement would take either.
-                rows = list({row[-1]: row for row in rows}.values())
-                missing = len(rows) - self._cursor.execute(statement, transposed(rows)).rowcount
-                if missing:
-                    raise self._break(f"{self._place}: {missing} rows that {field} are for are not there")
-        if change.tokens:
-            self._cursor.execute(statements.INSERT_TOKENS, transposed(change.tokens))
+                self._update(field, statement, rows)
+        for field, statement in statements.ARRAYS:
+            if rows := getattr(change, field):
+                self._cursor.execute(statement, transposed(rows))
         if change.counts:
             self._cursor.execute(statements.ADD_COUNTS, transposed(added_up(change.counts)))
         for field, statement in statements.FEW:
             if rows := getattr(change, field):
                 self._cursor.executemany(statement, rows)
+
+    def _update(self, field: str, statement: str, rows: Sequence[tuple[Any, ...]]) -> None:
+        # Of two for one row the later counts; one statement would take either.
+        rows = list({row[-1]: row for row in rows}.values())
+        missing = len(rows) - self._cursor.execute(statement, transposed(rows)).rowcount
+        if missing:
+            raise self._break(f"{self._place}: {missing} rows that {field} are for are not there")
 
     def _copy(self, copy: Copy, rows: Sequence[tuple[Any, ...]]) -> None:
         with self._cursor.copy(copy.statement) as stream:

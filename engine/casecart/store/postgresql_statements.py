@@ -57,6 +57,23 @@ update ledger set open = new.open, postings = new.postings
 from unnest(%b::int4[], %b::bytea[], %b::int8[]) as new (open, postings, sequence)
 where ledger.sequence = new.sequence
 """
+CHANGE_HOLDS = """
+update exception
+set state = new.state, assignee = new.assignee, reason = new.reason, changed_at = new.changed_at
+from unnest(%b::text[], %b::text[], %b::text[], %b::int8[], %b::bytea[])
+  as new (state, assignee, reason, changed_at, id)
+where exception.id = new.id
+"""
+INSERT_LOOKUPS = """
+insert into lookup (kind, hash, position)
+select * from unnest(%b::text[], %b::int8[], %b::int8[]) as new (kind, hash, position) order by kind, hash, position
+on conflict do nothing
+"""
+INSERT_REPLAY = """
+insert into replay (hold, position, channel, place, recorded_at, actor, revision, decision)
+values (%b, %s, %s, %s, %s, %s, %s, %s) on conflict do nothing
+"""
+DELETE_REPLAY = "delete from replay where hold = %b"
 INSERT_TOKENS = """
 insert into token (token, facility, kind, value, recorded_at)
 select * from unnest(%b::text[], %b::text[], %b::text[], %b::text[], %b::int8[])
@@ -91,13 +108,17 @@ set state = excluded.state, actor = excluded.actor, reason = excluded.reason, re
 
 # By the name of the change's field, in the order they are run.
 COPIES = (("messages", COPY_MESSAGE), ("runs", COPY_RUN), ("entries", COPY_ENTRY), ("holds", COPY_HOLD))
-UPDATES = (("outcomes", SET_OUTCOMES), ("settlements", SETTLE))
+ARRAYS = (("tokens", INSERT_TOKENS), ("lookups", INSERT_LOOKUPS))
+UPDATES = (("outcomes", SET_OUTCOMES), ("settlements", SETTLE), ("hold_changes", CHANGE_HOLDS))
 FEW = (
     ("timers_done", DELETE_TIMER),
     ("timers", SET_TIMER),
     ("cursors", SET_CURSOR),
     ("switches", SET_SWITCH),
+    ("replays", INSERT_REPLAY),
+    ("replays_done", DELETE_REPLAY),
 )
+COPY_VERSION = copy(schema.master)
 
 KNOWN = """
 select wanted.facility, wanted.sender, wanted.control_id, message.reuse, message.digest, message.position
@@ -108,10 +129,30 @@ order by wanted.place, message.reuse
 """
 CASES = """
 select ledger.facility, ledger.case_key, ledger.sequence, ledger.position, ledger.channel, ledger.destination,
-  ledger.postings
+  ledger.postings, ledger.statements
 from unnest(%b::text[], %b::bytea[]) as wanted (facility, case_key)
 join ledger using (facility, case_key)
 order by ledger.sequence
+"""
+LOOK_UP = """
+select wanted.kind, wanted.hash, newest.position
+from unnest(%b::text[], %b::int8[]) as wanted (kind, hash)
+cross join lateral (
+  select position from lookup where kind = wanted.kind and hash = wanted.hash order by position desc limit %s
+) as newest
+order by newest.position
+"""
+# One writer of master data at a time, for as long as its session lasts.
+LOCK_MASTER = "select pg_try_advisory_lock(hashtextextended('casecart master ' || current_schema(), 0))"
+UNLOCK_MASTER = "select pg_advisory_unlock(hashtextextended('casecart master ' || current_schema(), 0))"
+NEWEST_VERSION = "select coalesce(max(position), 0) from master"
+DELETE_UNPUBLISHED = "delete from master where position > %s"
+SUPERSEDE = """
+update master set superseded = 1 where superseded = 0 and position in (
+  select old.position from master new
+  join master old on old.kind = new.kind and old.key = new.key and old.facility = new.facility
+    and old.position < new.position
+  where new.position > %s and new.position <= %s)
 """
 
 TAKE = "select min(n), max(n) from (select nextval(%s) as n from generate_series(1, %s)) as taken"

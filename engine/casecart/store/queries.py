@@ -13,8 +13,10 @@ from sqlalchemy import bindparam, cast, func, literal_column, select
 
 from casecart.store import schema
 from casecart.store.interface import AuditRecord, MessageFilter, MessageHead, OpenCount
-from casecart.store.records import Count, Cursor, Entry, Event, Hold, Message, Run, Switch, Timer, Token
+from casecart.store.master import MasterQueries
+from casecart.store.records import Count, Cursor, Entry, Event, Message, Run, Switch, Timer, Token
 from casecart.store.tail import PARTITION, Tail, unpacked
+from casecart.store.worklist import WorklistQueries
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -34,7 +36,7 @@ ENGINE = "engine"
 CLOCK_SLACK = 3_600_000_000
 """How far, in µs, a clock may have been set back without hiding messages from a query that says since when."""
 
-message, ledger, hold = schema.message, schema.ledger, schema.exception
+message, ledger = schema.message, schema.ledger
 
 MESSAGE = [message.c[name] for name in Message._fields]
 HEAD = [*(message.c[name] for name in MessageHead._fields[:-1]), func.length(message.c.body).label("size")]
@@ -55,6 +57,12 @@ OPEN_ENTRIES = (
     .order_by(ledger.c.sequence)
     .limit(LIMIT)
 )
+ENTRIES_OF = (
+    select(*ledger.c)
+    .where(ledger.c.destination == bindparam("destination"), ledger.c.sequence > AFTER)
+    .order_by(ledger.c.sequence)
+    .limit(LIMIT)
+)
 CURSORS = (
     select(*schema.cursor.c)
     .where(schema.cursor.c.name != ENGINE)
@@ -64,8 +72,12 @@ TIMERS = select(*TIMER).order_by(schema.timer.c.due_at, schema.timer.c.owner, sc
 SWITCHES = select(*schema.switch.c).order_by(schema.switch.c.destination)
 MESSAGE_AT = select(*MESSAGE).where(message.c.position == POSITION)
 MESSAGE_WITH = select(*MESSAGE).where(message.c.id == bindparam("id"))
-FIRST_SINCE = select(message.c.position).where(message.c.id >= bindparam("id")).order_by(message.c.id).limit(1)
-RUNS = select(*schema.run.c).where(schema.run.c.position == POSITION).order_by(schema.run.c.channel)
+LAST_BEFORE = select(message.c.position).where(message.c.id < bindparam("id")).order_by(message.c.id.desc()).limit(1)
+RUNS = (
+    select(*(schema.run.c[name] for name in Run._fields))
+    .where(schema.run.c.position == POSITION)
+    .order_by(schema.run.c.channel, schema.run.c.attempt)
+)
 ENTRIES = select(*ledger.c).where(ledger.c.position == POSITION).order_by(ledger.c.sequence)
 TOKEN = select(*(schema.token.c[name] for name in Token._fields)).where(
     schema.token.c.facility == bindparam("facility"),
@@ -86,7 +98,6 @@ OPEN_COUNTS = (
     .group_by(ledger.c.destination)
     .order_by(ledger.c.destination)
 )
-HELD_COUNT = select(func.count()).where(hold.c.state.in_([literal_column("'new'"), literal_column("'assigned'")]))
 EVENT = select(schema.event.c.position, schema.event.c.count, schema.event.c.data).where(
     schema.event.c.partition == PARTITION
 )
@@ -104,7 +115,7 @@ NEWEST_AUDIT = select(schema.audit.c.position, schema.audit.c.digest).order_by(s
 @lru_cache(maxsize=128)
 def compiled(statement: Statement, dialect: Dialect) -> tuple[str, dict[str, Any]]:
     """A statement as a driver takes it, and the values of those parameters that have one already."""
-    made = statement.compile(dialect=dialect)
+    made = statement.compile(dialect=dialect, compile_kwargs={"render_postcompile": True})
     return str(made), dict(made.params)
 
 
@@ -113,10 +124,10 @@ def must_be_allowed(role: Role, change: Change) -> None:
     if role == "reader":
         raise RuntimeError("this store was opened to read")
     if role == "person" and not change.personal:
-        raise RuntimeError("a person writes switches and audit records, and nothing else")
+        raise RuntimeError("a person writes switches, exceptions, master data and audit records, and nothing else")
 
 
-class Queries(ABC):
+class Queries(WorklistQueries, MasterQueries, ABC):
     """What people and a starting engine ask of a store: all of `Store` that only reads and is not the hot path."""
 
     @abstractmethod
@@ -128,6 +139,10 @@ class Queries(ABC):
 
     def open_entries(self, destination: str, after: int, limit: int) -> list[Entry]:
         rows = self._rows(OPEN_ENTRIES, destination=destination, after=after, limit=limit)
+        return [Entry._make(row) for row in rows]
+
+    def entries_of(self, destination: str, after: int, limit: int) -> list[Entry]:
+        rows = self._rows(ENTRIES_OF, destination=destination, after=after, limit=limit)
         return [Entry._make(row) for row in rows]
 
     def cursors(self) -> list[Cursor]:
@@ -176,14 +191,6 @@ class Queries(ABC):
     def entries(self, position: int) -> list[Entry]:
         return [Entry._make(row) for row in self._rows(ENTRIES, position=position)]
 
-    def holds(self, *, position: int | None = None, state: str | None = None, limit: int = 100) -> list[Hold]:
-        statement = select(*hold.c).order_by(hold.c.id.desc()).limit(limit)
-        if position is not None:
-            statement = statement.where(hold.c.position == position)
-        if state is not None:
-            statement = statement.where(hold.c.state == state)
-        return [Hold._make(row) for row in self._rows(statement)]
-
     def token(self, token: str) -> Token | None:
         for facility, kind in self._prefixes(schema.token.c.facility, schema.token.c.kind):
             if rows := self._rows(TOKEN, facility=facility, kind=kind, token=token):
@@ -198,10 +205,6 @@ class Queries(ABC):
 
     def open_counts(self) -> list[OpenCount]:
         return [OpenCount._make(row) for row in self._rows(OPEN_COUNTS)]
-
-    def held_count(self) -> int:
-        ((count,),) = self._rows(HELD_COUNT)
-        return int(count)
 
     def events(self, after: int, limit: int) -> list[tuple[int, Event]]:
         # A row carries all events of one commit, so the one that is wanted first may stand in the middle of a row.
@@ -228,11 +231,13 @@ class Queries(ABC):
         return replace(tail, audit=rows[0][0], digest=rows[0][1]) if rows else tail
 
     def _first_since(self, since: int) -> int:
-        """A position that no message recorded at `since` or later lies below; ids begin with their time in ms."""
+        """A position that no message recorded at `since` or later lies below; ids begin with their time in ms.
+
+        What came before a message that is older than that by the clock's slack was recorded before `since` too.
+        """
         earliest = max(since - CLOCK_SLACK, 0) // 1000
-        rows = self._rows(FIRST_SINCE, id=earliest.to_bytes(6, "big") + bytes(10))
-        # No id as young as that: nothing was recorded since.
-        return int(rows[0][0]) if rows else 2**62
+        rows = self._rows(LAST_BEFORE, id=earliest.to_bytes(6, "big") + bytes(10))
+        return int(rows[0][0]) + 1 if rows else 0
 
     def _prefixes(self, first: Column[str], second: Column[str]) -> Iterator[tuple[str, str]]:
         """The different values of an index's first two columns, at two steps into the index each, however many rows."""

@@ -15,8 +15,13 @@ __all__ = [
     "Entry",
     "Event",
     "Hold",
+    "HoldChange",
+    "HoldGroup",
+    "Lookup",
+    "MasterVersion",
     "Message",
     "Outcome",
+    "Replay",
     "Run",
     "Settlement",
     "Switch",
@@ -90,6 +95,8 @@ class Run(NamedTuple):
     recorded_at: int
     documents: bytes
     """MessagePack of canonical documents and of what was filtered or held."""
+    attempt: int = 0
+    """0: when the message came; replays of single lines count up."""
 
 
 class Entry(NamedTuple):
@@ -115,6 +122,8 @@ class Entry(NamedTuple):
     recorded_at: int
     postings: bytes
     """MessagePack of the postings and the history of their states."""
+    statements: bytes | None = None
+    """MessagePack of what was stated beyond what the postings tell of themselves; mostly None. Never changed."""
 
 
 class Settlement(NamedTuple):
@@ -135,6 +144,7 @@ class CaseRow(NamedTuple):
     channel: str
     destination: str
     postings: bytes
+    statements: bytes | None
 
 
 class Hold(NamedTuple):
@@ -144,7 +154,7 @@ class Hold(NamedTuple):
     organisation: str
     facility: str
     position: int
-    """The message it is about."""
+    """The message it is about; 0: none, but master data."""
     recorded_at: int
     actor: str
     channel: str
@@ -161,6 +171,95 @@ class Hold(NamedTuple):
     """The posting's key, else empty."""
     state: str
     """new, assigned, parked, fixed or rejected."""
+    kind: str = "held"
+    """held, or flagged: the line was posted all the same."""
+    field: str = ""
+    """Of the document."""
+    subject: str = ""
+    """What it is about, for programs, such as ``di:04012345000016``; empty where that is nothing in particular."""
+    proposal: str = ""
+    """JSON of a change that was not made, else empty."""
+    assignee: str = ""
+    reason: str = ""
+    """Why it has the state that a person gave it."""
+    changed_at: int = 0
+    """When a person last changed it; 0: never."""
+
+
+class HoldChange(NamedTuple):
+    """What a person did to an exception."""
+
+    state: str
+    assignee: str
+    reason: str
+    changed_at: int
+    id: bytes
+
+
+class HoldGroup(NamedTuple):
+    """Exceptions of one cause and state."""
+
+    kind: str
+    state: str
+    channel: str
+    facility: str
+    code: str
+    cause: str
+    subject: str
+    field: str
+    exceptions: int
+    """How many."""
+    messages: int
+    """How many different ones they are about."""
+    oldest: int
+    newest: int
+    assignee: str
+    """If all have the same, else empty."""
+
+
+class Replay(NamedTuple):
+    """A wish to work one line of a stored message again; it is there until that is done."""
+
+    hold: bytes
+    """The exception that was fixed."""
+    position: int
+    channel: str
+    """Empty: the whole message, which was put aside."""
+    place: str
+    recorded_at: int
+    actor: str
+    revision: str
+    """Not before the channel has another revision than this; empty: at once."""
+    decision: str
+    """JSON of what a person decided about the line."""
+
+
+class Lookup(NamedTuple):
+    """Where a value is found again: a message whose documents may have it."""
+
+    kind: str
+    """``lot`` or ``serial``."""
+    hash: int
+    """63 bits of the value."""
+    position: int
+
+
+class MasterVersion(NamedTuple):
+    """One version of a document of the master data. Versions are only ever added."""
+
+    position: int
+    """Given by the store; dense, in the order of coming."""
+    kind: str
+    facility: str
+    key: str
+    recorded_at: int
+    actor: str
+    source: str
+    """The system that said it."""
+    origin: str
+    """The file that it came in, or the exception that was fixed by it."""
+    data: bytes
+    """The document encoded; empty: it is no more."""
 
 
 class Token(NamedTuple):

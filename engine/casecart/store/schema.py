@@ -31,16 +31,19 @@ __all__ = [
     "event",
     "exception",
     "ledger",
+    "lookup",
+    "master",
     "message",
     "metadata",
     "process",
+    "replay",
     "run",
     "switch",
     "timer",
     "token",
 ]
 
-REVISION = "0001"
+REVISION = "0002"
 """The newest migration: what a store must be at. Kept here so that opening a store needn't load Alembic."""
 
 metadata = MetaData()
@@ -136,6 +139,7 @@ run = Table(
     words("revision"),
     number("recorded_at"),
     octets("documents"),
+    small("attempt", key=True),
     sqlite_with_rowid=False,
 )
 
@@ -152,6 +156,7 @@ ledger = Table(
     small("open"),
     number("recorded_at"),
     octets("postings"),
+    octets("statements", null=True),
     Index("ledger_case", "facility", "case_key"),
     Index("ledger_position", "position"),
 )
@@ -183,10 +188,63 @@ exception = Table(
     words("destination"),
     words("key"),
     words("state"),
+    words("kind"),
+    words("field"),
+    words("subject"),
+    words("proposal"),
+    words("assignee"),
+    words("reason"),
+    number("changed_at"),
     Index("exception_position", "position"),
     Index("exception_state", "state", "id"),
     Index("exception_cause", "state", "cause"),
     sqlite_with_rowid=False,
+)
+
+replay = Table(
+    "replay",
+    metadata,
+    octets("hold", key=True),
+    number("position"),
+    words("channel"),
+    words("place"),
+    number("recorded_at"),
+    words("actor"),
+    words("revision"),
+    words("decision"),
+    sqlite_with_rowid=False,
+)
+
+lookup = Table(
+    "lookup",
+    metadata,
+    words("kind", key=True),
+    number("hash", key=True),
+    number("position", key=True),
+    sqlite_with_rowid=False,
+)
+
+master = Table(
+    "master",
+    metadata,
+    number("position", key=True),
+    words("kind"),
+    words("facility"),
+    words("key"),
+    number("recorded_at"),
+    words("actor"),
+    words("source"),
+    words("origin"),
+    octets("data"),
+    # 1: a newer version is known to stand over it.
+    small("superseded"),
+    Index("master_key", "kind", "key", "facility", "position"),
+)
+Index(
+    "master_current",
+    master.c.position,
+    sqlite_where=master.c.superseded == text("0"),
+    postgresql_where=master.c.superseded == text("0"),
 )
 
 token = Table(

@@ -5,28 +5,31 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import contextmanager
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Literal
 
 from sqlalchemy.dialects.sqlite.base import SQLiteDialect
 
 from casecart.store import schema
-from casecart.store.interface import DuplicateIdentity, KnownIdentity, StoreBroken, StoreUnavailable
+from casecart.store.interface import DuplicateIdentity, KnownIdentity, StoreBroken, StoreInUse, StoreUnavailable
 from casecart.store.lock import FileLock, is_held
+from casecart.store.master import TIDIED
 from casecart.store.queries import Queries, compiled, must_be_allowed
-from casecart.store.records import CaseRow, Message
+from casecart.store.records import CaseRow, Lookup, Message
 from casecart.store.revision import check
 from casecart.store.sqlite_file import connect, explained
 from casecart.store.tail import Tail, added_up
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from sqlalchemy import Table
 
     from casecart.store.interface import Change, Identity, Role
     from casecart.store.queries import Statement
+    from casecart.store.records import MasterVersion
 
 __all__ = ["SQLiteStore"]
 
@@ -64,11 +67,16 @@ INSERT_HOLD = insertion(schema.exception)
 INSERT_TOKEN = f"{insertion(schema.token)} on conflict do nothing"
 INSERT_EVENTS = insertion(schema.event)
 INSERT_AUDIT = insertion(schema.audit)
+INSERT_LOOKUP = f"{insertion(schema.lookup)} on conflict do nothing"
+INSERT_REPLAY = f"{insertion(schema.replay)} on conflict do nothing"
+DELETE_REPLAY = "delete from replay where hold = ?"
+INSERT_VERSION = insertion(schema.master)
 ADD_COUNT = (
     "insert into balance (facility, scope, name, shard, amount) values (?, ?, ?, 0, ?) "
     "on conflict (facility, scope, name, shard) do update set amount = amount + excluded.amount"
 )
 SET_OUTCOME = "update message set outcome = ?, notes = ? where position = ?"
+CHANGE_HOLD = "update exception set state = ?, assignee = ?, reason = ?, changed_at = ? where id = ?"
 SETTLE = "update ledger set open = ?, postings = ? where sequence = ?"
 SET_TIMER = replacement(schema.timer)
 DELETE_TIMER = "delete from timer where owner = ? and key = ?"
@@ -79,7 +87,7 @@ KNOWN = (
     "where facility = ? and sender = ? and control_id = ? and reuse is not null order by reuse"
 )
 CASE = (
-    "select facility, case_key, sequence, position, channel, destination, postings from ledger "
+    "select facility, case_key, sequence, position, channel, destination, postings, statements from ledger "
     "where facility = ? and case_key = ?"
 )
 # By the name of the change's field, in the order they are run.
@@ -92,8 +100,21 @@ INSERTS = (
     ("timers", SET_TIMER),
     ("cursors", SET_CURSOR),
     ("switches", SET_SWITCH),
+    ("lookups", INSERT_LOOKUP),
+    ("replays", INSERT_REPLAY),
+    ("replays_done", DELETE_REPLAY),
 )
-UPDATES = (("outcomes", SET_OUTCOME), ("settlements", SETTLE))
+UPDATES = (("outcomes", SET_OUTCOME), ("settlements", SETTLE), ("hold_changes", CHANGE_HOLD))
+LOOK_UP = "select kind, hash, position from lookup where kind = ? and hash = ? order by position desc limit ?"
+NEWEST_VERSION = "select coalesce(max(position), 0) from master"
+DELETE_UNPUBLISHED = "delete from master where position > ?"
+SUPERSEDE = """
+update master set superseded = 1 where superseded = 0 and position in (
+  select old.position from master new
+  join master old on old.kind = new.kind and old.key = new.key and old.facility = new.facility
+    and old.position < new.position
+  where new.position > ? and new.position <= ?)
+"""
 
 NEXT = {
     "message": "select coalesce(max(position), 0) + 1 from message",
@@ -191,6 +212,57 @@ class SQLiteStore(Queries):
         rows = [CaseRow._make(row) for case in dict.fromkeys(cases) for row in self._select(CASE, case)]
         rows.sort(key=lambda row: row.sequence)
         return rows
+
+    def looked_up(self, wanted: Iterable[tuple[str, int]], *, limit: int) -> list[Lookup]:
+        asked = [(*each, limit) for each in dict.fromkeys(wanted)]
+        found = [Lookup._make(row) for each in asked for row in self._select(LOOK_UP, each)]
+        found.sort(key=lambda lookup: lookup.position)
+        return found
+
+    @contextmanager
+    def master_lock(self) -> Iterator[None]:
+        try:
+            lock = FileLock(self.path.with_name(f"{self.path.name}.master"))
+        except StoreInUse:
+            words = f"{self.path}: somebody else is changing the master data; try again when they are done"
+            raise StoreInUse(words) from None
+        try:
+            with self._transaction():
+                self._cursor.execute(DELETE_UNPUBLISHED, (self.published_master(),))
+            yield
+        finally:
+            lock.release()
+
+    def append_master(self, versions: Sequence[MasterVersion]) -> int:
+        with self._transaction():
+            last: int = self._select(NEWEST_VERSION)[0][0]
+            rows = ((position, *version[1:], 0) for position, version in enumerate(versions, last + 1))
+            self._cursor.executemany(INSERT_VERSION, rows)
+        return last + len(versions)
+
+    def tidy_master(self, limit: int) -> int:
+        with self._transaction():
+            tidied, published = self._master_cursor(TIDIED), self.published_master()
+            up_to = min(tidied + limit, published)
+            self._cursor.execute(SUPERSEDE, (tidied, up_to))
+            self._cursor.execute(SET_CURSOR, (TIDIED, 0, up_to, 0))
+        return up_to - tidied
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        """One that is not a change."""
+        if self._broken:
+            raise StoreBroken(f"It broke earlier: {self._broken}") from self._broken
+        try:
+            self._cursor.execute("begin immediate")
+            yield
+            self._cursor.execute("commit")
+        except sqlite3.Error as error:
+            self._roll_back()
+            raise self._explained(error) from error
+        except BaseException:
+            self._roll_back()
+            raise
 
     def _write(self, change: Change) -> None:
         many = self._cursor.executemany

@@ -1,0 +1,125 @@
+"""Master data, work on exceptions, replays of single lines, statements, and look-ups by lot and serial number."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+
+NUMBER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
+TYPES: dict[str, Any] = {"number": NUMBER, "small": sa.Integer(), "text": TEXT, "bytes": sa.LargeBinary()}
+
+# As in the first: the columns, and the key. Only `master` is a log.
+TABLES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "replay": (
+        (
+            "hold bytes", "position number", "channel text", "place text", "recorded_at number", "actor text",
+            "revision text", "decision text",
+        ),
+        ("hold",),
+    ),
+    "lookup": (("kind text", "hash number", "position number"), ("kind", "hash", "position")),
+    "master": (
+        (
+            "position number", "kind text", "facility text", "key text", "recorded_at number", "actor text",
+            "source text", "origin text", "data bytes", "superseded small",
+        ),
+        ("position",),
+    ),
+}  # fmt: skip
+
+# Tables that grow: what they are made of after this, their key, and what is in a new column of a row that is there.
+RUN = ("position number", "channel text", "revision text", "recorded_at number", "documents bytes")
+EXCEPTION = (
+    "id bytes", "organisation text", "facility text", "position number", "recorded_at number", "actor text",
+    "channel text", "place text", "line text", "code text", "cause text", "destination text", "key text", "state text",
+)  # fmt: skip
+GROWN: dict[str, tuple[tuple[str, ...], dict[str, str], tuple[str, ...]]] = {
+    "run": (RUN, {"attempt small": "0"}, ("position", "channel", "attempt")),
+    "exception": (
+        EXCEPTION,
+        {
+            "kind text": "'held'",
+            "field text": "''",
+            "subject text": "''",
+            "proposal text": "''",
+            "assignee text": "''",
+            "reason text": "''",
+            "changed_at number": "0",
+        },
+        ("id",),
+    ),
+}
+KEYS_BEFORE = {"run": ("position", "channel"), "exception": ("id",)}
+
+EXCEPTION_INDEXES = {
+    "exception_position": ["position"],
+    "exception_state": ["state", "id"],
+    "exception_cause": ["state", "cause"],
+}
+
+
+def upgrade() -> None:
+    """Makes the tables, and the others grow."""
+    for name, (columns, key) in TABLES.items():
+        op.create_table(name, *map(column, columns), sa.PrimaryKeyConstraint(*key), sqlite_with_rowid=name == "master")
+    op.create_index("master_key", "master", ["kind", "key", "facility", "position"])
+    partial = sa.text("superseded = 0")
+    op.create_index("master_current", "master", ["position"], sqlite_where=partial, postgresql_where=partial)
+    op.add_column("ledger", sa.Column("statements", sa.LargeBinary()))
+    for name, (before, new, key) in GROWN.items():
+        if op.get_bind().dialect.name == "sqlite":
+            _rebuild(name, (*before, *new), key, [*names(before), *new.values()])
+        else:
+            for declared, value in new.items():
+                op.add_column(name, column(declared, value))
+                op.alter_column(name, names([declared])[0], server_default=None)
+            if key != KEYS_BEFORE[name]:
+                op.drop_constraint(f"{name}_pkey", name)
+                op.create_primary_key(f"{name}_pkey", name, list(key))
+
+
+def downgrade() -> None:
+    """Takes all of it away; of a line that was worked again only the first run is left."""
+    op.execute("delete from run where attempt > 0")
+    op.drop_column("ledger", "statements")
+    for name, (before, new, key) in GROWN.items():
+        if op.get_bind().dialect.name == "sqlite":
+            _rebuild(name, before, KEYS_BEFORE[name], names(before))
+        else:
+            for declared in new:
+                op.drop_column(name, names([declared])[0])
+            if key != KEYS_BEFORE[name]:  # it went with its column
+                op.create_primary_key(f"{name}_pkey", name, list(KEYS_BEFORE[name]))
+    for name in TABLES:
+        op.drop_table(name)
+
+
+def _rebuild(name: str, columns: tuple[str, ...], key: tuple[str, ...], values: list[str]) -> None:
+    """SQLite can't give a table another key."""
+    indexes = EXCEPTION_INDEXES if name == "exception" else {}
+    for index in indexes:
+        op.drop_index(index, name)
+    op.rename_table(name, f"{name}_before")
+    op.create_table(name, *map(column, columns), sa.PrimaryKeyConstraint(*key), sqlite_with_rowid=False)
+    op.execute(f"insert into {name} select {', '.join(values)} from {name}_before")  # noqa: S608 - our own names
+    op.drop_table(f"{name}_before")
+    for index, indexed in indexes.items():
+        op.create_index(index, name, indexed)
+
+
+def names(columns: tuple[str, ...] | list[str]) -> list[str]:
+    """Without their types."""
+    return [declared.split()[0] for declared in columns]
+
+
+def column(declared: str, value: str | None = None) -> sa.Column[Any]:
+    """A column as it is declared above, and what it is in rows that are there."""
+    name, kind = declared.split()
+    default = None if value is None else sa.text(value)
+    return sa.Column(name, TYPES[kind], nullable=False, autoincrement=False, server_default=default)
