@@ -9,6 +9,7 @@ from types import NoneType, UnionType
 from typing import TYPE_CHECKING, Final, Literal, Union, get_args, get_origin, get_type_hints
 from zoneinfo import ZoneInfo
 
+from casecart.canonical import FIELDS
 from casecart.formats.hl7v2.path import Path, PathError, Segment, parse_path, parse_segment
 from casecart.formats.udi import Udi
 from casecart.mapping.expression import (
@@ -55,6 +56,7 @@ _ANYWHERE: Final = ZoneInfo("UTC")
 
 # The field of a document that a device's code belongs to; what it says is taken from it as from nothing else.
 _UDI: Final = "udi"
+_DI: Final = "di"
 _PIECE: Final = re.compile(r"([a-z][a-z0-9_]*)\.(.*)", re.ASCII | re.DOTALL)
 # Whether a code can be read doesn't depend on the day, only the century of its dates does.
 _ANY_DAY: Final = date(2000, 1, 1)
@@ -159,7 +161,7 @@ class _Planning:
             return None
         if PIECES[piece.name] == "date" and (kind != "date" or mapped.table is not None):
             problem = f"and {field} is of type {kind}" if kind != "date" else "and a table is for text"
-        elif PIECES[piece.name] == "text" and kind != "text" and mapped.table is None:
+        elif PIECES[piece.name] == "text" and kind not in ("text", "di") and mapped.table is None:
             problem = f"and {field} is of type {kind}"
         else:
             return piece
@@ -193,6 +195,11 @@ class _Planning:
         before = len(self.findings)
         if name in GIVEN:
             self.error(_place(name), "unknown-field", f"{name} is set by the engine: remove it here")
+            return None
+        made_by = FIELDS[name].made_by if name in FIELDS else ""
+        if made_by:
+            words = f"{name} is what the step {made_by} of a channel finds out: remove it here"
+            self.error(_place(name), "unknown-field", words)
             return None
         if name not in self.hints:
             message = f"{self.document.__name__} has no field {name}"
@@ -238,6 +245,10 @@ class _Planning:
                 return "udi", allowed
             message = f"type: udi is for the field {_UDI}, and {name} is of type {kind}"
             self.error(mapped.at("type"), "bad-value", message)
+        elif mapped.type == "di":
+            if name == _DI:
+                return "di", allowed
+            self.error(mapped.at("type"), "bad-value", f"type: di is for the field {_DI}, and not for {name}")
         elif mapped.type != kind and mapped.value is None:
             message = f"{name} is of type {kind} in {self.document.__name__}: write type: {kind}"
             self.error(mapped.at("type"), "bad-value", message)
@@ -291,7 +302,7 @@ class _Planning:
             return None
         scope: dict[str, Kind] = {}
         for field in fields:
-            if field.type in ("text", "udi"):
+            if field.type in ("text", "udi", "di"):
                 known = field.known_values
                 scope[field.name] = TEXT if known is None else Kind("text", known | (field.allowed or frozenset()))
             elif field.type in _IN_EXPRESSIONS:

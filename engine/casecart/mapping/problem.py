@@ -22,6 +22,7 @@ class Problem(msgspec.Struct, frozen=True, gc=False):
         field: of the document.
         path: where in the message; several are separated by commas. Empty when the message has no part in it.
         words: what is wrong and what to do, for the person who has to.
+        subject: what it is about, for programs: ``table:transaction-type=XX``; empty where it is nothing in particular.
     """
 
     place: str
@@ -29,6 +30,7 @@ class Problem(msgspec.Struct, frozen=True, gc=False):
     field: str
     path: str
     words: str
+    subject: str = ""
 
 
 CODES: Final[Mapping[str, str]] = MappingProxyType(

@@ -14,7 +14,7 @@ from casecart.formats.udi import Udi
 from casecart.mapping.mapped import Mapped
 from casecart.mapping.trouble import Trouble
 from casecart.mapping.udi import NOTHING, PIECES, UNREAD, Piece, read_udi
-from casecart.mapping.value import LONGEST, read_date, read_datetime, read_decimal, read_integer
+from casecart.mapping.value import LONGEST, read_date, read_datetime, read_decimal, read_di, read_integer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -26,6 +26,7 @@ __all__ = ["Source"]
 # How the text `found` is read; what is too long for the readers' memory is nothing of the kind.
 _READERS: Final = {
     "decimal": f"read_decimal(found) if len(found) <= {LONGEST} else None",
+    "di": f"read_di(found) if len(found) <= {LONGEST} else None",
     "integer": f"read_integer(found) if len(found) <= {LONGEST} else None",
     "date": f"read_date(found) if len(found) <= {LONGEST} else None",
     "datetime": f"read_datetime(found, context.time_zone) if len(found) <= {LONGEST} else None",
@@ -60,6 +61,7 @@ class Source:
             "read_date": read_date,
             "read_datetime": read_datetime,
             "read_decimal": read_decimal,
+            "read_di": read_di,
             "read_integer": read_integer,
         }
         if plan.where is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -32,14 +33,15 @@ class Found:
     field: str
     path: str
     words: str
+    subject: str = ""
 
     def at(self, place: str) -> Problem:
         """The problem of this line."""
-        return Problem(place, self.code, self.field, self.path, self.words)
+        return Problem(place, self.code, self.field, self.path, self.words, self.subject)
 
 
 class Trouble:
-    """Says what is wrong with one field. Nothing in it repeats the message."""
+    """Says what is wrong with one field. Nothing in it repeats the message, but for a code that its table lacks."""
 
     def __init__(self, plan: FieldPlan) -> None:
         self._plan = plan
@@ -58,11 +60,13 @@ class Trouble:
         """The text is not in the table, or not of the type."""
         plan = self._plan
         if plan.codes is not None:
+            code = text if _CODE.fullmatch(text) else ""
             words = (
-                f"the code for {plan.name} is not in the table {plan.codes.name}: add a row for it, or a * row for "
-                "every code without one of its own"
+                f"the code {code + ' ' if code else ''}for {plan.name} is not in table {plan.codes.name}: add a row "
+                "for it, or a * row for every code without one of its own"
             )
-            return self._found("code-not-in-table", words, path)
+            place = plan.place if path is None else path
+            return (Found(plan.order, "code-not-in-table", plan.name, place, words, f"table:{plan.codes.name}={code}"),)
         code = fault(text, plan.type, time_zone)
         return self._found(code, f"{plan.name} {_FAULTS[code]}", path)
 
@@ -148,7 +152,11 @@ class Trouble:
         return read(text, self._plan.type, time_zone)
 
 
+# What looks like a code of a list; free text that came to stand there may tell a patient, and is not repeated.
+_CODE = re.compile(r"[A-Za-z0-9_.+-]{1,20}", re.ASCII)
+
 _FAULTS = {
+    "udi-unreadable": "is no device identifier: a GTIN, or one of HIBCC, ICCBBA or IFA",
     "not-a-number": "is not a number as HL7 writes it: digits, perhaps a sign and a decimal point, nothing else",
     "not-a-date": "is not a date as HL7 writes it: YYYYMMDD, perhaps with a time behind it",
     "date-precision": "is less exact than it must be: the sender gave only a part of it",

@@ -12,6 +12,8 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, Literal
 
+from casecart.formats.udi import Udi, gtin, parse
+
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
@@ -24,12 +26,16 @@ __all__ = [
     "read_date",
     "read_datetime",
     "read_decimal",
+    "read_di",
     "read_integer",
 ]
 
-ValueType = Literal["text", "decimal", "integer", "date", "datetime", "udi"]
+ValueType = Literal["text", "decimal", "integer", "date", "datetime", "udi", "di"]
 """How a field is read. `udi` is text too, and what it says can be asked for: that is `mapping.udi`'s."""
-Fault = Literal["not-a-number", "not-a-date", "date-precision", "time-ambiguous", "time-skipped"]
+Fault = Literal["udi-unreadable", "not-a-number", "not-a-date", "date-precision", "time-ambiguous", "time-skipped"]
+
+_ANY_DAY: Final = date(2000, 1, 1)
+"""What a device identifier is does not depend on the day."""
 
 LONGEST: Final = 40
 """The most characters of a number or date: HL7's own have at most 24 (DTM), the rest is room for leading zeros."""
@@ -112,6 +118,22 @@ def _moment(text: str, time_zone: ZoneInfo) -> datetime | Fault:
     return "time-ambiguous" if there else "time-skipped"
 
 
+# A bare device identifier with letters doesn't say whose it is: HIBCC's, ICCBBA's and IFA's are taken as they are.
+_BARE_DI: Final = re.compile(r"[A-Z0-9]{6,25}", re.ASCII)
+
+
+@lru_cache(maxsize=4096)
+def read_di(text: str) -> str | None:
+    """A device identifier as items have it: a GTIN on 14 digits, others without what a scanner or a label adds."""
+    number = gtin(text)
+    if number is not None:
+        return number
+    reading = parse(text, today=_ANY_DAY)
+    if isinstance(reading, Udi):
+        return reading.di
+    return text if _BARE_DI.fullmatch(text) else None
+
+
 def read(text: str, kind: ValueType, time_zone: ZoneInfo) -> str | Decimal | int | date | datetime | None:
     """The value of a text as a type, or None when it isn't one."""
     if kind in ("text", "udi"):
@@ -120,13 +142,15 @@ def read(text: str, kind: ValueType, time_zone: ZoneInfo) -> str | Decimal | int
         return None
     if kind == "datetime":
         return read_datetime(text, time_zone)
-    if kind == "decimal":
-        return read_decimal(text)
+    if kind in ("decimal", "di"):
+        return read_decimal(text) if kind == "decimal" else read_di(text)
     return read_integer(text) if kind == "integer" else read_date(text)
 
 
 def fault(text: str, kind: ValueType, time_zone: ZoneInfo) -> Fault:
     """Why a text can't be read as a type."""
+    if kind == "di":
+        return "udi-unreadable"
     if kind in ("decimal", "integer"):
         return "not-a-number"
     if len(text) > LONGEST:

@@ -4,15 +4,33 @@ from __future__ import annotations
 
 from casecart.rules.derive import NEEDED, NotDerivable, consumption
 from casecart.rules.identity import MINIMUM_SECRET, Keys, Tokens
-from casecart.rules.ledger import LATER_STATEMENT, first_revision
+from casecart.rules.ledger import Due, Effect, Line, Movement, Said, due
+from casecart.rules.lookup import lookup_hash
+from casecart.rules.resolve import compile_resolve
+from casecart.rules.statement import WAITS_FOR_CHARGE, Case, Repeat
+from casecart.rules.trouble import Trouble
+from casecart.rules.verify import PolicyEntry, VerifyFinding, compile_verify
 
 __all__ = [
-    "LATER_STATEMENT",
     "MINIMUM_SECRET",
     "NEEDED",
+    "WAITS_FOR_CHARGE",
+    "Case",
+    "Due",
+    "Effect",
     "Keys",
+    "Line",
+    "Movement",
     "NotDerivable",
+    "PolicyEntry",
+    "Repeat",
+    "Said",
     "Tokens",
+    "Trouble",
+    "VerifyFinding",
+    "compile_resolve",
+    "compile_verify",
     "consumption",
-    "first_revision",
+    "due",
+    "lookup_hash",
 ]

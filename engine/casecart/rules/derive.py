@@ -43,6 +43,7 @@ def consumption(usage: Usage, *, key: str, revision: int, line: str) -> Consumpt
         quantity=cast("Consumption", usage).quantity,
         disposition=usage.disposition,
         item=usage.item,
+        di=usage.di,
         unit=usage.unit,
         lot=usage.lot,
         serial=usage.serial,
@@ -52,6 +53,10 @@ def consumption(usage: Usage, *, key: str, revision: int, line: str) -> Consumpt
         department=usage.department,
         location=usage.location,
         cost_center=usage.cost_center,
+        gl_account=usage.gl_account,
         charge_code=usage.charge_code,
+        supplier=usage.supplier,
+        ownership=usage.ownership,
+        flags=usage.flags,
         source=usage.source,
     )

@@ -87,9 +87,51 @@ def test_no_problem_repeats_the_message() -> None:
         quantity: {path: FT1-10, type: decimal, required: true, sign: by-action}
         used_on: {path: FT1-4, type: date, required: true}
     """
-    mapped = run(fields, "FT1|1|SECRET1|SECRET2|SECRET3||SECRET4||||SECRET5")
+    mapped = run(fields, "FT1|1|SECRET1|SECRET2|SECRET3||SECRET 4||||SECRET5")
     assert len(mapped.exceptions) == 4
     assert "SECRET" not in repr(mapped)
+
+
+def test_a_code_that_the_table_lacks_is_named_where_it_looks_like_one() -> None:
+    mapped = run("action: {path: FT1-6, table: transaction-type, required: true}", "FT1|1|||||XX\nFT1|2|||||ANNA SMITH")
+    assert [problem.subject for problem in mapped.exceptions] == [
+        "table:transaction-type=XX",
+        "table:transaction-type=",
+    ]
+    assert [("XX" in problem.words, "ANNA" in problem.words) for problem in mapped.exceptions] == [
+        (True, False),
+        (False, False),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("told", "di"),
+    [
+        ("09521101530018", "09521101530018"),
+        ("9521101530018", "09521101530018"),
+        ("+H123CS350Q", "H123CS350"),
+        ("H123CS350", "H123CS350"),
+        ("(01)09521101530018(10)L1", "09521101530018"),
+    ],
+)
+def test_a_device_identifier_is_read_as_items_have_it(told: str, di: str) -> None:
+    (document,) = run("di: {path: FT1-2, type: di, optional: true}", f"FT1|1|{told}").documents
+    assert document.di == di
+
+
+def test_a_text_that_is_no_device_identifier_is_a_problem() -> None:
+    mapped = run("di: {path: FT1-2, type: di, optional: true}", "FT1|1|hip stem")
+    assert [(problem.code, problem.field) for problem in mapped.exceptions] == [("udi-unreadable", "di")]
+
+
+def test_a_gtin_on_13_digits_and_the_same_in_a_udi_agree() -> None:
+    fields = """
+        udi: {path: FT1-3, type: udi, optional: true}
+        di: {agree: [FT1-2, udi.di], type: di, optional: true}
+    """
+    mapped = run(fields, "FT1|1|9521101530018|(01)09521101530018(10)L1\nFT1|2|04012345000016|(01)09521101530018(10)L1")
+    assert [document.di for document in mapped.documents] == ["09521101530018"]
+    assert problems(mapped) == [("FT1[2]", "conflict", "di", "FT1-2, udi.di")]
 
 
 def test_every_problem_has_a_code_that_is_explained() -> None:

@@ -40,6 +40,13 @@ def findings(text: str) -> list[str]:
         ("lot: {path: FT1-10, type: date, optional: true}", "error bad-value lot is of type text in Usage"),
         ("expiry: {path: FT1-4, type: date, default: soon}", "error bad-value the default is not of type date"),
         ("expiry: {path: FT1-4, type: date, default: '2026'}", "error bad-value the default is not of type date"),
+        (
+            "found_by: {path: FT1-2, optional: true}",
+            "error unknown-field found_by is what the step resolve of a channel",
+        ),
+        ("flags: {value: x}", "error unknown-field flags is what the step verify of a channel finds out"),
+        ("lot: {path: FT1-2, type: di, optional: true}", "error bad-value type: di is for the field di, and not for"),
+        ("di: {value: '12 34', type: di}", "error bad-value the value is not of type di"),
         ("quantity: {value: '1,5'}", "error bad-value the value is not of type decimal"),
         ("action: {value: used}", "error unknown-value the value is not one of reverse and use. Did you mean 'use'?"),
         ("action: {path: FT1-6, default: charge}", "error unknown-value the default is not one of reverse and use"),

@@ -36,9 +36,18 @@ def test_a_lot_of_digits_stays_text() -> None:
 
 
 def test_only_fields_of_the_allow_list_leave() -> None:
-    # `encounter` is in the usage and has no place in a posting.
-    assert set(Consumption.__struct_fields__) - set(FIELDS) == {"key", "revision"}
-    assert set(FIELDS) - set(Consumption.__struct_fields__) == {"encounter"}
+    # A posting has no place for the encounter, nor for what was told before the item was found.
+    assert set(Consumption.__struct_fields__) - set(FIELDS) == {"key", "revision", "reverses"}
+    assert set(FIELDS) - set(Consumption.__struct_fields__) == {
+        "encounter",
+        "manufacturer",
+        "catalog_number",
+        "ehr_item",
+        "supplier_item",
+        "found_by",
+        "told_quantity",
+        "told_unit",
+    }
 
 
 @pytest.mark.parametrize("field", ["case", "action", "quantity"])
