@@ -20,16 +20,20 @@ from casecart.workspace.findings import CODES, NOWHERE, Finding, Place, Workspac
 from casecart.workspace.initialise import initialise
 from casecart.workspace.load import Workspace, load
 from casecart.workspace.mapping import FieldMapping, Mapping, Reads
+from casecart.workspace.ownership import GROUPS, Ownership
 from casecart.workspace.reading import Kinds
+from casecart.workspace.resolve import Resolve, ResolveStep
 from casecart.workspace.scalar import Duration, Expression, Flag, Size, SourcePath
 from casecart.workspace.schema import schema, schemas
 from casecart.workspace.secret import Secret
 from casecart.workspace.shape import Component
 from casecart.workspace.table import Row, Table
 from casecart.workspace.text import Text
+from casecart.workspace.verify import Policy, VerifyStep
 
 __all__ = [
     "CODES",
+    "GROUPS",
     "NOWHERE",
     "Channel",
     "Component",
@@ -50,10 +54,14 @@ __all__ = [
     "Mapping",
     "OtherwiseStep",
     "Owner",
+    "Ownership",
     "Place",
+    "Policy",
     "Post",
     "PostStep",
     "Reads",
+    "Resolve",
+    "ResolveStep",
     "Retain",
     "Route",
     "RouteStep",
@@ -65,6 +73,7 @@ __all__ = [
     "Store",
     "Table",
     "Text",
+    "VerifyStep",
     "Workspace",
     "WorkspaceError",
     "declared",

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from casecart.workspace.declaration import NAME, Declared, declared, key
-from casecart.workspace.findings import Finding
+from casecart.workspace.findings import Finding, listed
+from casecart.workspace.resolve import ResolveStep
 from casecart.workspace.scalar import Duration, Expression
 from casecart.workspace.text import Text
+from casecart.workspace.verify import VerifyStep
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -153,7 +155,7 @@ class Channel(Declared):
         pattern=r"[A-Z][A-Z0-9]{2}\^([A-Z0-9]{3}|\*)",
         form="DFT^P03, or DFT^* for every event",
     )
-    steps: tuple[MapStep | RouteStep, ...] = key(
+    steps: tuple[MapStep | ResolveStep | VerifyStep | RouteStep, ...] = key(
         about="What is done with a message, in this order.",
         example="[{map: dft-usage}, {route: [{post: {to: inventory, as: consumption}}]}]",
         at_least=1,
@@ -173,8 +175,21 @@ class Channel(Declared):
         return tuple(step.map for step in self.steps if isinstance(step, MapStep))
 
     def check(self) -> Iterable[Finding]:
-        """Lines are made before they are routed."""
-        first = self.steps[0]
-        if isinstance(first, RouteStep):
-            message = "a route needs lines, and nothing has made any yet; begin with a step map: NAME"
-            yield Finding(first.place, "error", "step-order", message)
+        """A line is made, then found, then looked at, then routed, each by one step."""
+        order = (MapStep, ResolveStep, VerifyStep, RouteStep)
+        names = [step.__declaration__.name for step in order]
+        last = -1
+        for step in self.steps:
+            place = order.index(type(step))
+            if place <= last:
+                message = f"there is one step of a kind, in the order {listed(names)}; this {names[place]} is out of it"
+                yield Finding(step.place, "error", "step-order", message)
+                return
+            if last < 0 < place:
+                message = f"a {names[place]} needs lines, and nothing has made any yet; begin with a step map: NAME"
+                yield Finding(step.place, "error", "step-order", message)
+                return
+            last = place
+        if last != len(order) - 1:
+            message = "the last step is a route, which says where the lines go"
+            yield Finding(self.at("steps"), "error", "step-order", message)

@@ -53,7 +53,7 @@ CODES: Mapping[str, str] = MappingProxyType(
         "unknown-key": "The key does not exist here.",
         "missing-key": "A required key is not there.",
         "no-token": "A field that identifies a patient's visit would leave the engine as the sender wrote it.",
-        "missing-field": "A mapping leaves out a field that its channel can't post without.",
+        "missing-field": "A mapping leaves out a field that its channel needs.",
         "empty-value": "The key has no value; write one, or remove the key.",
         "expected-text": "One value was expected, and a list or a block of keys was found.",
         "expected-list": "A list was expected.",
@@ -73,6 +73,7 @@ CODES: Mapping[str, str] = MappingProxyType(
         "unknown-step": "The step does not exist.",
         "unknown-kind": "No listener or destination of this kind is installed.",
         "step-order": "A step stands before the one that it needs.",
+        "idle-policy": "An entry of a policy can never act.",
         "route-order": "An entry of a route can never be reached.",
         # Names across files.
         "unknown-name": "Nothing in the workspace has this name.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeVar
@@ -14,6 +15,7 @@ from casecart.workspace.files import contents, listing
 from casecart.workspace.findings import Finding, Place, WorkspaceError, did_you_mean, listed, shown
 from casecart.workspace.mapping import Mapping as MappingFile
 from casecart.workspace.node import MapNode, Node, TextNode
+from casecart.workspace.ownership import Ownership, misnamed
 from casecart.workspace.reader import read
 from casecart.workspace.reading import Kinds, Reading
 from casecart.workspace.table import LARGEST as LARGEST_TABLE
@@ -28,6 +30,7 @@ __all__ = ["Workspace", "load"]
 
 _D = TypeVar("_D", bound=Declared)
 _ENGINE = "config/engine.yaml"
+_OWNERSHIP = "config/ownership.yaml"
 _ENGINE_NAMES = ("facility", "listener", "destination")
 
 
@@ -37,6 +40,8 @@ class Workspace:
 
     root: Path
     engine: Engine
+    ownership: Ownership | None
+    """None: every system may say everything of the master data."""
     channels: Mapping[str, Channel]
     mappings: Mapping[str, MappingFile]
     tables: Mapping[str, Table]
@@ -91,6 +96,7 @@ class _Loading:
             message = "there is no such folder; `casecart init DIR` makes a workspace"
             raise WorkspaceError([Finding(Place(str(self._root)), "error", "missing-file", message)])
         engine = self._engine()
+        ownership = self._ownership()
         tables = dict(self._tables())
         mappings = dict(self._files("mappings", "mapping", MappingFile))
         channels = dict(self._files("channels", "channel", Channel))
@@ -101,6 +107,7 @@ class _Loading:
         return Workspace(
             root=self._root,
             engine=engine,
+            ownership=ownership,
             channels=MappingProxyType(channels),
             mappings=MappingProxyType(mappings),
             tables=MappingProxyType(tables),
@@ -119,6 +126,13 @@ class _Loading:
                 if block in blocks or (block == "destinations" and block not in given):
                     self._reading.defined.setdefault(sort, set())
         return None if node is None else read(Engine, node, self._reading)
+
+    def _ownership(self) -> Ownership | None:
+        self._findings.extend(misnamed(self._root))
+        if not os.path.lexists(self._root / _OWNERSHIP):
+            return None
+        node = self._node(_OWNERSHIP)
+        return None if node is None else read(Ownership, node, self._reading)
 
     def _files(self, folder: str, key: str, declaration: type[_D]) -> Iterator[tuple[str, _D]]:
         names = self._reading.defined.setdefault(key, set())

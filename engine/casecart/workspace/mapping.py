@@ -66,10 +66,11 @@ class FieldMapping(Declared):
         at_least=1,
     )
     value: Text | None = key(about="The value itself, the same for every line.", example="EA", default=None)
-    type: Literal["text", "decimal", "integer", "date", "datetime", "udi"] = key(
+    type: Literal["text", "decimal", "integer", "date", "datetime", "udi", "di"] = key(
         about=(
             "How the text in the message is read. udi is for the field udi: it stays text, and other fields can take "
-            "its pieces, such as udi.lot. A UDI that can't be read, or in several ways, is an exception."
+            "its pieces, such as udi.lot. A UDI that can't be read, or in several ways, is an exception. di is for the "
+            "field di, a device identifier: GTINs of 8, 12 and 13 digits become 14."
         ),
         example="decimal",
         default="text",
@@ -122,6 +123,14 @@ class Mapping(Declared):
             "state: each replaces what was said before."
         ),
         example="transactions",
+    )
+    repeat: Literal["hold", "add", "duplicate"] = key(
+        about=(
+            "With `says: transactions`: what a second charge means, on a line that is charged already. hold: a person "
+            "decides. add: it is used again. duplicate: it is told twice, and changes nothing."
+        ),
+        example="add",
+        default="hold",
     )
     each: SourcePath = key(
         about=(
