@@ -314,15 +314,6 @@ def test_a_line_that_can_not_be_mapped_is_an_exception_and_the_next_is_posted(
     line.stop()
 
 
-def test_a_second_statement_about_a_line_is_held_and_not_posted_twice(tmp_path: Path, url: str) -> None:
-    line = new_line(tmp_path, url)
-    line.send(dft("M1"), dft("M2", lines=["1|CD|SCREW|1|OR"]))
-    assert [held.code for held in line.store.holds()] == ["later-statement"]
-    assert sum(line.script.effects.values()) == 1
-    assert line.balance() == (0, 0)
-    line.stop()
-
-
 def test_no_patient_identifier_leaves_or_is_told(tmp_path: Path, url: str) -> None:
     line = new_line(tmp_path, url)
     line.send(dft("M1", "CANARY77", lines=["1|CG|A|1|OR", "2|CG|B|x|OR"]))

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from casecart.runtime.pipeline import Result, _Mapped
+    from casecart.runtime.copy import Copy
+    from casecart.runtime.pipeline import Result
 
 
 @pytest.fixture
@@ -214,7 +215,7 @@ def test_a_full_disk_is_not_acknowledged_and_everything_goes_on_when_there_is_ro
 class Faulty(Pipeline):
     """Has a fault of the engine for one message."""
 
-    def _map(self, message: Message) -> _Mapped:
+    def _map(self, message: Message) -> tuple[str | None, list[Copy]]:
         if message.control_id == "BAD":
             raise ZeroDivisionError
         return super()._map(message)

@@ -17,8 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from casecart.runtime.effect import Statements
-    from casecart.runtime.pipeline import Result, _Mapped
+    from casecart.runtime.copy import Copy
+    from casecart.runtime.pipeline import Result
+    from casecart.runtime.serials import Serials
+    from casecart.runtime.statements import Statements
     from casecart.store import Message
 
 
@@ -293,8 +295,14 @@ def test_a_timer_of_an_earlier_run_goes_when_the_destination_answers(tmp_path: P
 class Late(Pipeline):
     """Has a fault of the engine for one message, after its effect was added to the change."""
 
-    def _effect(self, message: Message, mapped: _Mapped, statements: Statements, change: Change) -> Result:
-        result = super()._effect(message, mapped, statements, change)
+    def _effect(
+        self,
+        message: Message,
+        mapped: tuple[str | None, list[Copy]],
+        about: tuple[Statements, Serials],
+        change: Change,
+    ) -> Result:
+        result = super()._effect(message, mapped, about, change)
         if message.control_id == "BAD":
             raise ZeroDivisionError
         return result

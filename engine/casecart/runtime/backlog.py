@@ -22,6 +22,7 @@ __all__ = ["Backlog"]
 
 GROUP = 64
 DEATHS = 3
+WAIT = 0.005  # seconds until it is looked again whether there is anything to do, and whether it can be done
 CAREFUL = 300.0  # seconds after an unclean start in which every message is stored before it is mapped
 
 RUNNING = "engine:running"
@@ -42,6 +43,7 @@ class Backlog:
         planned: told of work for destinations, after its commit.
         broken: told that the store failed for good, or the engine did; it must stop.
         recovered: told that the store may have taken work that nobody was told of.
+        ready: whether messages can be mapped; until then they wait.
     """
 
     def __init__(
@@ -56,7 +58,9 @@ class Backlog:
         planned: Callable[[list[Work]], None],
         broken: Callable[[Exception], None],
         recovered: Callable[[], None],
+        ready: Callable[[], bool],
     ) -> None:
+        self._ready = ready
         self._store, self._journal, self._pipeline, self._reactor = store, journal, pipeline, reactor
         self._identifier, self._now, self._planned, self._broken = identifier, now, planned, broken
         self._recovered = recovered
@@ -100,6 +104,9 @@ class Backlog:
         self._call = None
         if self._stopped:
             return
+        if not self._ready():
+            self._call = self._reactor.callLater(WAIT, self._turn)
+            return
         try:
             more = self._step()
         except StoreUnavailable:
@@ -113,7 +120,7 @@ class Backlog:
         if more:
             self._call = self._reactor.callLater(0, self._turn)
         elif self.careful:
-            self._call = self._reactor.callLater(0.005, self._turn)
+            self._call = self._reactor.callLater(WAIT, self._turn)
         else:
             self._journal.store_first = False
 

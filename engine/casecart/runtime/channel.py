@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from casecart.canonical import Usage
 from casecart.mapping import CompiledMapping, compile_mapping
 from casecart.mapping.expression import ExpressionError, compile_expression, record_of
-from casecart.rules import NEEDED
+from casecart.rules import NEEDED, PolicyEntry, compile_resolve, compile_verify
 from casecart.workspace import Channel as Declaration
 from casecart.workspace import (
     Finding,
@@ -16,13 +16,23 @@ from casecart.workspace import (
     MapStep,
     OtherwiseStep,
     PostStep,
+    ResolveStep,
     RouteStep,
+    VerifyStep,
     Workspace,
     WorkspaceError,
 )
+from casecart.workspace.findings import listed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+
+    from casecart.master.catalogue import Catalogue
+    from casecart.rules import Repeat, Trouble, VerifyFinding
+    from casecart.workspace import Mapping as MappingDeclaration
+
+    Resolve = Callable[[Usage, Catalogue, str | None], Usage | tuple[Trouble, ...]]
+    Verify = Callable[[Usage, Catalogue, int, Collection[str]], Sequence[VerifyFinding]]
 
 __all__ = ["Channel", "Decision", "compile_channels"]
 
@@ -46,6 +56,9 @@ class Channel:
         declaration: what the analyst wrote.
         mapping: its mapping, compiled.
         route: conditions and decisions, in order; a condition of None always holds.
+        resolve: finds items in the master data, if the channel has that step.
+        verify: looks whether they may have been used, if it has that one.
+        declared: the mapping as the analyst wrote it, for what a statement means.
         revision: hash of the files it was made from.
     """
 
@@ -54,13 +67,19 @@ class Channel:
         declaration: Declaration,
         mapping: CompiledMapping,
         route: list[tuple[Callable[[Usage], bool] | None, Decision]],
+        *,
+        resolve: Resolve | None,
+        verify: Verify | None,
+        declared: MappingDeclaration,
         revision: str,
     ) -> None:
         self.name = str(declaration.channel)
         self.key = str(declaration.key)
         self.listeners = frozenset(map(str, declaration.sources))
         self.revision = revision
-        self.map = mapping.run
+        self.map, self.resolve, self.verify = mapping.run, resolve, verify
+        self.replaces = declared.says == "state"
+        self.repeat: Repeat = declared.repeat
         self._accept = frozenset(map(str, declaration.accept))
         self._route = route
 
@@ -121,6 +140,46 @@ def _not_postable(step: RouteStep, workspace: Workspace, mapping: str) -> list[F
     return [Finding(posts[0].place, "error", "missing-field", words)]
 
 
+def _compile_resolve(step: ResolveStep) -> Resolve:
+    wanted = step.resolve
+    return compile_resolve(
+        item=None if wanted.item is None else wanted.item.order,
+        location=None if wanted.location is None else wanted.location.sources,
+        supplier=None if wanted.supplier is None else wanted.supplier.sources,
+        cost_center=None if wanted.cost_center is None else wanted.cost_center.sources,
+        gl_account=None if wanted.gl_account is None else wanted.gl_account.sources,
+    )
+
+
+def _compile_verify(step: VerifyStep) -> Verify:
+    policy = [
+        PolicyEntry(entry.finding, None if entry.location is None else str(entry.location), entry.then)
+        for entry in step.policy
+    ]
+    return compile_verify(checks=step.verify, policy=policy)
+
+
+def _not_told(step: ResolveStep, workspace: Workspace, mapping: str) -> Iterator[Finding]:
+    """What is to be found must be told by something."""
+    declared = workspace.mappings.get(mapping)
+    if declared is None:
+        return
+    wanted = step.resolve
+    needs = {"item": wanted.item.order if wanted.item is not None else None}
+    for name in ("location", "supplier", "cost_center", "gl_account"):
+        block = getattr(wanted, name)
+        needs[name] = None if block is None else block.sources
+    for name, fields in needs.items():
+        if (
+            fields is None
+            or (name == "supplier" and "item" in fields)
+            or any(each in declared.fields for each in fields)
+        ):
+            continue
+        words = f"the {name} is to be found by {listed(fields)}, and mapping '{mapping}' gives none of that"
+        yield Finding(wanted.at(name), "error", "missing-field", words)
+
+
 def compile_channels(workspace: Workspace) -> Mapping[str, Channel]:
     """Every channel of the workspace, by name.
 
@@ -136,16 +195,23 @@ def compile_channels(workspace: Workspace) -> Mapping[str, Channel]:
             findings += error.findings
     channels: dict[str, Channel] = {}
     for name, declaration in workspace.channels.items():
-        maps = [step for step in declaration.steps if isinstance(step, MapStep)]
-        routes = [step for step in declaration.steps if isinstance(step, RouteStep)]
-        if [type(step) for step in declaration.steps] != [MapStep, RouteStep]:
-            words = "a channel has two steps for now: one `map`, then one `route` that says where its lines go"
-            findings.append(Finding(declaration.at("steps"), "error", "step-order", words))
-            continue
-        route = _compile_route(routes[0], findings)
-        findings += _not_postable(routes[0], workspace, maps[0].map)
-        if maps[0].map in mappings:
-            channels[name] = Channel(declaration, mappings[maps[0].map], route, workspace.revision(name))
+        steps = {type(step): step for step in declaration.steps}
+        mapping, route = cast("MapStep", steps[MapStep]), cast("RouteStep", steps[RouteStep])
+        resolve, verify = cast("ResolveStep | None", steps.get(ResolveStep)), steps.get(VerifyStep)
+        compiled_route = _compile_route(route, findings)
+        findings += _not_postable(route, workspace, mapping.map)
+        if resolve is not None:
+            findings += _not_told(resolve, workspace, mapping.map)
+        if mapping.map in mappings:
+            channels[name] = Channel(
+                declaration,
+                mappings[mapping.map],
+                compiled_route,
+                resolve=None if resolve is None else _compile_resolve(resolve),
+                verify=None if verify is None else _compile_verify(cast("VerifyStep", verify)),
+                declared=workspace.mappings[mapping.map],
+                revision=workspace.revision(name),
+            )
     if any(finding.severity == "error" for finding in findings):
         raise WorkspaceError(findings)
     return channels

@@ -1,15 +1,23 @@
-"""What a destination is to the engine: it takes a batch of postings and says of each what became of it."""
+"""What a destination is to the engine: it takes a batch of postings and says of each what became of it.
+
+Some can be asked what they have as well; that is no part of a posting, and needs no engine.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import msgspec
 
+from casecart.canonical.movement import Movement
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
+    from datetime import date
     from pathlib import Path
 
     from twisted.internet.defer import Deferred
@@ -20,11 +28,20 @@ __all__ = [
     "Destination",
     "DestinationContext",
     "DestinationSpec",
+    "ErpItem",
+    "MasterRead",
+    "Movement",
     "NotDelivered",
+    "NotRead",
+    "NothingThere",
+    "OnHand",
     "OutcomeUnknown",
     "Posting",
     "PostingState",
     "Proof",
+    "Readable",
+    "Reconcilable",
+    "TwoStep",
 ]
 
 PostingState = Literal["planned", "sent", "posted", "held", "rejected", "unknown"]
@@ -68,6 +85,10 @@ class Posting(msgspec.Struct, array_like=True, gc=False):
     """The destination's own id of what it made, where it gives one."""
     history: list[tuple[int, str]] = []
     """(µs since 1970, state), oldest first."""
+    group: str = ""
+    """What it goes out with, in the destination's own words (`TwoStep.groups`); empty while it is planned."""
+    unsure: bool = False
+    """With ``held``: it was given up without knowing whether it had its effect."""
 
 
 class Answer(msgspec.Struct, frozen=True, gc=False):
@@ -133,6 +154,114 @@ class Destination(Protocol):
         """Let go of connections and files."""
 
 
+class TwoStep(Destination, Protocol):
+    """A destination that makes a harmless draft first, of one posting or of several that belong together."""
+
+    def groups(self, postings: Sequence[Posting]) -> Sequence[str]:
+        """The reference of the draft that each of these is to be part of.
+
+        It is asked once for each sending of a posting, and stored with it before `post` is called; `look_up` finds what
+        became of the draft by it. A posting that is surely not there (`retry`) gets another reference the next time,
+        so that a draft which comes to light late is nobody's, and harmless.
+
+        Args:
+            postings: of one row of the ledger, all that are about to be sent; `attempts` counts this time.
+        """
+
+
+class NotRead(Exception):
+    """A destination could not be asked, or did not answer as it should.
+
+    Args:
+        code: stable code, such as ``key-refused``.
+        words: for the person who must act.
+    """
+
+    def __init__(self, code: str, words: str) -> None:
+        super().__init__(words)
+        self.code, self.words = code, words
+
+
+class NothingThere(Exception):
+    """A destination answered, and does not have what it was asked for. The words say what."""
+
+
+class MasterRead(msgspec.Struct, frozen=True, kw_only=True):
+    """The master data of a destination, as the tables in which they are imported."""
+
+    tables: Mapping[str, Sequence[Mapping[str, str]]]
+    """Table → rows: column → cell, as a CSV has it. Each table is all that the destination says of it."""
+    systems: frozenset[str]
+    """Of the identifiers: the systems whose numbers it tells, each for one of the item's unit."""
+    passed_over: Mapping[str, int]
+    """What could not be taken, in words such as ``products without a code`` → how many."""
+
+
+class ErpItem(msgspec.Struct, frozen=True, kw_only=True):
+    """An item as a destination has it."""
+
+    item: str
+    description: str
+    status: str
+    unit: str
+    """In the words of the master data."""
+    lot: bool | None
+    """Whether it is tracked by lot; None: the destination doesn't say."""
+    serial: bool | None
+    identifiers: Sequence[tuple[str, str]]
+    """(type, number) as the destination has them; the type may be empty."""
+
+
+class OnHand(msgspec.Struct, frozen=True, kw_only=True):
+    """How many of an item are at a location."""
+
+    item: str
+    location: str
+    lot: str
+    """Lot or serial number; empty: of no lot."""
+    quantity: Decimal
+    unit: str
+
+
+class Readable(Protocol):
+    """A destination that can be asked what it has. Nothing that is asked changes anything there.
+
+    Each fails with `NotRead` where it is not answered.
+    """
+
+    def master(self) -> Deferred[MasterRead]:
+        """Items, their identifiers, and whatever else of the master data it has."""
+
+    def item(self, identifier: str) -> Deferred[Sequence[ErpItem]]:
+        """The items with this number or identifier; more than one where the destination does not tell them apart."""
+
+    def on_hand(self, item: str | None, location: str | None, lot: str | None) -> Deferred[Sequence[OnHand]]:
+        """What is there now and is not nothing; None: of every item, at every location, of every lot.
+
+        Fails with `NothingThere` where an item, location or lot that is named is not known.
+        """
+
+    def stop(self) -> Deferred[None]:
+        """Let go of connections."""
+
+
+class Reconcilable(Protocol):
+    """A destination that can be asked what was moved there, to be compared with the ledger. It changes nothing."""
+
+    def movements(self, day: date) -> Deferred[Sequence[Movement]]:
+        """What the destination says of a day of use. Fails with `NotRead` where it is not answered.
+
+        That is: every movement that was done between stock and a place where its postings go, whoever made it; and what
+        was made under a reference of casecart's, in whatever state.
+        """
+
+    def expected(self, posting: Posting) -> Movement | None:
+        """The movement that a posting comes to when it is done; None where that can't be told. Pure, no I/O."""
+
+    def stop(self) -> Deferred[None]:
+        """Let go of connections."""
+
+
 @dataclass(frozen=True, slots=True)
 class DestinationContext:
     """What a destination is made with."""
@@ -155,3 +284,7 @@ class DestinationSpec:
     settings: type
     """A declared class; it has `batch` (postings a call) and `concurrency` where the kind offers them."""
     make: Callable[[DestinationContext], Destination]
+    read: Callable[[DestinationContext], Readable] | None = None
+    """Makes what asks it; None: it can't be asked."""
+    reconcile: Callable[[DestinationContext], Reconcilable] | None = None
+    """Makes what is asked for movements; None: it can't be asked for them."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from twisted.internet.defer import Deferred, maybeDeferred
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from twisted.python.failure import Failure
 
     from casecart.runtime.clock import Call, Clock
+    from casecart.runtime.destination import TwoStep
     from casecart.runtime.journal import Journal
     from casecart.runtime.window import Batch, Work
 
@@ -101,6 +102,8 @@ class Dispatcher:
         self._resume: Call | None = None
         self._waits: set[Call] = set()
         self._idle: Deferred[None] | None = None
+        self.settled = 0
+        """How many calls have ended, with what came of them in the store."""
         self.paused = False
         self._started = False
         self._timed = False  # whether a timer row of an earlier run is there
@@ -163,12 +166,23 @@ class Dispatcher:
             posting.attempts += 1
             posting.history.append((at, "sent"))
             del posting.history[1 : 1 - HISTORY]
+        self._group(batch)
         call = partial(self._call, batch, _EVENTS, self.destination.post)
         if self._delivery in {Delivery.TWO_STEP, Delivery.SEARCHABLE}:
             # What may have had its effect must be known after a crash, to be asked for before it is sent again.
             self._journal.write(partial(self._settling.record, batch), call)
         else:
             call()
+
+    def _group(self, batch: Batch) -> None:
+        """What goes out together is decided here, and stored before anything is sent."""
+        if self._delivery is not Delivery.TWO_STEP:
+            return
+        destination = cast("TwoStep", self.destination)
+        for work in batch.works:
+            postings = [posting for each, posting in batch.items if each is work]
+            for posting, group in zip(postings, destination.groups(postings), strict=True):
+                posting.group = group
 
     def _call(
         self,
@@ -229,8 +243,11 @@ class Dispatcher:
         self._finish(batch, 0.0, unsettled=not any(posting.state not in OPEN for posting in batch.postings))
 
     def _apply(self, posting: Posting, event: PostingEvent, at: int, code: str, words: str) -> None:
+        posting.unsure = event == "tries used up" and posting.state == "unknown"
         posting.state = after(posting.state, event)
         posting.code, posting.words = code, words
+        if posting.state == "planned":
+            posting.group = ""
         if posting.history[-1][1] != posting.state:
             posting.history.append((at, posting.state))
 
@@ -262,6 +279,7 @@ class Dispatcher:
 
     def _free(self, batch: Batch, delay: float) -> None:
         self._in_flight -= 1
+        self.settled += 1
         if delay:
             self._waits.add(self._reactor.callLater(delay, self._freed_later, batch))
         else:

@@ -1,75 +1,38 @@
-"""The effect of a message: its lines routed, derived and folded into the ledger, as additions to a change."""
+"""The effect of a message: its lines verified, routed, derived and folded into the ledger, as additions to a change."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from decimal import Decimal
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from casecart.rules import LATER_STATEMENT, Keys, NotDerivable, consumption, first_revision
-from casecart.runtime.destination import Posting
-from casecart.runtime.made import SCHEMA, Made, decode_postings, encode_made, encode_postings
-from casecart.runtime.window import Work
-from casecart.store import Change, Count, Entry, Event, Hold, Message, Run, Store, storable
+from casecart.rules import Keys, NotDerivable, Said, Trouble, consumption, lookup_hash
+from casecart.runtime.copy import NOTHING_DECIDED
+from casecart.runtime.ledger import Ledger
+from casecart.runtime.made import SCHEMA, Made, encode_made
+from casecart.store import Change, Event, Hold, Lookup, Message, Run, Store, storable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
     from casecart.canonical import Usage
-    from casecart.mapping import Mapped
-    from casecart.runtime.channel import Channel
-    from casecart.runtime.pseudonyms import Pseudonyms
+    from casecart.canonical.consumption import Consumption
+    from casecart.master.catalogue import Catalogue
+    from casecart.runtime.channel import Decision
+    from casecart.runtime.copy import Copy
+    from casecart.runtime.serials import Serials
+    from casecart.runtime.statements import Statements
+    from casecart.runtime.window import Work
 
-__all__ = ["Copy", "CopyEffect", "Statements", "event", "hold"]
+__all__ = ["CopyEffect", "event", "hold"]
 
-_payload = msgspec.json.Encoder().encode
+NONE = Decimal(0)
 
-
-@dataclass(slots=True)
-class Copy:
-    """One channel's copy of a message, mapped."""
-
-    channel: Channel
-    mapped: Mapped
-    pseudonyms: Pseudonyms
-
-
-class Statements:
-    """What has been stated about the cases in hand: rows of the ledger, and what a group adds while it is processed."""
-
-    def __init__(self, store: Store, copies: Iterable[Copy]) -> None:
-        self._stated: dict[bytes, set[tuple[str, str]]] = {}
-        self._added: list[tuple[bytes, tuple[str, str]]] = []
-        cases = {
-            (document.facility or "", copy.pseudonyms.case_key(document.case))
-            for copy in copies
-            for document in copy.mapped.documents
-            if document.case is not None
-        }
-        for row in store.case_rows(cases) if cases else ():
-            stated = self.of(row.case_key)
-            stated.update((posting.line, row.destination) for posting in decode_postings(row.postings))
-
-    def of(self, case_key: bytes) -> set[tuple[str, str]]:
-        """(line, destination) of every posting of a case."""
-        return self._stated.setdefault(case_key, set())
-
-    def add(self, case_key: bytes, line: str, destination: str) -> None:
-        """A posting that is made now."""
-        self.of(case_key).add((line, destination))
-        self._added.append((case_key, (line, destination)))
-
-    @property
-    def mark(self) -> int:
-        """How much has been added."""
-        return len(self._added)
-
-    def take_back(self, mark: int) -> None:
-        """What was added since the mark is not made after all."""
-        for case_key, stated in self._added[mark:]:
-            self._stated[case_key].discard(stated)
-        del self._added[mark:]
+GONE = "replay-differs"
+_GONE = (
+    "Worked again, this line is left out, and it was posted before: look at the mapping, or correct the stock by hand."
+)
 
 
 class CopyEffect:
@@ -77,8 +40,11 @@ class CopyEffect:
 
     Args:
         message: stored, or about to be with the same change.
-        copy: the message as its channel mapped it.
+        copy: the message as its channel mapped and resolved it.
+        store: asked about exceptions of earlier postings, where there are any.
+        catalogue: what verifying asks.
         statements: about the cases in hand.
+        serials: uses of the serial numbers in hand.
         keys: derives the keys of postings.
         reserve: gives the sequence of a new ledger row.
         identifier: mints ids of exceptions.
@@ -90,117 +56,221 @@ class CopyEffect:
         *,
         message: Message,
         copy: Copy,
+        store: Store,
+        catalogue: Catalogue,
         statements: Statements,
+        serials: Serials,
         keys: Keys,
         reserve: Callable[[], int],
         identifier: Callable[[], bytes],
         change: Change,
     ) -> None:
-        self._message, self._channel, self._mapped, self._pseudonyms = (
-            message,
-            copy.channel,
-            copy.mapped,
-            copy.pseudonyms,
+        self._message, self._copy, self._channel, self._pseudonyms = message, copy, copy.channel, copy.pseudonyms
+        self._catalogue, self._statements, self._serials, self._keys = catalogue, statements, serials, keys
+        self._identifier, self._change = identifier, change
+        self._ledger = Ledger(
+            message=message,
+            channel=copy.channel.name,
+            order_key=self._order_key,
+            store=store,
+            statements=statements,
+            keys=keys,
+            reserve=reserve,
+            identifier=identifier,
+            change=change,
         )
-        self._statements, self._keys, self._reserve, self._identifier = statements, keys, reserve, identifier
-        self._change = change
-        self._rows: dict[tuple[str, bytes, bytes], list[Posting]] = {}
         self._held: list[tuple[str, str, str]] = []
 
     def apply(self) -> list[Work]:
-        """Adds to the change; gives the work for destinations."""
-        message, channel, mapped = self._message, self._channel, self._mapped
-        documents = []
-        for usage, place in zip(mapped.documents, mapped.places, strict=True):
-            line = usage.line or f"{message.control_id}/{place}"
-            documents.append((place, line, usage))
-            self._line(usage, place, line)
+        """The lines of a message that is worked for the first time. Gives the work for destinations."""
+        return self._apply(0, None)
+
+    def replay(self, attempt: int, places: int) -> list[Work]:
+        """Lines that were held, worked again.
+
+        Args:
+            attempt: numbers this run of the channel over the message.
+            places: how many lines are worked again. One that the mapping doesn't make any more counts as filtered.
+        """
+        return self._apply(attempt, places)
+
+    def recount(self, *, new: int, filtered: int) -> None:
+        """Before `replay`: of its lines so many are new, or were left out; it takes all of them as held."""
+        self._ledger.count("held", new + filtered)
+        self._ledger.count("produced", new)
+        self._ledger.count("filtered", -filtered)
+
+    def compare(self) -> list[Work]:
+        """Lines that were made before, as today's channel tells them; what differs is flagged, and not posted."""
+        mapped, line_of = self._copy.mapped, self._line_id
+        for index, (usage, place) in enumerate(zip(self._copy.documents, mapped.places, strict=True)):
+            line = line_of(usage, place)
+            why = next(iter(self._copy.troubles.get(index, ())), None)
+            decision = self._channel.decide(usage)
+            if why is None and decision.hold:
+                why = Trouble("held-by-route", "", decision.hold, "")
+            if why is None and usage.case is not None:
+                case_key = self._pseudonyms.case_key(usage.case)
+                try:
+                    said = self._said(usage, place, line, decision)
+                    why = self._ledger.compare(case_key, line, said, self._channel.repeat)
+                except NotDerivable as missing:
+                    why = Trouble(missing.code, "", missing.words, "")
+            if why is not None:
+                self._raise(place, line, why, "flagged")
+        for place, code, field, words in [
+            *((each.place, each.code, each.field, each.words) for each in mapped.exceptions),
+            *((place, GONE, "", _GONE) for place, _ in mapped.filtered),
+        ]:
+            self._raise(place, "", Trouble(code, field, words, ""), "flagged")
+        return self._ledger.works()
+
+    def _line_id(self, usage: Usage, place: str) -> str:
+        return usage.line or f"{self._message.control_id}/{place}"
+
+    def _apply(self, attempt: int, places: int | None) -> list[Work]:
+        message, channel, mapped = self._message, self._channel, self._copy.mapped
+        lines = [
+            (place, self._line_id(usage, place))
+            for usage, place in zip(self._copy.documents, mapped.places, strict=True)
+        ]
+        self._look_up(lines)
+        documents = [
+            (place, line, self._line(index, usage, place, line))
+            for index, (usage, (place, line)) in enumerate(zip(self._copy.documents, lines, strict=True))
+        ]
         for problem in mapped.exceptions:
-            self._hold(problem.place, "", problem.code, problem.words, problem.field)
+            self._hold(problem.place, "", Trouble(problem.code, problem.field, problem.words, problem.subject))
         made = Made(SCHEMA, documents, mapped.filtered, self._held)
         self._change.runs.append(
-            Run(message.position, channel.name, channel.revision, message.recorded_at, encode_made(made))
+            Run(message.position, channel.name, channel.revision, message.recorded_at, encode_made(made), attempt)
         )
         held = {place for place, _, _ in self._held}
-        unmapped = {problem.place for problem in mapped.exceptions}
-        self._count("produced", len(documents) + len(mapped.filtered) + len(unmapped))
-        self._count("filtered", len(mapped.filtered))
-        self._count("held", len(held))
-        return self._works()
+        produced = len(documents) + len(mapped.filtered) + len({problem.place for problem in mapped.exceptions})
+        if places is None:
+            self._ledger.count("produced", produced)
+            self._ledger.count("filtered", len(mapped.filtered))
+            self._ledger.count("held", len(held))
+        else:
+            self._ledger.count("filtered", len(mapped.filtered) + places - produced)
+            self._ledger.count("held", len(held) - places)
+        return self._ledger.works()
 
-    def _line(self, usage: Usage, place: str, line: str) -> None:
+    def _look_up(self, lines: list[tuple[str, str]]) -> None:
+        """Lots and serial numbers are found again later; what the message takes back counts before what it uses."""
+        position, lookups = self._message.position, self._change.lookups
+        for usage, (_, line) in zip(self._copy.documents, lines, strict=True):
+            if usage.lot is not None:
+                lookups.append(Lookup("lot", lookup_hash("lot", usage.lot), position))
+            if usage.serial is not None:
+                lookups.append(Lookup("serial", lookup_hash("serial", usage.serial), position))
+                if usage.action == "reverse":
+                    self._serials.add(usage, line, position, self._channel.name)
+
+    def _line(self, index: int, usage: Usage, place: str, line: str) -> Usage:
+        """Work one line; gives the document as it is kept."""
+        troubles = self._copy.troubles.get(index)
+        if troubles is not None:
+            for trouble in troubles:
+                self._hold(place, line, trouble)
+        elif self._channel.verify is not None:
+            usage, sound = self._verified(usage, place, line)
+            if sound:
+                self._post(usage, place, line)
+        else:
+            self._post(usage, place, line)
+        if usage.serial is not None and usage.action != "reverse":
+            self._serials.add(usage, line, self._message.position, self._channel.name)
+        return usage
+
+    def _verified(self, usage: Usage, place: str, line: str) -> tuple[Usage, bool]:
+        """The usage with its flags, and whether nothing keeps it from being posted."""
+        channel = self._channel
+        assert channel.verify is not None  # noqa: S101 - the caller asked
+        uses = self._serials.uses(usage, line, self._message.position, channel.name) if usage.serial else 0
+        accepted = self._copy.decisions.get(place, NOTHING_DECIDED).accept
+        flags, sound = [], True
+        for finding in channel.verify(usage, self._catalogue, uses, accepted):
+            why = Trouble(finding.code, finding.field, finding.words, finding.subject)
+            if finding.then == "hold":
+                sound = False
+                self._hold(place, line, why)
+                continue
+            flags.append(finding.code)
+            if finding.code not in accepted:
+                self._raise(place, line, why, "flagged")
+        return (msgspec.structs.replace(usage, flags=" ".join(flags)) if flags else usage), sound
+
+    def _post(self, usage: Usage, place: str, line: str) -> None:
         decision = self._channel.decide(usage)
         if decision.hold:
-            self._hold(place, line, "held-by-route", decision.hold)
+            self._hold(place, line, Trouble("held-by-route", "", decision.hold, ""))
             return
         if usage.case is None:
-            self._hold(place, line, "incomplete-usage", "The line has no case, and nothing can be posted without it.")
+            words = "The line has no case, and nothing can be posted without it."
+            self._hold(place, line, Trouble("incomplete-usage", "case", words, ""))
             return
         case_key = self._pseudonyms.case_key(usage.case)
-        revision = first_revision(self._statements.of(case_key), line, decision.to)
-        if revision is None:
-            words = "This line was stated before; what a later statement changes is not worked out yet."
-            self._hold(place, line, LATER_STATEMENT, words)
-            return
-        key = f"{self._keys.line(case_key, line)}.{revision}"
         try:
-            document = consumption(usage, key=key, revision=revision, line=line)
+            why = self._stated(case_key, usage, place, line, decision)
         except NotDerivable as missing:
-            self._hold(place, line, missing.code, missing.words)
-            return
-        self._statements.add(case_key, line, decision.to)
-        posting = Posting(key, line, revision, place, decision.kind, _payload(document))
-        posting.history = [(self._message.recorded_at, "planned")]
-        self._rows.setdefault((decision.to, case_key, self._order_key(usage, case_key)), []).append(posting)
+            why = Trouble(missing.code, "", missing.words, "")
+        if why is not None:
+            self._hold(place, line, why)
 
-    def _order_key(self, usage: Usage, case_key: bytes) -> bytes:
+    def _stated(self, case_key: bytes, usage: Usage, place: str, line: str, decision: Decision) -> Trouble | None:
+        channel = self._channel
+        adds = not channel.replaces
+        if adds and usage.action == "use" and usage.quantity and self._statements.new(case_key, line):
+            self._ledger.first(case_key, line, place, decision, usage)
+            return None
+        return self._ledger.state(case_key, line, self._said(usage, place, line, decision), channel.repeat)
+
+    def _said(self, usage: Usage, place: str, line: str, decision: Decision) -> Said:
+        channel, message, adds = self._channel, self._message, not self._channel.replaces
+        stated = consumption(usage, key="", revision=0, line=line)
+        quantity = stated.quantity
+        if stated.action == "reverse":
+            quantity = -quantity if adds else NONE
+        return Said(
+            position=message.position,
+            place=place,
+            channel=channel.name,
+            destination=decision.to,
+            kind=decision.kind,
+            quantity=quantity,
+            replaces=not adds,
+            version=message.recorded_at if message.occurred_at is None else message.occurred_at,
+            document=msgspec.structs.replace(stated, action="use", quantity=NONE),
+        )
+
+    def _order_key(self, case_key: bytes, document: Consumption) -> bytes:
         name = self._channel.key
         if name == "case":
             return case_key
-        return self._keys.order(usage.facility or "", name, str(getattr(usage, name) or ""))
+        return self._keys.order(document.facility, name, str(getattr(document, name, None) or ""))
 
-    def _hold(self, place: str, line: str, code: str, cause: str, field: str = "") -> None:
-        self._held.append((place, code, field))
-        self._change.holds.append(
-            hold(
-                self._message,
-                self._identifier(),
-                code=code,
-                cause=cause,
-                channel=self._channel.name,
-                place=place,
-                line=line,
-            )
-        )
-        self._change.events.append(event("casecart.exception.raised", self._message, {"code": code}))
+    def _hold(self, place: str, line: str, why: Trouble) -> None:
+        self._held.append((place, why.code, why.field))
+        self._raise(place, line, why, "held")
 
-    def _count(self, name: str, amount: int) -> None:
-        if amount:
-            scope = f"lines:{self._channel.name}"
-            self._change.counts.append(Count(self._message.facility, scope, name, amount))
-
-    def _works(self) -> list[Work]:
-        message, works = self._message, []
-        for (destination, case_key, order_key), postings in self._rows.items():
-            entry = Entry(
-                sequence=self._reserve(),
-                position=message.position,
-                channel=self._channel.name,
-                facility=message.facility,
-                case_key=case_key,
-                order_key=order_key,
-                destination=destination,
-                open=len(postings),
-                recorded_at=message.recorded_at,
-                postings=encode_postings(postings),
-            )
-            self._change.entries.append(entry)
-            works.append(Work(entry, postings))
-        return works
+    def _raise(self, place: str, line: str, why: Trouble, kind: Literal["held", "flagged"]) -> None:
+        """Tell a person. A line that is flagged goes on all the same."""
+        identifier, channel = self._identifier(), self._channel.name
+        raised = hold(self._message, identifier, why, channel=channel, place=place, line=line, kind=kind)
+        self._change.holds.append(raised)
+        self._change.events.append(event("casecart.exception.raised", self._message, {"code": why.code}))
 
 
 def hold(
-    message: Message, identifier: bytes, *, code: str, cause: str, channel: str = "", place: str = "", line: str = ""
+    message: Message,
+    identifier: bytes,
+    why: Trouble,
+    *,
+    channel: str = "",
+    place: str = "",
+    line: str = "",
+    kind: Literal["held", "flagged"] = "held",
 ) -> Hold:
     """An exception about a message."""
     return Hold(
@@ -213,11 +283,14 @@ def hold(
         channel=channel,
         place=place,
         line=storable(line),
-        code=code,
-        cause=cause,
+        code=why.code,
+        cause=why.words,
         destination="",
         key="",
         state="new",
+        kind=kind,
+        field=why.field,
+        subject=why.subject,
     )
 
 

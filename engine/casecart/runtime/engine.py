@@ -12,16 +12,19 @@ from zoneinfo import ZoneInfo
 
 from twisted.internet.defer import inlineCallbacks
 
+from casecart.master.catalogue import Catalogue
 from casecart.rules import MINIMUM_SECRET, Keys, Tokens
 from casecart.runtime.backlog import Backlog
 from casecart.runtime.channel import compile_channels
 from casecart.runtime.destination import Destination, DestinationContext
 from casecart.runtime.dispatcher import OWNER, Dispatcher, Limits
+from casecart.runtime.follower import Follower
 from casecart.runtime.identifier import Identifiers
 from casecart.runtime.journal import Journal
 from casecart.runtime.kinds import destination_specs, listener_specs
 from casecart.runtime.listener import Arrival, Listener, ListenerContext
 from casecart.runtime.pipeline import Pipeline
+from casecart.runtime.replay import Replayer
 from casecart.store import Change, Cursor, Store, StoreBroken, StoreUnavailable
 from casecart.workspace import Finding, Secret, Workspace, WorkspaceError
 
@@ -75,11 +78,13 @@ class Engine:
         self._workspace, self._store, self._reactor, self._now = workspace, store, reactor, now
         identifiers = Identifiers(now, os.urandom)
         channels = compile_channels(workspace)
+        catalogue = Catalogue()
         keys = Keys(self._secret("keys", environment))
         self._check_fingerprint(keys)
         self._pipeline = Pipeline(
             store=store,
             channels=list(channels.values()),
+            catalogue=catalogue,
             keys=keys,
             tokens=Tokens(self._secret("tokens", environment)),
             time_zones={name: ZoneInfo(facility.time_zone) for name, facility in workspace.engine.facilities.items()},
@@ -97,6 +102,9 @@ class Engine:
             broken=failed,
             recovered=self._recovered,
         )
+        self._follower = Follower(
+            store=store, catalogue=catalogue, reactor=reactor, defer=self._journal.defer, broken=failed
+        )
         self._backlog = Backlog(
             store=store,
             journal=self._journal,
@@ -107,6 +115,21 @@ class Engine:
             planned=self._planned,
             broken=failed,
             recovered=self._recovered,
+            ready=self._ready,
+        )
+        self._replayer = Replayer(
+            store=store,
+            pipeline=self._pipeline,
+            reactor=reactor,
+            identifier=identifiers.mint,
+            now=now,
+            revisions={name: channel.revision for name, channel in channels.items()},
+            settled=self._settled,
+            ready=self._ready,
+            defer=self._journal.defer,
+            planned=self._planned,
+            recovered=self._recovered,
+            broken=failed,
         )
         destinations, listeners = map(str, workspace.engine.destinations), map(str, workspace.engine.listeners)
         self.dispatchers = {name: self._dispatcher(name, identifiers) for name in destinations}
@@ -182,6 +205,12 @@ class Engine:
         """Whether the store takes messages."""
         return self._journal.open
 
+    def _settled(self) -> int:
+        return sum(dispatcher.settled for dispatcher in self.dispatchers.values())
+
+    def _ready(self) -> bool:
+        return self._follower.ready
+
     def _planned(self, works: list[Work]) -> None:
         for name, dispatcher in self.dispatchers.items():
             mine = [work for work in works if work.entry.destination == name]
@@ -195,12 +224,13 @@ class Engine:
     # --- life
     @inlineCallbacks
     def start(self) -> Generator[Deferred[None], None, None]:
-        """Destinations first, then the backlog, then the doors. Fails with `OSError` when a port is taken."""
+        """Destinations first, then the backlog and the catalogue, then the doors. `OSError`: a port is taken."""
         timers = {timer.key: timer.due_at for timer in self._store.timers() if timer.owner == OWNER}
         self._switch()
         for name, dispatcher in self.dispatchers.items():
             dispatcher.start(timers.get(name))
         self._backlog.begin()
+        self._follower.start()
         for listener in self.listeners.values():
             yield listener.start()
         self._look_again()
@@ -211,6 +241,10 @@ class Engine:
     def _look(self) -> None:
         with suppress(StoreUnavailable, StoreBroken):  # the journal meets the same trouble, and tells it
             self._switch()
+            # In this order: by what is read of the master data after a wish, the wish can be worked off.
+            wishes = self._replayer.wishes()
+            self._follower.look()
+            self._replayer.work(wishes)
         self._look_again()
 
     def _switch(self) -> None:
@@ -228,6 +262,8 @@ class Engine:
             self._looking.cancel()
         for listener in self.listeners.values():
             yield listener.stop()
+        self._follower.stop()
+        self._replayer.stop()
         self._journal.flush()
         for dispatcher in self.dispatchers.values():
             yield dispatcher.stop(DRAIN)

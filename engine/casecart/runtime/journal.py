@@ -108,6 +108,13 @@ class Journal:
                 limit.cancel()
                 arrival.reply(receipt)
 
+    def defer(self) -> None:
+        """Store what comes; what is still to be mapped is the backlog's from here on, read from the store."""
+        self._behind = []
+        if not self.store_first:
+            self.store_first = True
+            self.overran()
+
     # --- the turn
     def _soon(self) -> None:
         if self._turn is None:
@@ -149,8 +156,7 @@ class Journal:
         self._pipeline.forget()
         if self._behind:
             # They are in the store as waiting, or mapped by a commit that seemed to fail: only the store knows.
-            self._behind = []
-            self._fall_behind()
+            self.defer()
         for arrival in arrivals + self._arrivals:
             arrival.reply(Receipt.NOT_STORED)
         self._arrivals = []
@@ -206,8 +212,7 @@ class Journal:
         for _, done in writes:
             done()
         if len(self._behind) > MOST_BEHIND or sum(len(left.body) for left in self._behind) > MOST_BYTES_BEHIND:
-            self._behind = []
-            self._fall_behind()
+            self.defer()
         elif self._behind:
             self._soon()
 
@@ -235,12 +240,6 @@ class Journal:
                 return False
             return message is not None and message.outcome == "waiting"
         return self.store_first
-
-    def _fall_behind(self) -> None:
-        """What waits is the backlog's from here on, read from the store."""
-        if not self.store_first:
-            self.store_first = True
-            self.overran()
 
     def _await(self, position: int, arrival: Arrival, receipt: Receipt, within: float) -> None:
         limit = self._reactor.callLater(within, arrival.reply, Receipt.LATE)

@@ -1,14 +1,26 @@
-"""What a channel made of a message, as the run row keeps it."""
+"""What a channel made of a message, as the run row keeps it, and what was stated of lines, as the ledger's row does."""
 
 from __future__ import annotations
+
+from decimal import Decimal
+from typing import Literal
 
 import msgspec
 
 from casecart.canonical import Usage
-
-__all__ = ["Made", "decode_made", "decode_postings", "encode_made", "encode_postings"]
-
 from casecart.runtime.destination import Posting
+
+__all__ = [
+    "Made",
+    "Statement",
+    "Verdict",
+    "decode_made",
+    "decode_postings",
+    "decode_statements",
+    "encode_made",
+    "encode_postings",
+    "encode_statements",
+]
 
 SCHEMA = "Usage/1"
 """Kind and version of the documents; a later version reads all older ones."""
@@ -26,15 +38,62 @@ class Made(msgspec.Struct, array_like=True, gc=False):
     """(place, code, field)."""
 
 
+class Statement(msgspec.Struct, array_like=True, gc=False, kw_only=True, frozen=True):
+    """What was stated about a line, where the posting of the same place does not tell it already."""
+
+    position: int
+    """The message it stands in."""
+    place: str
+    line: str
+    """The one that it is about; of a credit that waits for its charge, its own id."""
+    kind: str
+    quantity: Decimal
+    replaces: bool
+    version: int
+    document: bytes
+    """JSON of a consumption without key, revision, action and quantity."""
+    waits: bool = False
+    """A credit that takes back what is not there yet; it counts for nothing."""
+    channel: str = ""
+    """Whose copy of the message stated it; empty: that of the row. A credit may have come through another one."""
+
+
+class Verdict(msgspec.Struct, array_like=True, gc=False, frozen=True):
+    """What a person found out about a posting that had been given up."""
+
+    key: str
+    line: str
+    outcome: Literal["posted", "not posted"]
+
+
+class _Statements(msgspec.Struct, array_like=True, gc=False):
+    statements: list[Statement]
+    verdicts: list[Verdict]
+
+
 _encoder = msgspec.msgpack.Encoder()
 _made = msgspec.msgpack.Decoder(Made)
 _postings = msgspec.msgpack.Decoder(list[Posting])
+_statements = msgspec.msgpack.Decoder(_Statements)
 
 encode_postings = _encoder.encode
 """list[Posting] → bytes for a ledger row."""
 
 decode_postings = _postings.decode
 """bytes of a ledger row → list[Posting]."""
+
+
+def encode_statements(statements: list[Statement], verdicts: list[Verdict]) -> bytes | None:
+    """For a ledger row."""
+    return _encoder.encode(_Statements(statements, verdicts)) if statements or verdicts else None
+
+
+def decode_statements(data: bytes | None) -> tuple[list[Statement], list[Verdict]]:
+    """From a ledger row."""
+    if data is None:
+        return [], []
+    decoded = _statements.decode(data)
+    return decoded.statements, decoded.verdicts
 
 
 def encode_made(made: Made) -> bytes:

@@ -1,4 +1,4 @@
-"""The way of a message between its listener and the outbox: parse, accept, map, then its effect.
+"""The way of a message between its listener and the outbox: parse, accept, map, resolve, then its effect.
 
 What goes wrong with a line becomes an exception for a person and never stops the other lines; what goes wrong with
 the engine itself puts the message aside and never stops the other messages.
@@ -9,47 +9,41 @@ from __future__ import annotations
 import logging
 import re
 from dataclasses import dataclass, field
-from datetime import datetime
-from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-from casecart.formats.hl7v2 import decode, detect, read_header, repair
-from casecart.mapping import MappingContext
-from casecart.runtime.effect import Copy, CopyEffect, Statements, event, hold
+from casecart.rules import Trouble
+from casecart.runtime.again import look_again
+from casecart.runtime.copier import Copier
+from casecart.runtime.effect import CopyEffect, event, hold
 from casecart.runtime.fault import told
-from casecart.runtime.pseudonyms import Pseudonyms
+from casecart.runtime.serials import Serials
+from casecart.runtime.statements import Statements
 from casecart.store import Change, Count, Message, Outcome, Store, StoreBroken, StoreUnavailable, Token, storable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from datetime import date
     from zoneinfo import ZoneInfo
 
+    from casecart.master.catalogue import Catalogue
     from casecart.rules import Keys, Tokens
     from casecart.runtime.channel import Channel
+    from casecart.runtime.copy import Copy, Decision
+    from casecart.runtime.pseudonyms import Pseudonyms
     from casecart.runtime.window import Work
+    from casecart.store import Replay
 
-__all__ = ["Pipeline", "Result", "date_at"]
+__all__ = ["Became", "Pipeline", "Result"]
 
 log = logging.getLogger(__name__)
+
+Became = Literal["made", "filtered", "held", "gone"]
+"""Of a line: it was stated; it was left out; it waits for a person; a person rejected it."""
 
 NO_LINES = "no-lines"
 """Note of a message in which the mapping found no line: perhaps it looks for the wrong segment."""
 
 REMEMBERED = 50_000
 """Tokens that are known to be stored; beyond, the memory starts anew and they are offered to the store again."""
-
-
-_SHIFT, _HEX = b"\x1b", b"\\X"
-"""ASCII that means something only with the message's character set: shifts of ISO 2022, bytes written in hex."""
-
-
-@dataclass(slots=True)
-class _Mapped:
-    """A message as each accepting channel mapped it."""
-
-    notes: str | None
-    copies: list[Copy]
 
 
 @dataclass(slots=True)
@@ -67,6 +61,7 @@ class Pipeline:
     Args:
         store: asked for the ledger rows of the cases that messages speak of.
         channels: every channel, compiled.
+        catalogue: the master data, up to date.
         keys: derives the keys of ledger and postings.
         tokens: derives what stands for patient identifiers.
         time_zones: by facility.
@@ -79,15 +74,16 @@ class Pipeline:
         *,
         store: Store,
         channels: Sequence[Channel],
+        catalogue: Catalogue,
         keys: Keys,
         tokens: Tokens,
         time_zones: Mapping[str, ZoneInfo],
         identifier: Callable[[], bytes],
         clock: Callable[[], float],
     ) -> None:
-        self._store, self._channels, self._keys, self._tokens = store, channels, keys, tokens
-        self._time_zones, self._identifier, self._clock = time_zones, identifier, clock
-        self._accepting: dict[tuple[str, str], list[Channel]] = {}
+        self._store, self._catalogue, self._keys = store, catalogue, keys
+        self._identifier, self._clock = identifier, clock
+        self._copier = Copier(channels=channels, catalogue=catalogue, keys=keys, tokens=tokens, time_zones=time_zones)
         self._stored_tokens: set[str] = set()
 
     def forget(self) -> None:
@@ -105,7 +101,7 @@ class Pipeline:
             until: when to stop mapping, by `clock`; the messages that were not reached have no result.
             least: how many are mapped whatever the time.
         """
-        mapped: list[_Mapped | Exception] = []
+        mapped: list[tuple[str | None, list[Copy]] | Exception] = []
         for message in messages:
             if until is not None and len(mapped) >= least and self._clock() >= until:
                 break
@@ -113,78 +109,134 @@ class Pipeline:
                 mapped.append(self._map(message))
             except Exception as fault:  # noqa: BLE001 - a fault in one message must not take the others with it
                 mapped.append(fault)
-        statements = Statements(
-            self._store, (copy for found in mapped if isinstance(found, _Mapped) for copy in found.copies)
-        )
+        copies = [copy for found in mapped if not isinstance(found, Exception) for copy in found[1]]
+        statements, serials = Statements(self._store, copies), Serials(self._store, copies)
         results = []
         for message, found in zip(messages, mapped, strict=False):
-            before, stated = _sizes(change), statements.mark
+            before, stated, used = _sizes(change), statements.mark, serials.mark
             try:
                 if isinstance(found, Exception):
                     raise found
-                result = self._effect(message, found, statements, change)
+                result = self._effect(message, found, (statements, serials), change)
             except (StoreUnavailable, StoreBroken):
                 raise  # not this message's fault
             except Exception as fault:  # noqa: BLE001 - as above
                 _cut(change, before)
                 statements.take_back(stated)
+                serials.take_back(used)
                 self.forget()
                 result = self._put_aside(message, change, fault)
             results.append(result)
         return results
 
-    def _map(self, message: Message) -> _Mapped:
-        kind = (message.listener, message.message_type)
-        channels = self._accepting.get(kind)
-        if channels is None:
-            channels = [
-                channel
-                for channel in self._channels
-                if message.listener in channel.listeners and channel.accepts(message.message_type)
-            ]
-            if len(self._accepting) < REMEMBERED:  # senders choose what they call their messages
-                self._accepting[kind] = channels
-        if not channels:
-            return _Mapped(message.notes, [])
-        text, charset, note = _text(message)
-        notes = message.notes if note is None else f"{message.notes} {note}" if message.notes else note
-        return _Mapped(notes, [self._copy(message, channel, text, charset) for channel in channels])
+    def _map(self, message: Message) -> tuple[str | None, list[Copy]]:
+        return self._copier.copies(message)
 
-    def _copy(self, message: Message, channel: Channel, text: str, charset: str) -> Copy:
-        pseudonyms = Pseudonyms(message.facility, self._keys, self._tokens)
-        context = MappingContext(
-            facility=message.facility,
-            time_zone=self._time_zones[message.facility],
-            today=date_at(message.recorded_at, self._time_zones[message.facility]),
-            token=pseudonyms.token,
-            source=message.control_id,
-            charset=charset,
+    def replay(
+        self, message: Message, channel: str, decisions: Mapping[str, Decision], attempt: int, change: Change
+    ) -> list[Work]:
+        """Adds the effect of lines that were held and are worked again to the change; gives the work for destinations.
+
+        Args:
+            message: stored earlier.
+            channel: whose lines they are.
+            decisions: what people decided, by the places of the lines that are worked again.
+            attempt: numbers this run.
+            change: is added to.
+
+        Raises:
+            KeyError: there is no such channel any more.
+        """
+        copy = self._copier.fixed(message, channel, decisions)
+        works = self._copy_effect(message, copy, change).replay(attempt, len(decisions))
+        change.tokens += self._new_tokens(message, copy.pseudonyms)
+        change.events.append(event("casecart.message.replayed", message, _type(message)))
+        return works
+
+    def replay_whole(
+        self, message: Message, channel: str, before: Mapping[str, Became], attempt: int, change: Change
+    ) -> list[Work]:
+        """Adds the effect of all lines of a message, worked again, to the change; gives the work for destinations.
+
+        What was posted is not posted again: a line that is another one today is flagged for a person.
+
+        Args:
+            message: stored earlier.
+            channel: whose lines they are.
+            before: what became of each place when it was last worked.
+            attempt: numbers this run.
+            change: is added to.
+
+        Raises:
+            KeyError: there is no such channel any more.
+        """
+        known = {place for place, became in before.items() if became == "made"}
+        gone = {place for place, became in before.items() if became == "gone"}
+        made, rest = self._copier.divided(message, channel, known)
+        again = (rest.places | before.keys()) - known - gone
+        rest.keep(again)
+        works: list[Work] = []
+        if again:
+            new = len(again - before.keys())
+            filtered = sum(before.get(place) == "filtered" for place in again)
+            effect = self._copy_effect(message, rest, change)
+            effect.recount(new=new, filtered=filtered)
+            works += effect.replay(attempt, len(again))
+        works += self._copy_effect(message, made, change).compare()
+        change.tokens += self._new_tokens(message, rest.pseudonyms)
+        change.events.append(event("casecart.message.replayed", message, _type(message)))
+        return works
+
+    def _copy_effect(
+        self, message: Message, copy: Copy, change: Change, about: tuple[Statements, Serials] | None = None
+    ) -> CopyEffect:
+        statements, serials = about or (Statements(self._store, [copy]), Serials(self._store, [copy]))
+        return CopyEffect(
+            message=message,
+            copy=copy,
+            store=self._store,
+            catalogue=self._catalogue,
+            statements=statements,
+            serials=serials,
+            keys=self._keys,
+            reserve=self._reserve,
+            identifier=self._identifier,
+            change=change,
         )
-        return Copy(channel, channel.map(text, context), pseudonyms)
 
-    def _effect(self, message: Message, mapped: _Mapped, statements: Statements, change: Change) -> Result:
-        scope, copies = f"messages:{message.listener}", mapped.copies
+    def look_again(self, message: Message, wish: Replay, decision: Decision, change: Change) -> list[Work] | None:
+        """Adds what is due on a line to the change; see `casecart.runtime.again`."""
+        return look_again(
+            store=self._store,
+            message=message,
+            wish=wish,
+            decision=decision,
+            keys=self._keys,
+            reserve=self._reserve,
+            identifier=self._identifier,
+            change=change,
+        )
+
+    def _effect(
+        self,
+        message: Message,
+        mapped: tuple[str | None, list[Copy]],
+        about: tuple[Statements, Serials],
+        change: Change,
+    ) -> Result:
+        (notes, copies), scope = mapped, f"messages:{message.listener}"
         if not copies:
             change.counts.append(Count(message.facility, scope, "unrouted", 1))
             change.events.append(event("casecart.message.unrouted", message, _type(message)))
-            return Result("unrouted", mapped.notes)
+            return Result("unrouted", notes)
         if len(copies) > 1:
             change.counts.append(Count(message.facility, scope, "copied", len(copies) - 1))
         change.counts.append(Count(message.facility, scope, "processed", len(copies)))
         works: list[Work] = []
         for copy in copies:
-            works += CopyEffect(
-                message=message,
-                copy=copy,
-                statements=statements,
-                keys=self._keys,
-                reserve=self._reserve,
-                identifier=self._identifier,
-                change=change,
-            ).apply()
+            works += self._copy_effect(message, copy, change, about).apply()
             change.tokens += self._new_tokens(message, copy.pseudonyms)
         change.events.append(event("casecart.message.processed", message, _type(message)))
-        notes = mapped.notes
         if not any(copy.mapped.documents or copy.mapped.filtered or copy.mapped.exceptions for copy in copies):
             notes = f"{notes} {NO_LINES}" if notes else NO_LINES
         return Result("processed", notes, works)
@@ -194,7 +246,7 @@ class Pipeline:
         log.error("message at position %d was put aside: %s", message.position, told(fault))
         cause = f"The engine failed on this message ({told(fault)}); it was put aside."
         change.counts.append(Count(message.facility, f"messages:{message.listener}", "quarantined", 1))
-        change.holds.append(hold(message, self._identifier(), code="engine-fault", cause=cause))
+        change.holds.append(hold(message, self._identifier(), Trouble("engine-fault", "", cause, "")))
         change.events.append(event("casecart.message.quarantined", message, {}))
         return Result("quarantined", message.notes)
 
@@ -222,33 +274,20 @@ def _type(message: Message) -> dict[str, str]:
 
 _TYPE = re.compile(r"[A-Z0-9]{3}(\^[A-Z0-9]{3})?")
 
-_QUARTER = 15 * 60 * 1_000_000
-"""A quarter of an hour, µs: no time zone of today begins its days between two of them."""
-
-
-def date_at(moment: int, time_zone: ZoneInfo) -> date:
-    """The date there at a moment, µs since 1970 UTC."""
-    return _date_in(moment // _QUARTER, time_zone)
-
-
-@lru_cache(maxsize=256)
-def _date_in(quarter: int, time_zone: ZoneInfo) -> date:
-    return datetime.fromtimestamp(quarter * _QUARTER // 1_000_000, time_zone).date()
-
-
-def _text(message: Message) -> tuple[str, str, str | None]:
-    """The message as text that ends its segments in CR, its codec, and what is to be noted of the character set."""
-    body = message.body
-    if body.isascii() and _SHIFT not in body and _HEX not in body:
-        return repair(body.decode("ascii")), "utf-8", None
-    declared = read_header(body).character_set
-    text, note = decode(body, declared, message.charset)
-    return repair(text), detect(body, declared, message.charset)[0], note
-
 
 def _lists(change: Change) -> tuple[list[object], ...]:
     """The lists that the effect of a message adds to."""
-    return (change.runs, change.entries, change.holds, change.tokens, change.counts, change.events)  # type: ignore[return-value]  # only their lengths are used
+    return (  # type: ignore[return-value]  # only their lengths are used
+        change.runs,
+        change.entries,
+        change.holds,
+        change.tokens,
+        change.counts,
+        change.events,
+        change.lookups,
+        change.replays,
+        change.hold_changes,
+    )
 
 
 def _sizes(change: Change) -> list[int]:

@@ -65,5 +65,6 @@ class Settling:
                 destination=self._destination,
                 key=posting.key,
                 state="new",
+                subject=f"posting:{'unknown' if posting.unsure else posting.state}",
             )
         )

@@ -25,7 +25,6 @@ PostingEvent = Literal[
     "found",
     "not found",
     "tries used up",
-    "release",
 ]
 
 TRANSITIONS: Mapping[tuple[PostingState, PostingEvent], PostingState] = MappingProxyType(
@@ -44,8 +43,6 @@ TRANSITIONS: Mapping[tuple[PostingState, PostingEvent], PostingState] = MappingP
         ("unknown", "no answer"): "unknown",
         ("unknown", "tries used up"): "held",
         ("planned", "tries used up"): "held",
-        ("held", "release"): "planned",
-        ("rejected", "release"): "planned",
     }
 )
 

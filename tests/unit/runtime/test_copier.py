@@ -1,4 +1,4 @@
-"""What the pipeline tells a mapping of the message besides its text."""
+"""What the engine tells a mapping of the message besides its text."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from casecart.runtime.pipeline import date_at
+from casecart.runtime.copier import date_at
 
 ZONES = ["America/Chicago", "Asia/Kathmandu", "Australia/Lord_Howe", "Pacific/Apia", "America/St_Johns"]
 

@@ -1,0 +1,136 @@
+"""From a stored message to its copies: which channels accept it, its text, and what each mapped and resolved of it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from casecart.formats.hl7v2 import decode, detect, read_header, repair
+from casecart.mapping import MappingContext
+from casecart.runtime.copy import Copy
+from casecart.runtime.pseudonyms import Pseudonyms
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+    from datetime import date
+    from zoneinfo import ZoneInfo
+
+    from casecart.master.catalogue import Catalogue
+    from casecart.rules import Keys, Tokens
+    from casecart.runtime.channel import Channel
+    from casecart.runtime.copy import Decision
+    from casecart.store import Message
+
+__all__ = ["Copier", "date_at"]
+
+REMEMBERED = 50_000
+"""Types of messages whose channels are known by heart: senders choose what they call their messages."""
+
+_SHIFT, _HEX = b"\x1b", b"\\X"
+"""ASCII that means something only with the message's character set: shifts of ISO 2022, bytes written in hex."""
+
+
+class Copier:
+    """Makes copies.
+
+    Args:
+        channels: every channel, compiled.
+        catalogue: the master data, up to date.
+        keys: derives the keys of cases.
+        tokens: derives what stands for patient identifiers.
+        time_zones: by facility.
+    """
+
+    def __init__(
+        self,
+        *,
+        channels: Sequence[Channel],
+        catalogue: Catalogue,
+        keys: Keys,
+        tokens: Tokens,
+        time_zones: Mapping[str, ZoneInfo],
+    ) -> None:
+        self._channels, self._catalogue = channels, catalogue
+        self._keys, self._tokens, self._time_zones = keys, tokens, time_zones
+        self._accepting: dict[tuple[str, str], list[Channel]] = {}
+
+    def copies(self, message: Message) -> tuple[str | None, list[Copy]]:
+        """The message's notes, and it as each accepting channel sees it."""
+        kind = (message.listener, message.message_type)
+        channels = self._accepting.get(kind)
+        if channels is None:
+            channels = [
+                channel
+                for channel in self._channels
+                if message.listener in channel.listeners and channel.accepts(message.message_type)
+            ]
+            if len(self._accepting) < REMEMBERED:
+                self._accepting[kind] = channels
+        if not channels:
+            return message.notes, []
+        text, charset, note = _text(message)
+        notes = message.notes if note is None else f"{message.notes} {note}" if message.notes else note
+        copies = [self._mapped(message, channel, text, charset) for channel in channels]
+        for copy in copies:
+            copy.resolve(self._catalogue)
+        return notes, copies
+
+    def fixed(self, message: Message, channel: str, decisions: Mapping[str, Decision]) -> Copy:
+        """Only the lines that people decided about, by place. Raises KeyError for a channel that there is no more."""
+        copy = self._again(message, channel)
+        copy.only(decisions)
+        copy.resolve(self._catalogue)
+        return copy
+
+    def divided(self, message: Message, channel: str, known: Collection[str]) -> tuple[Copy, Copy]:
+        """The lines of these places, and all others. Raises KeyError for a channel that there is no more."""
+        one, other = self._again(message, channel), self._again(message, channel)
+        one.keep(known)
+        other.keep(other.places - set(known))
+        for copy in (one, other):
+            copy.resolve(self._catalogue)
+        return one, other
+
+    def _again(self, message: Message, channel: str) -> Copy:
+        compiled = next((known for known in self._channels if known.name == channel), None)
+        if compiled is None:
+            raise KeyError(channel)
+        text, charset, _ = _text(message)
+        return self._mapped(message, compiled, text, charset)
+
+    def _mapped(self, message: Message, channel: Channel, text: str, charset: str) -> Copy:
+        pseudonyms = Pseudonyms(message.facility, self._keys, self._tokens)
+        context = MappingContext(
+            facility=message.facility,
+            time_zone=self._time_zones[message.facility],
+            today=date_at(message.recorded_at, self._time_zones[message.facility]),
+            token=pseudonyms.token,
+            source=message.control_id,
+            charset=charset,
+        )
+        return Copy(channel, channel.map(text, context), pseudonyms)
+
+
+_QUARTER = 15 * 60 * 1_000_000
+"""A quarter of an hour, µs: no time zone of today begins its days between two of them."""
+
+
+def date_at(moment: int, time_zone: ZoneInfo) -> date:
+    """The date there at a moment, µs since 1970 UTC."""
+    return _date_in(moment // _QUARTER, time_zone)
+
+
+@lru_cache(maxsize=256)
+def _date_in(quarter: int, time_zone: ZoneInfo) -> date:
+    return datetime.fromtimestamp(quarter * _QUARTER // 1_000_000, time_zone).date()
+
+
+def _text(message: Message) -> tuple[str, str, str | None]:
+    """The message as text that ends its segments in CR, its codec, and what is to be noted of the character set."""
+    body = message.body
+    if body.isascii() and _SHIFT not in body and _HEX not in body:
+        return repair(body.decode("ascii")), "utf-8", None
+    declared = read_header(body).character_set
+    text, note = decode(body, declared, message.charset)
+    return repair(text), detect(body, declared, message.charset)[0], note

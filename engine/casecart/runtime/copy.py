@@ -1,0 +1,95 @@
+"""One channel's copy of a message: its lines mapped, and the items of them resolved."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from casecart.canonical import Usage
+    from casecart.mapping import Mapped
+    from casecart.master.catalogue import Catalogue
+    from casecart.rules import Trouble
+    from casecart.runtime.channel import Channel
+    from casecart.runtime.pseudonyms import Pseudonyms
+
+__all__ = ["NOTHING_DECIDED", "Copy", "Decision"]
+
+
+class Decision(msgspec.Struct, frozen=True):
+    """What a person decided about one line, as a replay carries it."""
+
+    item: str | None = None
+    """The item that it is, whatever its numbers say."""
+    accept: tuple[str, ...] = ()
+    """Findings of `verify` with which it is posted all the same."""
+    outcome: Literal["", "again", "posted", "not posted"] = ""
+    """The line is not worked again, but what is due on it is posted: `again` since the cause is removed, the others
+    since a person found out what became of a posting that had been given up."""
+
+
+NOTHING_DECIDED = Decision()
+
+
+@dataclass(slots=True)
+class Copy:
+    """A message as one channel sees it.
+
+    Attributes:
+        documents: of `mapped`, in its order; those that could be resolved are.
+        troubles: by the index of a document that could not be resolved.
+        decisions: what people decided, by place; only a replay has any.
+    """
+
+    channel: Channel
+    mapped: Mapped
+    pseudonyms: Pseudonyms
+    documents: list[Usage] = field(init=False)
+    troubles: dict[int, tuple[Trouble, ...]] = field(default_factory=dict)
+    decisions: Mapping[str, Decision] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.documents = self.mapped.documents
+
+    def resolve(self, catalogue: Catalogue) -> None:
+        """Find the item, location and account of each line, if the channel has a step for that."""
+        resolve = self.channel.resolve
+        if resolve is None:
+            return
+        documents = self.documents = self.mapped.documents.copy()
+        for index, usage in enumerate(documents):
+            decided = self.decisions[self.mapped.places[index]].item if self.decisions else None
+            found = resolve(usage, catalogue, decided)
+            if isinstance(found, tuple):
+                self.troubles[index] = found
+            else:
+                documents[index] = found
+
+    def only(self, decisions: Mapping[str, Decision]) -> None:
+        """Keep the lines that people decided about, and leave out all others; before anything is resolved."""
+        self.decisions = decisions
+        self.keep(decisions.keys())
+
+    @property
+    def places(self) -> set[str]:
+        """Of all lines, whatever became of them."""
+        mapped = self.mapped
+        filtered = (place for place, _ in mapped.filtered)
+        return {*mapped.places, *filtered, *(problem.place for problem in mapped.exceptions)}
+
+    def keep(self, places: Collection[str]) -> None:
+        """Leave out the lines of all other places."""
+        mapped = self.mapped
+        kept = [index for index, place in enumerate(mapped.places) if place in places]
+        self.mapped = msgspec.structs.replace(
+            mapped,
+            documents=[mapped.documents[index] for index in kept],
+            places=[mapped.places[index] for index in kept],
+            filtered=[(place, reason) for place, reason in mapped.filtered if place in places],
+            exceptions=[problem for problem in mapped.exceptions if problem.place in places],
+        )
+        self.documents = self.mapped.documents

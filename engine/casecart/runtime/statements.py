@@ -1,0 +1,199 @@
+"""What has been stated about the cases in hand: rows of the ledger, and what is added while a group is processed."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+
+from casecart.canonical.consumption import Consumption
+from casecart.rules import Case, Line, Movement, Said
+from casecart.runtime.made import Statement, Verdict, decode_postings, decode_statements
+from casecart.runtime.states import OPEN
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from casecart.rules import Effect
+    from casecart.runtime.copy import Copy
+    from casecart.runtime.destination import Posting
+    from casecart.store import CaseRow, Entry, Store
+
+__all__ = ["Record", "Statements", "case_of", "records_of"]
+
+_consumption = msgspec.json.Decoder(Consumption).decode
+_NOTHING = {"key": "", "revision": 0, "action": "use", "quantity": Decimal(0), "reverses": None}
+
+
+class Record(NamedTuple):
+    """One thing of a row of the ledger, with what it needs of the row."""
+
+    position: int
+    channel: str
+    destination: str
+    what: Posting | Statement | Verdict
+
+
+class Statements:
+    """All that the ledger has about each case that the copies speak of.
+
+    Args:
+        store: asked once, for all of them.
+        copies: of the messages in hand, mapped.
+    """
+
+    def __init__(self, store: Store, copies: Iterable[Copy]) -> None:
+        self._records: dict[bytes, list[Record]] = {}
+        self._lines: dict[bytes, set[str]] = {}
+        self._added: list[tuple[bytes, str]] = []
+        cases = {
+            (document.facility or "", copy.pseudonyms.case_key(document.case))
+            for copy in copies
+            for document in copy.documents
+            if document.case is not None
+        }
+        self._read(store, cases)
+
+    @classmethod
+    def of_case(cls, store: Store, facility: str, case_key: bytes) -> Statements:
+        """About one case."""
+        statements = cls(store, ())
+        statements._read(store, {(facility, case_key)})
+        return statements
+
+    def _read(self, store: Store, cases: set[tuple[str, bytes]]) -> None:
+        for row in store.case_rows(cases) if cases else ():
+            records, lines = self._of(row.case_key)
+            for record in records_of(row):
+                records.append(record)
+                lines.add(_waiting if _waits(record) else record.what.line)
+
+    def new(self, case_key: bytes, line: str) -> bool:
+        """Whether nothing was stated about a line before, and no credit of its case waits for a charge."""
+        lines = self._lines.get(case_key)
+        return not lines or (line not in lines and _waiting not in lines)
+
+    def case(self, case_key: bytes) -> Case:
+        """What the case comes to as of now."""
+        return case_of(self._of(case_key)[0])
+
+    def add(self, case_key: bytes, record: Record) -> None:
+        """What is stated or posted now."""
+        records, lines = self._of(case_key)
+        line = _waiting if _waits(record) else record.what.line
+        records.append(record)
+        self._added.append((case_key, "" if line in lines else line))
+        lines.add(line)
+
+    @property
+    def mark(self) -> int:
+        """How much has been added."""
+        return len(self._added)
+
+    def take_back(self, mark: int) -> None:
+        """What was added since the mark is not made after all."""
+        for case_key, line in reversed(self._added[mark:]):
+            self._records[case_key].pop()
+            self._lines[case_key].discard(line)
+        del self._added[mark:]
+
+    def _of(self, case_key: bytes) -> tuple[list[Record], set[str]]:
+        return self._records.setdefault(case_key, []), self._lines.setdefault(case_key, set())
+
+
+_waiting = "\0waiting"
+"""Stands among the lines of a case for a credit that waits; no line is called that."""
+
+
+def _waits(record: Record) -> bool:
+    return isinstance(record.what, Statement) and record.what.waits
+
+
+def records_of(row: CaseRow | Entry) -> list[Record]:
+    """All of a row: what was stated, what was posted for it, and what people found out."""
+    statements, verdicts = decode_statements(row.statements)
+    said: list[Posting | Statement | Verdict] = [*statements, *decode_postings(row.postings), *verdicts]
+    return [Record(row.position, row.channel, row.destination, each) for each in said]
+
+
+def case_of(records: Iterable[Record]) -> Case:
+    """The lines of a case, from its records in the order of their coming."""
+    case = Case()
+    told = {
+        (each.what.position, each.what.place, each.what.channel or each.channel)
+        for each in records
+        if isinstance(each.what, Statement)
+    }
+    for position, channel, destination, what in records:
+        if isinstance(what, Verdict):
+            line = case.lines[what.line]
+            effect: Effect = "done" if what.outcome == "posted" else "none"
+            line.movements = [
+                each._replace(effect=effect, state="told") if each.key == what.key else each for each in line.movements
+            ]
+            continue
+        if isinstance(what, Statement):
+            said = Said(
+                position=what.position,
+                place=what.place,
+                channel=what.channel or channel,
+                destination=destination,
+                kind=what.kind,
+                quantity=what.quantity,
+                replaces=what.replaces,
+                version=what.version,
+                document=_consumption(what.document),
+            )
+            if what.waits:
+                case.waiting.append((what.line, said))
+            else:
+                case.lines.setdefault(what.line, Line()).said.append(said)
+                case.waiting = [each for each in case.waiting if each[1].source != said.source]
+            continue
+        _posted(case, Record(position, channel, destination, what), what, told)
+    return case
+
+
+def _posted(case: Case, record: Record, posting: Posting, told: set[tuple[int, str, str]]) -> None:
+    document = _consumption(posting.payload)
+    quantity = -document.quantity if document.action == "reverse" else document.quantity
+    bare = msgspec.structs.replace(document, **_NOTHING)
+    line = case.lines.setdefault(posting.line, Line())
+    source = (record.position, posting.place, record.channel)
+    if source not in told:  # its posting tells what it stated
+        told.add(source)
+        line.said.append(
+            Said(
+                position=record.position,
+                place=posting.place,
+                channel=record.channel,
+                destination=record.destination,
+                kind=posting.kind,
+                quantity=quantity,
+                replaces=False,
+                version=0,
+                document=bare,
+            )
+        )
+    line.movements.append(
+        Movement(
+            key=posting.key,
+            revision=posting.revision,
+            destination=record.destination,
+            effect=_effect(posting),
+            state=posting.state,
+            quantity=quantity,
+            document=bare,
+            position=record.position,
+            channel=record.channel,
+        )
+    )
+
+
+def _effect(posting: Posting) -> Effect:
+    if posting.state in OPEN:
+        return "open"
+    if posting.state == "posted":
+        return "done"
+    return "unsure" if posting.unsure else "none"
