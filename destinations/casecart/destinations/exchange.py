@@ -80,23 +80,29 @@ class Client:
         endpoint = _endpoint(reactor, _web.URI.fromBytes(self._url), min(timeout, _LONGEST_CONNECT))
         self._agent = _web.Agent.usingEndpointFactory(reactor, _OneEndpoint(endpoint), self._pool)
 
-    def send(self, method: str, headers: Mapping[str, str], body: bytes) -> Deferred[Response]:
+    def send(self, method: str, headers: Mapping[str, str], body: bytes, path: str = "") -> Deferred[Response]:
         """Send one request.
+
+        Args:
+            method: of HTTP.
+            headers: by name.
+            body: of the request.
+            path: what stands behind the address.
 
         Fails with `NotDelivered` when surely nothing of it went out, and with `OutcomeUnknown` when something may
         have and no status came back.
         """
-        return Deferred.fromCoroutine(self._send(method, headers, body))
+        return Deferred.fromCoroutine(self._send(method, headers, body, path))
 
     def close(self) -> Deferred[None]:
         """Close the connections that wait for a next request."""
         closed: Deferred[None] = self._pool.closeCachedConnections()
         return closed
 
-    async def _send(self, method: str, headers: Mapping[str, str], body: bytes) -> Response:
+    async def _send(self, method: str, headers: Mapping[str, str], body: bytes, path: str) -> Response:
         producer, reader = _Body(body), _Reader()
         sent = Headers({name: [value] for name, value in headers.items()})
-        request = self._agent.request(method.encode("ascii"), self._url, sent, producer)
+        request = self._agent.request(method.encode("ascii"), self._url + path.encode("ascii"), sent, producer)
         stop: list[Callable[[], None]] = [request.cancel]
 
         def give_up() -> None:

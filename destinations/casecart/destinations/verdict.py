@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from casecart.destinations.exchange import Response
     from casecart.runtime.destination import Posting
 
-__all__ = ["answers"]
+__all__ = ["answers", "retry_after"]
 
 # A request that the service understood and will not take: it may be one posting of many that it dislikes.
 _REFUSALS: Final = frozenset({400, 404, 409, 410, 413, 415, 422})
@@ -45,7 +45,7 @@ def answers(response: Response, postings: Sequence[Posting], accept: frozenset[i
     if status in _NOT_AUTHORISED:
         raise NotDelivered("not-authorised", f"{words}: what the destination authenticates with is not good for this.")
     if status in _NOT_NOW:
-        raise NotDelivered(code, f"{words}.", _retry_after(response.headers))
+        raise NotDelivered(code, f"{words}.", retry_after(response.headers))
     if status in _ELSEWHERE:
         raise NotDelivered(code, f"{words}: it is at another address, and redirects are not followed.")
     if 400 <= status < 500:  # noqa: PLR2004 - the client's fault, so HTTP says, and nothing was done
@@ -106,7 +106,7 @@ def _named(status: int) -> str:
         return str(status)
 
 
-def _retry_after(headers: Mapping[str, str]) -> float | None:
+def retry_after(headers: Mapping[str, str]) -> float | None:
     """Seconds that the service asks for (RFC 9110 §10.2.3); a date is taken against the service's own clock."""
     said = headers.get("retry-after", "").strip()
     if said.isascii() and said.isdigit():

@@ -1,0 +1,76 @@
+"""Consumptions for a Tryton, and a connector that posts them as the dispatcher would."""
+
+from __future__ import annotations
+
+import datetime as dt
+import itertools
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from casecart.canonical.consumption import Consumption
+from casecart.destinations.tryton import SPEC, TrytonSettings
+from casecart.runtime.destination import Answer, DestinationContext, Posting
+from support.reactor import in_reactor, reactor
+from support.settings import settings_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from casecart.destinations.tryton import TrytonDestination
+    from support.tryton.server import Tryton
+
+__all__ = ["SCREW", "STEM", "codes", "destination", "look_up", "lot_of", "post", "posting", "refer"]
+
+SCREW, STEM = "SCREW-65-30", "HIP-STEM-12"
+numbers = itertools.count(1)
+
+
+def lot_of(tryton: Tryton, quantity: str = "20", item: str = SCREW, expiry: dt.date | None = None) -> str:
+    """A lot that no other test moves."""
+    name = f"L-{next(numbers)}"
+    tryton.new_lot(item, name, quantity, expiry=expiry)
+    return name
+
+
+def posting(lot: str | None = None, quantity: str = "1", **fields: object) -> Posting:
+    """One consumption, with a key of its own."""
+    key = f"{next(numbers):032x}.1"
+    values: Any = {
+        "facility": "NORTH", "case": "case-1", "line": "1", "action": "use", "item": SCREW, "unit": "EA",
+        "used_on": dt.date(2026, 11, 3), "location": "OR-CORE", "cost_center": "7100", "lot": lot, **fields,
+    }  # fmt: skip
+    document = Consumption(key=key, revision=1, quantity=Decimal(quantity), **values)
+    return Posting(key, "1", 1, "FT1[1]", "consumption", msgspec.json.encode(document), attempts=1)
+
+
+def destination(url: str, tmp_path: Path, key: str, more: str = "", timeout: str = "10s") -> TrytonDestination:
+    """A connector; its key is in a file of the folder."""
+    (tmp_path / "key").write_text(key)
+    settings = settings_of(TrytonSettings, f"url: {url}\nkey: {{file: key}}\ntimeout: {timeout}\n{more}")
+    made: Any = SPEC.make(DestinationContext(name="erp", settings=settings, reactor=reactor, root=tmp_path))
+    return made
+
+
+def refer(erp: TrytonDestination, *postings: Posting) -> None:
+    """Gives each the reference that it goes out under."""
+    for each, reference in zip(postings, erp.groups(postings), strict=True):
+        each.group = reference
+
+
+def post(erp: TrytonDestination, *postings: Posting) -> list[Answer]:
+    """As the dispatcher does it: references first, then the call."""
+    refer(erp, *postings)
+    return list(in_reactor(erp.post, postings))
+
+
+def look_up(erp: TrytonDestination, *postings: Posting) -> list[Answer]:
+    """As the dispatcher asks after an unknown outcome."""
+    return list(in_reactor(erp.look_up, postings))
+
+
+def codes(answers: Sequence[Answer]) -> list[str]:
+    """State and code of each."""
+    return [f"{answer.state} {answer.code}".strip() for answer in answers]
