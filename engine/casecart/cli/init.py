@@ -37,6 +37,7 @@ def command(directory: Path) -> int:
     click.echo("Next:")
     if directory.absolute() != Path.cwd():
         click.echo(f"  cd {shlex.quote(str(directory))}")
+    click.echo("  casecart master import samples/master/*.csv --from erp")
     click.echo("  casecart run")
     click.echo("  casecart send samples/hl7v2/dft-hip-stem.hl7     # in another terminal, in the same folder")
     click.echo("  casecart messages")

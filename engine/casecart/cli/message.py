@@ -1,9 +1,10 @@
-"""`casecart message show`: one message and all that was made of it."""
+"""`casecart message show` and `replay`: one message, all that was made of it, and to make it anew."""
 
 from __future__ import annotations
 
 import shutil
 import textwrap
+import uuid
 from typing import TYPE_CHECKING
 
 import click
@@ -13,7 +14,7 @@ from casecart.cli.exit import Exit
 from casecart.cli.messages import message_table
 from casecart.cli.options import as_json, json_option, workspace_option
 from casecart.cli.text import age, counted, examples, local, printable, zone_of
-from casecart.commands import AmbiguousReference, MessagePage, ShowMessage
+from casecart.commands import AmbiguousReference, MessagePage, ReplayMessage, ShowMessage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,7 +31,30 @@ _FIELDS = "  "
 
 @click.group(name="message")
 def command() -> None:
-    """Show one message and all that was made of it."""
+    """Show one message and all made of it, or have it worked again."""
+
+
+@command.command(
+    name="replay",
+    epilog=examples(
+        ('casecart message replay 42 --reason "the mapping is mended"', "by today's channel and master data"),
+        ('casecart message replay MSG00042 --reason "the item is known now"', "by its control id"),
+    ),
+)
+@click.argument("reference", metavar="REF")
+@click.option("--reason", required=True, help="Why; the audit trail keeps it.")
+@json_option
+@workspace_option
+def replay(reference: str, reason: str, root: Path, *, json: bool) -> int:
+    """Work a stored message again, by today's channels and master data.
+
+    What was posted is never posted again: a line that is another one today is flagged in the worklist. Lines that wait
+    for a person are worked anew, and new ones are posted. A message that no channel wanted is offered to them again.
+    """
+    with at_desk(root, writing=True) as desk:
+        done = desk.do(ReplayMessage(reference=reference, reason=reason), key=uuid.uuid4().hex)
+    click.echo(as_json(done) if json else f"{done.words[:1].upper()}{done.words[1:]}.")
+    return Exit.FINE
 
 
 @command.command(

@@ -65,7 +65,8 @@ def _lines(status: Status) -> list[str]:
     if status.balances.channels:
         lines += ["", *_counters("CHANNEL", [(line.channel, line.terms) for line in status.balances.channels])]
     lines += ["", *_destinations(status), ""]
-    lines.append(f"exceptions that wait for a person: {status.exceptions_open:,}")
+    hint = " (see `casecart worklist`)" if status.exceptions_open else ""
+    lines.append(f"exceptions that wait for a person: {status.exceptions_open:,}{hint}")
     lines += [_balance("messages", balance, status) for balance in status.balances.messages]
     lines.append(_balance("lines", status.balances.lines, status))
     return lines

@@ -8,6 +8,7 @@ from casecart.commands.content import Body, SegmentField, SegmentShape, Structur
 from casecart.commands.desk import Command, Desk, Done, Query, View, open_desk
 from casecart.commands.message import AmbiguousReference, MessageView, RelatedView, ShowMessage
 from casecart.commands.message_list import OUTCOMES, ListMessages, MessageLine, MessagePage
+from casecart.commands.message_replay import ReplayMessage
 from casecart.commands.message_view import (
     DocumentView,
     Envelope,
@@ -57,6 +58,7 @@ __all__ = [
     "Refusal",
     "RefusalCode",
     "RelatedView",
+    "ReplayMessage",
     "ResumeDestination",
     "RunView",
     "SegmentField",

@@ -21,7 +21,7 @@ MESSAGES, LINES = "messages:", "lines:"
 MESSAGES_IN = ("received", "copied")
 MESSAGES_OUT = ("processed", "duplicate", "unrouted", "refused", "quarantined", "waiting")
 LINES_IN = ("produced",)
-LINES_OUT = ("posted", "no_change", "filtered", "held", "rejected", "in_flight")
+LINES_OUT = ("posted", "no_change", "filtered", "held", "rejected", "waiting", "in_flight")
 IN_FLIGHT = "in_flight"
 
 READINGS = 5

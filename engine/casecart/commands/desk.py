@@ -104,7 +104,7 @@ class Desk:
 
     def ask(self, query: Query[_Answer]) -> _Answer:
         """The query's answer. A look that must be audited is in the trail before the answer is given."""
-        self._permit(query.permission)
+        self.permit(query.permission)
         view = View(self.site, self._store, self._now())
         answer = query.answer(view)
         audited = query.audited(answer)
@@ -121,7 +121,7 @@ class Desk:
             key: of the caller's choice; the same key and command again does nothing, as long as the trail's newest
                 thousand records hold it.
         """
-        self._permit(command.permission)
+        self.permit(command.permission)
         for record in self._store.audit(REMEMBERED):
             if record.command == command.name and _key(record) == key:
                 return Done(command=command.name, subject=record.subject, words="It was done before", repeated=True)
@@ -133,7 +133,8 @@ class Desk:
         self._store.write(change)
         return Done(command=command.name, subject=command.subject, words=words, repeated=False)
 
-    def _permit(self, permission: Permission) -> None:
+    def permit(self, permission: Permission) -> None:
+        """Raises `Refusal` where the actor may not."""
         if permission not in self._actor.permissions:
             raise Refusal("not-permitted", f"{self._actor.name} may not do this: it needs the right to {permission}")
 

@@ -144,6 +144,15 @@ class ExceptionView(msgspec.Struct, frozen=True, kw_only=True):
     destination: str
     key: str
     state: str
+    kind: str
+    """held, or flagged: the line was posted all the same."""
+    field: str
+    """Of the document."""
+    subject: str
+    """What it is about, for programs."""
+    assignee: str
+    reason: str
+    """Why it has its state."""
 
 
 def envelope_view(message: Message) -> Envelope:
@@ -240,4 +249,9 @@ def exception_view(hold: Hold) -> ExceptionView:
         destination=hold.destination,
         key=hold.key,
         state=hold.state,
+        kind=hold.kind,
+        field=hold.field,
+        subject=hold.subject,
+        assignee=hold.assignee,
+        reason=hold.reason,
     )

@@ -1,0 +1,61 @@
+"""Replay: a stored message is worked again by today's channels and master data."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from casecart.commands.desk import Command
+from casecart.commands.message import find_message
+from casecart.commands.refusal import Refusal
+from casecart.store import Replay
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from casecart.commands.actor import Actor
+    from casecart.commands.desk import View
+    from casecart.store import Change
+
+__all__ = ["ReplayMessage"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplayMessage(Command):
+    """A running engine does it within seconds, one that stands when it is started.
+
+    Attributes:
+        reference: position, id or control id.
+        reason: for the audit trail.
+    """
+
+    name: ClassVar[str] = "message.replay"
+    reference: str
+    reason: str
+
+    @property
+    def subject(self) -> str:
+        """The message."""
+        return f"message:{self.reference}"
+
+    @property
+    def detail(self) -> Mapping[str, str]:
+        """Why."""
+        return {"reason": self.reason.strip()}
+
+    def change(self, view: View, change: Change, actor: Actor) -> str:
+        """A wish for each channel that worked it, or for the channels to look at it at all."""
+        if not self.reason.strip():
+            raise Refusal("bad-value", "say why with --reason: the audit trail keeps it")
+        message = find_message(view.store, self.reference)
+        channels: list[str] = sorted({run.channel for run in view.store.runs(message.position)})
+        if message.outcome in ("unrouted", "quarantined"):
+            channels = [""]
+        elif not channels:
+            raise Refusal("bad-value", f"the message is {message.outcome}: there is nothing to work again")
+        change.replays += [
+            Replay(os.urandom(16), message.position, channel, "", view.now, actor.name, "", "{}")
+            for channel in channels
+        ]
+        return f"message {message.position} will be worked again"

@@ -1,0 +1,214 @@
+"""Trace a recall backwards: every case on which something of it was used."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from casecart.canonical.master import Item, Recall
+from casecart.commands.desk import Query
+from casecart.commands.master_data import load_documents
+from casecart.commands.moment import moment
+from casecart.commands.refusal import Refusal
+from casecart.master.items import FIELD_OF_SYSTEM
+from casecart.master.lots import covers
+from casecart.rules import lookup_hash
+from casecart.runtime.made import decode_made, decode_postings
+from casecart.store import MessageFilter
+from casecart.workspace.findings import did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from casecart.canonical import Usage
+    from casecart.commands.actor import Permission
+    from casecart.commands.desk import View
+    from casecart.store import Message, Store
+
+__all__ = ["RecallTrace", "TraceRecall", "TracedUse"]
+
+PAGE = 1_000
+ALL = 10_000_000
+
+
+class TracedUse(msgspec.Struct, frozen=True, kw_only=True):
+    """A line that used something of a recall."""
+
+    recall: str
+    facility: str
+    case: str
+    """The token of the case, or its number where that was asked for."""
+    position: int
+    received_at: datetime
+    channel: str
+    place: str
+    line: str
+    action: str
+    """`reverse`: a use was taken back."""
+    item: str
+    quantity: str
+    used_on: date | None
+    state: str
+    """Of its posting, or why there is none: held, rejected."""
+
+
+class RecallTrace(msgspec.Struct, frozen=True, kw_only=True):
+    """Every line that used something of it."""
+
+    uses: list[TracedUse]
+    cases: int
+    looked_at: int
+    """Messages whose lines were looked at."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TraceRecall(Query[RecallTrace]):
+    """Who has it? By the number of a recall that was imported, or by an item, lot or serial number.
+
+    Attributes:
+        recall: its number.
+        item, lot, serial: in place of one.
+        cases: show the numbers of the cases, and not only their tokens.
+    """
+
+    recall: str | None = None
+    item: str | None = None
+    lot: str | None = None
+    serial: str | None = None
+    cases: bool = False
+
+    @property
+    def permission(self) -> Permission:
+        """A case's number is the patient's."""
+        return "see bodies" if self.cases else "see"
+
+    def audited(self, answer: RecallTrace) -> tuple[str, str] | None:  # noqa: ARG002 - as in Query
+        """A case's number tells a patient."""
+        asked = self.recall or " ".join(filter(None, [self.item, self.lot and "a lot", self.serial and "a serial"]))
+        return ("recall.trace", f"recall:{asked}") if self.cases else None
+
+    def answer(self, view: View) -> RecallTrace:
+        """Newest first."""
+        documents = load_documents(view.store)
+        rows = self._rows([document for document in documents.values() if isinstance(document, Recall)])
+        items: dict[str, set[str]] = {}
+        for item in documents.values():
+            for identifier in item.identifiers if isinstance(item, Item) else ():
+                if FIELD_OF_SYSTEM[identifier.system] == "di":
+                    items.setdefault(identifier.value, set()).add(item.number)  # type: ignore[union-attr]  # an item
+        positions = _positions(rows, view.store)
+        uses: list[TracedUse] = []
+        looked_at = 0
+        for position in positions:
+            message = view.store.message(position)
+            if message is None:
+                continue
+            looked_at += 1
+            uses += _uses(message, rows, items, view.store)
+        if self.cases:
+            uses = [msgspec.structs.replace(use, case=_case(use.case, view.store)) for use in uses]
+        cases = {(use.facility, use.case) for use in uses}
+        return RecallTrace(uses=uses, cases=len(cases), looked_at=looked_at)
+
+    def _rows(self, known: Sequence[Recall]) -> list[Recall]:
+        if self.recall is None:
+            if not (self.item or self.lot or self.serial):
+                raise Refusal("bad-value", "say what to trace: the number of a recall, or --item, --lot or --serial")
+            return [
+                Recall(
+                    recall="",
+                    row="",
+                    item=self.item or "",
+                    lot_from=self.lot or "",
+                    serial_from=self.serial or "",
+                )
+            ]
+        rows = [row for row in known if row.recall == self.recall]
+        if not rows:
+            numbers = {row.recall for row in known}
+            words = f"there is no recall '{self.recall}'; bring it in with `casecart recall import`"
+            raise Refusal("not-found", words, did_you_mean(self.recall, numbers))
+        return rows
+
+
+def _positions(rows: Sequence[Recall], store: Store) -> Iterable[int]:
+    """Where uses of it may be: by its lots and serial numbers, else everywhere."""
+    wanted: list[tuple[str, int]] = []
+    for row in rows:
+        if row.serial_from and row.serial_to in ("", row.serial_from):
+            wanted.append(("serial", lookup_hash("serial", row.serial_from)))
+        elif row.lot_from and row.lot_to in ("", row.lot_from) and not row.serial_from:
+            wanted.append(("lot", lookup_hash("lot", row.lot_from)))
+        else:
+            return _all_positions(store)
+    return sorted({found.position for found in store.looked_up(wanted, limit=ALL)}, reverse=True)
+
+
+def _all_positions(store: Store) -> Iterator[int]:
+    before: int | None = None
+    while heads := store.messages(MessageFilter(outcome="processed"), before, PAGE):
+        yield from (head.position for head in heads)
+        before = heads[-1].position
+
+
+def _uses(message: Message, rows: Sequence[Recall], items: dict[str, set[str]], store: Store) -> Iterator[TracedUse]:
+    latest: dict[tuple[str, str], tuple[str, Usage]] = {}
+    for run in store.runs(message.position):
+        for place, line, usage in decode_made(run.documents).documents:
+            latest[run.channel, place] = (line, usage)
+    found = []
+    for (channel, place), (line, usage) in latest.items():
+        row = next((row for row in rows if _covered(row, usage, items)), None)
+        if row is not None:
+            found.append((channel, place, line, usage, row))
+    if not found:
+        return
+    states = _states(message.position, store)
+    for channel, place, line, usage, row in found:
+        yield TracedUse(
+            recall=row.recall,
+            facility=usage.facility or "",
+            case=usage.case or "",
+            position=message.position,
+            received_at=moment(message.recorded_at),
+            channel=channel,
+            place=place,
+            line=line,
+            action=usage.action or "",
+            item=usage.item or usage.di or "",
+            quantity=str(usage.quantity) if usage.quantity is not None else "",
+            used_on=usage.used_on,
+            state=states.get((channel, place), "held"),
+        )
+
+
+def _covered(row: Recall, usage: Usage, items: dict[str, set[str]]) -> bool:
+    """Whether it is what the recall names. Of one that names no product, the lot or serial number must be told."""
+    if not row.item and not row.di:
+        return (not row.lot_from or usage.lot == row.lot_from) and (
+            not row.serial_from or usage.serial == row.serial_from
+        )
+    known = items.get(row.di, set()) | ({row.item} if row.item else set())
+    product = (row.di and usage.di == row.di) or usage.item in known or bool(items.get(usage.di or "", set()) & known)
+    return bool(product) and covers(row, usage.lot, usage.serial)
+
+
+def _states(position: int, store: Store) -> dict[tuple[str, str], str]:
+    """Of every line of a message: what became of it."""
+    states = {
+        (hold.channel, hold.place): "rejected" if hold.state == "rejected" else "held"
+        for hold in store.holds(position=position, limit=1_000_000)
+        if hold.kind == "held"
+    }
+    for entry in store.entries(position):
+        for posting in decode_postings(entry.postings):
+            states[entry.channel, posting.place] = posting.state
+    return states
+
+
+def _case(token: str, store: Store) -> str:
+    known = store.token(token)
+    return token if known is None else known.value
