@@ -46,9 +46,15 @@ $(PYTHON):
 	"$$found" -m venv --clear $(VENV) || { \
 	  echo "'$$found' can't make a virtual environment; on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
 
+# Where it can't be made, the tests that need it say so.
+.PHONY: tryton
+tryton: setup ## Make the Tryton that tests and demo post to, in var/tryton, once
+	@PYTHONPATH=tests $(PYTHON) -m support.tryton
+
 .PHONY: test
 test: lint ## Everything that must pass before a change goes in
-	@$(PYTEST)
+	@PYTHONPATH=tests $(PYTHON) -m support.tryton || true
+	@$(PYTEST) --numprocesses=auto --maxprocesses=4
 
 .PHONY: lint
 lint: setup ## Style, types and the layers of the house
@@ -64,7 +70,8 @@ format: setup ## Bring the code into the house's form
 
 .PHONY: reliability
 reliability: setup ## Kill, cut and starve the engine under load (minutes)
-	@$(PYTEST) tests/reliability -m slow --timeout 1800 -rP
+	@PYTHONPATH=tests $(PYTHON) -m support.tryton
+	@$(PYTEST) tests/reliability tests/acceptance -m slow --timeout 1800 -rP
 
 .PHONY: fuzz
 fuzz: setup ## Throw made-up device identifiers at their parser for a minute
@@ -73,23 +80,26 @@ fuzz: setup ## Throw made-up device identifiers at their parser for a minute
 .PHONY: bench
 bench: setup ## Measure CPU per message beside a bare ACK server
 	@PYTHONPATH=tests $(PYTHON) tests/bench/run.py
+	@PYTHONPATH=tests $(PYTHON) tests/bench/resolve.py
 
 .PHONY: bench-quick
 bench-quick: setup ## The same in under a minute, for a first look
 	@PYTHONPATH=tests $(PYTHON) tests/bench/run.py --quick
+	@PYTHONPATH=tests $(PYTHON) tests/bench/resolve.py --quick
 
 .PHONY: demo
-demo: setup ## A message's whole way, to watch
-	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" bash tests/acceptance/demo.sh
+demo: setup ## The main job, to watch: messages in, stock moved in a real ERP (ARGS=--once ends by itself)
+	@PYTHONPATH=tests $(PYTHON) tests/acceptance/demo.py $(ARGS)
 
 .PHONY: lock
 lock: $(PYTHON) ## Pin the newest versions that pyproject.toml allows into requirements/
 	@[ -x $(UV) ] || $(PYTHON) -m venv $(VENV)/lock
 	@$(VENV)/lock/bin/python -m pip install --quiet --quiet --disable-pip-version-check uv==$(UV_VERSION)
 	@set -e; pin() { $(UV) pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
-	    --no-emit-index-url --custom-compile-command 'make lock' pyproject.toml "$$@"; }; \
-	  pin --output-file requirements/runtime.txt; \
-	  pin --group dev --constraints requirements/runtime.txt --output-file requirements/dev.txt
+	    --no-emit-index-url --custom-compile-command 'make lock' "$$@"; }; \
+	  pin pyproject.toml --output-file requirements/runtime.txt; \
+	  pin pyproject.toml --group dev --constraints requirements/runtime.txt --output-file requirements/dev.txt; \
+	  pin requirements/tryton.in --output-file requirements/tryton.txt
 
 .PHONY: clean
 clean: ## Remove what the targets made, .venv too

@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from support.engine_process import free_port
 from support.postgresql import Server, Unavailable, database
 from support.require import require
+from support.tryton.kit import Kit
+from support.tryton.server import Tryton
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,6 +48,29 @@ def postgresql_server() -> Iterator[str]:
         except Unavailable as missing:
             require("postgresql", str(missing))
         yield server.dsn
+
+
+@pytest.fixture(scope="session")
+def tryton_kit() -> Kit:
+    """What servers are started from; `make tryton` makes it, and `make test` does."""
+    kit = Kit()
+    if not kit.ready:
+        require("tryton", f"{kit.home} is not there or not of today; `make tryton` makes it from the package index")
+    return kit
+
+
+@pytest.fixture(scope="session")
+def tryton(tryton_kit: Kit, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tryton]:
+    """A Tryton that the tests of a worker share: each makes lots of its own."""
+    with Tryton(tryton_kit, tmp_path_factory.mktemp("tryton"), free_port()) as server:
+        yield server
+
+
+@pytest.fixture
+def own_tryton(tryton_kit: Kit, tmp_path: Path) -> Iterator[Tryton]:
+    """A Tryton that the test has for itself, as it was seeded."""
+    with Tryton(tryton_kit, tmp_path / "tryton", free_port()) as server:
+        yield server
 
 
 @pytest.fixture

@@ -17,14 +17,20 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def new(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What `casecart init` makes."""
+    """What `casecart init` makes, with the samples' master data."""
     folder = tmp_path_factory.mktemp("new")
     made = subprocess.run([CASECART, "init", "ws"], cwd=folder, capture_output=True, text=True, check=True)
-    assert made.stdout.splitlines()[-3:] == [
+    *_, imports, runs, sends, lists = made.stdout.splitlines()
+    assert imports == "  casecart master import samples/master/*.csv --from erp"
+    assert [runs, sends, lists] == [
         "  casecart run",
         f"  casecart send {SAMPLE}     # in another terminal, in the same folder",
         "  casecart messages",
     ]
+    # As it says, with the shell's pattern spelled out.
+    tables = sorted(str(path) for path in (folder / "ws" / "samples" / "master").glob("*.csv"))
+    imported = [CASECART, "master", "import", *tables, "--from", "erp"]
+    subprocess.run(imported, cwd=folder / "ws", capture_output=True, text=True, check=True)
     return folder / "ws"
 
 

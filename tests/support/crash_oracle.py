@@ -201,7 +201,7 @@ def _counters(evidence: Evidence, scan: _Scan) -> Iterator[str]:
     ends = _sum(counters, MESSAGES, "processed", "duplicate", "unrouted", "refused", "quarantined")
     if _sum(counters, MESSAGES, "received", "copied") != ends + scan.waiting:
         yield "the balance of messages is not exact"
-    ends = _sum(counters, LINES, "posted", "no_change", "filtered", "held", "rejected")
+    ends = _sum(counters, LINES, "posted", "no_change", "filtered", "held", "rejected", "waiting")
     if _sum(counters, LINES, "produced") != ends + scan.in_flight:
         yield "the balance of lines is not exact"
 

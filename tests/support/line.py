@@ -12,15 +12,18 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import Clock
 
 from casecart.canonical import FIELDS
+from casecart.master.catalogue import Catalogue
 from casecart.rules import Keys, Tokens
 from casecart.runtime import Identifiers, compile_channels, installed_kinds
-from casecart.runtime.backlog import Backlog
+from casecart.runtime.backlog import WAIT, Backlog
 from casecart.runtime.destination import Answer, Delivery, Posting
 from casecart.runtime.dispatcher import Dispatcher, Limits
+from casecart.runtime.follower import Follower
 from casecart.runtime.journal import Journal
 from casecart.runtime.listener import Arrival, Receipt
 from casecart.runtime.made import decode_postings
 from casecart.runtime.pipeline import Pipeline
+from casecart.runtime.replay import Replayer
 from casecart.store import MessageFilter, Store, migrate, open_store
 from casecart.workspace import load
 
@@ -75,12 +78,12 @@ TABLE = "code,value\nCG,use\nCD,reverse\nPY,none\n"
 SECRET = "a secret of a test, of no value to anybody"
 
 
-def write_workspace(root: Path, *, channel: str = CHANNEL) -> None:
+def write_workspace(root: Path, *, channel: str = CHANNEL, mapping: str = MAPPING) -> None:
     """The smallest workspace with a whole line through the house."""
     for name, text in {
         "config/engine.yaml": ENGINE,
         "channels/usage.yaml": channel,
-        "mappings/usage.yaml": MAPPING,
+        "mappings/usage.yaml": mapping,
         "mappings/tables/action.csv": TABLE,
     }.items():
         path = root / name
@@ -154,6 +157,10 @@ class Script:
                 self.effects[posting.key] += 1
         return [Answer("posted", "acknowledged") for _ in postings]
 
+    def groups(self, postings: Sequence[Posting]) -> list[str]:
+        """Each in a draft of its own, and another one each time."""
+        return [f"{posting.key}-{posting.attempts}" for posting in postings]
+
     def stop(self) -> Deferred[None]:
         """Nothing to let go of."""
         return succeed(None)
@@ -179,9 +186,12 @@ class Line:
         self.broken: list[Exception] = []
         workspace = load(self.root, kinds=installed_kinds(), document_fields={"Usage": frozenset(FIELDS)})
         identifiers = Identifiers(self.now, os.urandom)
+        channels = compile_channels(workspace)
+        self.catalogue = Catalogue()
         self.pipeline = self.pipeline_class(
             store=self.store,
-            channels=list(compile_channels(workspace).values()),
+            channels=list(channels.values()),
+            catalogue=self.catalogue,
             keys=Keys(SECRET.encode()),
             tokens=Tokens(SECRET.encode()),
             time_zones={"NORTH": ZoneInfo("America/Chicago")},
@@ -199,6 +209,13 @@ class Line:
             broken=self.broken.append,
             recovered=self._recovered,
         )
+        self.follower = Follower(
+            store=self.store,
+            catalogue=self.catalogue,
+            reactor=self.clock,
+            defer=self.journal.defer,
+            broken=self.broken.append,
+        )
         self.backlog = Backlog(
             store=self.store,
             journal=self.journal,
@@ -209,6 +226,21 @@ class Line:
             planned=self._planned,
             broken=self.broken.append,
             recovered=self._recovered,
+            ready=self._ready,
+        )
+        self.replayer = Replayer(
+            store=self.store,
+            pipeline=self.pipeline,
+            reactor=self.clock,
+            identifier=identifiers.mint,
+            now=self.now,
+            revisions={name: channel.revision for name, channel in channels.items()},
+            settled=lambda: self.dispatcher.settled,
+            ready=self._ready,
+            defer=self.journal.defer,
+            planned=self._planned,
+            recovered=self._recovered,
+            broken=self.broken.append,
         )
         self.dispatcher = Dispatcher(
             name="erp",
@@ -222,6 +254,9 @@ class Line:
             organisation="MERCY",
             limits=self.limits,
         )
+
+    def _ready(self) -> bool:
+        return self.follower.ready
 
     def _recovered(self) -> None:
         self.dispatcher.resync()
@@ -237,8 +272,18 @@ class Line:
         """As the engine starts."""
         self.dispatcher.start()
         self.backlog.begin()
+        self.follower.start()
+        self.settle()
+        self.clock.advance(WAIT)
         self.settle()
         return self
+
+    def look(self) -> None:
+        """As the engine looks at what people wish, each second."""
+        wishes = self.replayer.wishes()
+        self.follower.look()
+        self.replayer.work(wishes)
+        self.settle()
 
     def settle(self, turns: int = 30) -> None:
         """Let everything happen that needs no waiting."""
@@ -304,7 +349,7 @@ class Line:
         for name in ("processed", "duplicate", "unrouted", "refused", "quarantined"):
             messages -= counts[name]
         lines = counts["produced"] - in_flight
-        for name in ("posted", "no_change", "filtered", "held", "rejected"):
+        for name in ("posted", "no_change", "filtered", "held", "rejected", "waiting"):
             lines -= counts[name]
         return messages, lines
 
@@ -320,8 +365,8 @@ class Line:
         self.store.close()
 
 
-def new_line(root: Path, url: str, **options: object) -> Line:
+def new_line(root: Path, url: str, *, channel: str = CHANNEL, mapping: str = MAPPING, **options: object) -> Line:
     """A line with an empty, migrated store."""
-    write_workspace(root)
+    write_workspace(root, channel=channel, mapping=mapping)
     migrate(url)
     return Line(root, url, **options).start()  # type: ignore[arg-type]  # the options of Line, by name

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import shutil
 import subprocess
@@ -10,6 +12,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from casecart.cli.main import run
 from support.engine_process import free_port
 
 if TYPE_CHECKING:
@@ -55,8 +58,11 @@ class User:
         return self.run("send", "--to", self.to, *typed, stdin=stdin)
 
     def json(self, *typed: str) -> Any:  # noqa: ANN401 - a document of whatever shape
-        """The document that a command prints."""
-        return json.loads(self.run(*typed, "--json").stdout)
+        """The document that a command prints. The command runs in this process: it is asked again and again."""
+        printed = io.StringIO()
+        with contextlib.chdir(self.ws), contextlib.redirect_stdout(printed):
+            run([*typed, "--json"])
+        return json.loads(printed.getvalue())
 
     def wait(self, what: str, *typed: str, until: Callable[[Any], bool]) -> Any:  # noqa: ANN401 - the same
         """Asks again and again until the answer is as wanted."""
@@ -65,6 +71,7 @@ class User:
             answer = self.json(*typed)
             if until(answer):
                 return answer
+            time.sleep(0.02)
             assert time.monotonic() < give_up, f"no {what}: {json.dumps(answer)}"
 
     def rest(self) -> Any:  # noqa: ANN401 - the same
