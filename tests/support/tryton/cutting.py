@@ -29,7 +29,7 @@ class Cutter(Protocol):
     transport: Any
 
     def __init__(self, cutting: Cutting) -> None:
-        self.cutting, self.cut = cutting, False
+        self.cutting, self.cut, self.ended = cutting, False, False
         self.server: Any = None
 
     def connectionMade(self) -> None:
@@ -64,6 +64,9 @@ class Cutter(Protocol):
             self.transport.loseConnection()
 
     def _end(self) -> None:
+        if self.ended:  # an answer may come in several pieces
+            return
+        self.ended = True
         self.cutting.then()
         self.cutting.cut.set()
         if self.cutting.how != "silence":
