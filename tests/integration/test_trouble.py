@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from casecart.runtime.pipeline import Result
     from casecart.runtime.serials import Serials
     from casecart.runtime.statements import Statements
+    from casecart.runtime.usual import Usual
     from casecart.store import Message
 
 
@@ -299,10 +300,11 @@ class Late(Pipeline):
         self,
         message: Message,
         mapped: tuple[str | None, list[Copy]],
+        usual: Usual,
         about: tuple[Statements, Serials],
         change: Change,
     ) -> Result:
-        result = super()._effect(message, mapped, about, change)
+        result = super()._effect(message, mapped, usual, about, change)
         if message.control_id == "BAD":
             raise ZeroDivisionError
         return result

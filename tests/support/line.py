@@ -14,12 +14,14 @@ from twisted.internet.task import Clock
 from casecart.canonical import FIELDS
 from casecart.master.catalogue import Catalogue
 from casecart.rules import Keys, Tokens
-from casecart.runtime import Identifiers, compile_channels, installed_kinds
 from casecart.runtime.backlog import WAIT, Backlog
+from casecart.runtime.channel import compile_channels
 from casecart.runtime.destination import Answer, Delivery, Posting
 from casecart.runtime.dispatcher import Dispatcher, Limits
 from casecart.runtime.follower import Follower
-from casecart.runtime.journal import Journal
+from casecart.runtime.identifier import Identifiers
+from casecart.runtime.journal import COMPANY, Journal
+from casecart.runtime.kinds import installed_kinds
 from casecart.runtime.listener import Arrival, Receipt
 from casecart.runtime.made import decode_postings
 from casecart.runtime.pipeline import Pipeline
@@ -286,9 +288,10 @@ class Line:
         self.settle()
 
     def settle(self, turns: int = 30) -> None:
-        """Let everything happen that needs no waiting."""
+        """Let everything happen that needs no waiting, but for the company of a commit."""
         for _ in range(turns):
             self.clock.advance(0)
+            self.clock.advance(COMPANY)
 
     def wait(self, seconds: float) -> None:
         """Let time go by in small steps."""

@@ -11,7 +11,7 @@ import msgspec
 __all__ = ["Consumption"]
 
 
-class Consumption(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
+class Consumption(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """What may leave for an ERP, and nothing else: an allow-list, not a copy of the usage.
 
     `case` is a token, never the sender's case number; names, record numbers and free text have no field here.

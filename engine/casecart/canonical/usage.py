@@ -19,7 +19,7 @@ Action = Literal["use", "reverse"]
 """`use` takes from the stock, `reverse` takes a use back."""
 
 
-class Usage(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
+class Usage(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """One line of usage. What the sender did not say is None; `quantity` is never a float."""
 
     facility: str | None = None

@@ -139,9 +139,9 @@ def _positions(rows: Sequence[Recall], store: Store) -> Iterable[int]:
     wanted: list[tuple[str, int]] = []
     for row in rows:
         if row.serial_from and row.serial_to in ("", row.serial_from):
-            wanted.append(("serial", lookup_hash("serial", row.serial_from)))
+            wanted.append(("serial", lookup_hash(row.serial_from)))
         elif row.lot_from and row.lot_to in ("", row.lot_from) and not row.serial_from:
-            wanted.append(("lot", lookup_hash("lot", row.lot_from)))
+            wanted.append(("lot", lookup_hash(row.lot_from)))
         else:
             return _all_positions(store)
     return sorted({found.position for found in store.looked_up(wanted, limit=ALL)}, reverse=True)

@@ -109,11 +109,17 @@ class Source:
             "shared = ()",
             "count = len(groups)",
             f"names = PLACES if count <= {_PLACES} else [{place} % (number + 1) for number in range(count)]",
-            "for place, group in zip(names, groups):",
-            *indented(self._line()),
+            "if plain_:",
+            *indented(self._loop(plain=True)),
+            "else:",
+            *indented(self._loop(plain=False)),
             "return Mapped(documents, places, filtered, exceptions)",
         ]
         return ["def run(text, context):", *indented(lines)]
+
+    def _loop(self, *, plain: bool) -> list[str]:
+        self.extraction.plain = plain
+        return ["for place, group in zip(names, groups):", *indented(self._line())]
 
     def _line(self) -> list[str]:
         """What is done for each group."""
@@ -147,8 +153,11 @@ class Source:
         changed = {field.name for field in self.plan.fields if field.token is not None or _signed(field)}
         if any(field.sign == "by-quantity" for field in self.plan.fields):
             changed.add("action")
-        named = (f"{name}={'d_' if name in changed else 'v_'}{name}" for name in (it.name for it in self.plan.fields))
-        return ["facility=facility", "source=source + place", *named]
+        known = {"facility": "facility", "source": "source + place"} | {
+            field.name: f"{'d_' if field.name in changed else 'v_'}{field.name}" for field in self.plan.fields
+        }
+        # By position: names would cost four times as much.
+        return [known.get(name, "None") for name in self.plan.document.__struct_fields__]
 
     def _field(self, field: FieldPlan, bad: str) -> list[str]:
         """Sets `v_NAME` to the field's value before its sign, and adds to `bad` what is wrong with it."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from casecart.canonical.consumption import Consumption
 
@@ -30,33 +30,35 @@ class NotDerivable(Exception):
 
 def consumption(usage: Usage, *, key: str, revision: int, line: str) -> Consumption:
     """The stock movement for one line. Raises `NotDerivable` when case, action or quantity is missing."""
-    for field in NEEDED:
-        if getattr(usage, field) is None:
-            raise NotDerivable("incomplete-usage", f"The line has no {field}, and nothing can be posted without it.")
+    case, action, quantity = usage.case, usage.action, usage.quantity
+    if case is None or action is None or quantity is None:
+        missing = next(field for field in NEEDED if getattr(usage, field) is None)
+        raise NotDerivable("incomplete-usage", f"The line has no {missing}, and nothing can be posted without it.")
+    # In the order of the fields: by their names it would cost four times as much.
     return Consumption(
-        key=key,
-        revision=revision,
-        facility=usage.facility or "",
-        case=cast("str", usage.case),
-        line=line,
-        action=cast("Consumption", usage).action,
-        quantity=cast("Consumption", usage).quantity,
-        disposition=usage.disposition,
-        item=usage.item,
-        di=usage.di,
-        unit=usage.unit,
-        lot=usage.lot,
-        serial=usage.serial,
-        expiry=usage.expiry,
-        udi=usage.udi,
-        used_on=usage.used_on,
-        department=usage.department,
-        location=usage.location,
-        cost_center=usage.cost_center,
-        gl_account=usage.gl_account,
-        charge_code=usage.charge_code,
-        supplier=usage.supplier,
-        ownership=usage.ownership,
-        flags=usage.flags,
-        source=usage.source,
+        key,
+        revision,
+        usage.facility or "",
+        case,
+        line,
+        action,
+        quantity,
+        usage.disposition,
+        usage.item,
+        usage.di,
+        usage.unit,
+        usage.lot,
+        usage.serial,
+        usage.expiry,
+        usage.udi,
+        usage.used_on,
+        usage.department,
+        usage.location,
+        usage.cost_center,
+        usage.gl_account,
+        usage.charge_code,
+        usage.supplier,
+        usage.ownership,
+        usage.flags,
+        usage.source,
     )

@@ -27,8 +27,9 @@ from casecart.workspace.findings import listed
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
+    from casecart.canonical.consumption import Consumption
     from casecart.master.catalogue import Catalogue
-    from casecart.rules import Repeat, Trouble, VerifyFinding
+    from casecart.rules import Keys, Repeat, Trouble, VerifyFinding
     from casecart.workspace import Mapping as MappingDeclaration
 
     Resolve = Callable[[Usage, Catalogue, str | None], Usage | tuple[Trouble, ...]]
@@ -86,6 +87,12 @@ class Channel:
     def accepts(self, message_type: str) -> bool:
         """Whether messages of this type, such as ``DFT^P03``, are the channel's."""
         return message_type in self._accept or message_type.partition("^")[0] + "^*" in self._accept
+
+    def order_key(self, keys: Keys, case_key: bytes, document: Consumption) -> bytes:
+        """What a posting goes out in order with: its case, or what else the channel's `key` names."""
+        if self.key == "case":
+            return case_key
+        return keys.order(document.facility, self.key, str(getattr(document, self.key, None) or ""))
 
     def decide(self, usage: Usage) -> Decision:
         """Where a line goes: the first entry of the route that fits."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from casecart.canonical import Usage
-    from casecart.canonical.consumption import Consumption
     from casecart.master.catalogue import Catalogue
     from casecart.runtime.channel import Decision
     from casecart.runtime.copy import Copy
@@ -66,12 +66,12 @@ class CopyEffect:
         change: Change,
     ) -> None:
         self._message, self._copy, self._channel, self._pseudonyms = message, copy, copy.channel, copy.pseudonyms
-        self._catalogue, self._statements, self._serials, self._keys = catalogue, statements, serials, keys
+        self._catalogue, self._statements, self._serials = catalogue, statements, serials
         self._identifier, self._change = identifier, change
         self._ledger = Ledger(
             message=message,
             channel=copy.channel.name,
-            order_key=self._order_key,
+            order_key=partial(copy.channel.order_key, keys),
             store=store,
             statements=statements,
             keys=keys,
@@ -161,10 +161,10 @@ class CopyEffect:
         position, lookups = self._message.position, self._change.lookups
         for usage, (_, line) in zip(self._copy.documents, lines, strict=True):
             if usage.lot is not None:
-                lookups.append(Lookup("lot", lookup_hash("lot", usage.lot), position))
+                lookups.append(Lookup("lot", lookup_hash(usage.lot), position))
             if usage.serial is not None:
-                lookups.append(Lookup("serial", lookup_hash("serial", usage.serial), position))
-                if usage.action == "reverse":
+                lookups.append(Lookup("serial", lookup_hash(usage.serial), position))
+                if usage.action == "reverse" and self._channel.verify is not None:
                     self._serials.add(usage, line, position, self._channel.name)
 
     def _line(self, index: int, usage: Usage, place: str, line: str) -> Usage:
@@ -179,7 +179,7 @@ class CopyEffect:
                 self._post(usage, place, line)
         else:
             self._post(usage, place, line)
-        if usage.serial is not None and usage.action != "reverse":
+        if usage.serial is not None and usage.action != "reverse" and self._channel.verify is not None:
             self._serials.add(usage, line, self._message.position, self._channel.name)
         return usage
 
@@ -243,12 +243,6 @@ class CopyEffect:
             version=message.recorded_at if message.occurred_at is None else message.occurred_at,
             document=msgspec.structs.replace(stated, action="use", quantity=NONE),
         )
-
-    def _order_key(self, case_key: bytes, document: Consumption) -> bytes:
-        name = self._channel.key
-        if name == "case":
-            return case_key
-        return self._keys.order(document.facility, name, str(getattr(document, name, None) or ""))
 
     def _hold(self, place: str, line: str, why: Trouble) -> None:
         self._held.append((place, why.code, why.field))

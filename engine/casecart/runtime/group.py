@@ -118,7 +118,7 @@ class Grouping:
         if fresh and not group.left:
             mapped = self._pipeline.process(fresh, change, began + self._budget)
         for message, result in zip(fresh, mapped, strict=False):
-            change.messages.append(message._replace(outcome=result.outcome, notes=result.notes))
+            change.messages.append(_became(message, result))
             group.works += result.works
         change.messages += fresh[len(mapped) :]
         group.left += fresh[len(mapped) :]
@@ -156,6 +156,14 @@ class Grouping:
             arrival.partition, "refused" if arrival.refused else "waiting", notes, arrival.source, arrival.charset,
             arrival.body,
         )  # fmt: skip
+
+
+def _became(message: Message, result: Result) -> Message:
+    """The message with its outcome and notes; cut by hand, since `_replace` costs twice as much."""
+    return Message._make((*message[:_OUTCOME], result.outcome, result.notes, *message[_OUTCOME + 2 :]))
+
+
+_OUTCOME = Message._fields.index("outcome")  # notes are next to it
 
 
 def _digest(body: bytes) -> bytes:

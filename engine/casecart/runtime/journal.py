@@ -32,6 +32,9 @@ __all__ = ["Journal"]
 MOST_BEHIND = 5_000  # messages that may wait in memory to be mapped in a later turn
 MOST_BYTES_BEHIND = 64 * 1024 * 1024  # of their bodies
 
+COMPANY = 0.002
+"""Seconds that what was settled waits for arrivals to be committed with: a commit costs as much as ten messages in it."""
+
 AGAIN = 1.0  # seconds until a store that was unavailable is tried again
 NUMBER = "journal:commit"  # cursor that numbers the commits, to tell after a lost connection whether one was made
 
@@ -76,6 +79,7 @@ class Journal:
         self._behind: list[Message] = []
         self._writes: list[tuple[Fill, Done]] = []
         self._turn: Call | None = None
+        self._later: Call | None = None
         self._awaited: dict[int, list[tuple[Arrival, Receipt, Call]]] = {}
         self._number = self._committed()
         self._uncertain: list[tuple[Fill, Done]] = []
@@ -98,8 +102,8 @@ class Journal:
     def write(self, fill: Fill, done: Done) -> None:
         """Have `fill` add to the next change, and call `done` once it is durable. Kept until the store takes it."""
         self._writes.append((fill, done))
-        if self.open:
-            self._soon()
+        if self.open and self._turn is None and self._later is None:
+            self._later = self._reactor.callLater(COMPANY, self._flush)
 
     def processed(self, position: int) -> None:
         """The work of a message that was stored earlier is committed; who waits for it is answered."""
@@ -130,12 +134,13 @@ class Journal:
             self._flush()
 
     def _cancel_turn(self) -> None:
-        if self._turn is not None:
-            self._turn.cancel()
-            self._turn = None
+        for call in (self._turn, self._later):
+            if call is not None and call.active():
+                call.cancel()
+        self._turn = self._later = None
 
     def _flush(self) -> None:
-        self._turn = None
+        self._cancel_turn()
         arrivals, self._arrivals = self._arrivals, []
         writes, self._writes = self._writes, []
         try:

@@ -9,7 +9,6 @@ import msgspec
 from casecart.rules import WAITS_FOR_CHARGE, Said, Trouble, consumption, due
 from casecart.runtime.destination import Posting
 from casecart.runtime.made import Statement, Verdict, encode_postings, encode_statements
-from casecart.runtime.statements import Record
 from casecart.runtime.window import Work
 from casecart.store import Change, Count, Entry, HoldChange, Message, Replay, Store
 
@@ -235,7 +234,7 @@ class Ledger:
         return self._rows.setdefault((destination, case_key, order_key), ([], [], []))
 
     def _add(self, case_key: bytes, destination: str, what: Posting | Statement | Verdict) -> None:
-        self._statements.add(case_key, Record(self._message.position, self._channel, destination, what))
+        self._statements.add(case_key, self._message.position, self._channel, destination, [what])
 
     def _revision(self, case_key: bytes, name: str, line: Line) -> int:
         now = self._statements.case(case_key).lines.get(name, line)

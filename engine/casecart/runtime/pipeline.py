@@ -9,7 +9,9 @@ from __future__ import annotations
 import logging
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from functools import lru_cache
+from operator import attrgetter
+from typing import TYPE_CHECKING, Final, Literal
 
 from casecart.rules import Trouble
 from casecart.runtime.again import look_again
@@ -18,6 +20,7 @@ from casecart.runtime.effect import CopyEffect, event, hold
 from casecart.runtime.fault import told
 from casecart.runtime.serials import Serials
 from casecart.runtime.statements import Statements
+from casecart.runtime.usual import Usual
 from casecart.store import Change, Count, Message, Outcome, Store, StoreBroken, StoreUnavailable, Token, storable
 
 if TYPE_CHECKING:
@@ -111,13 +114,21 @@ class Pipeline:
                 mapped.append(fault)
         copies = [copy for found in mapped if not isinstance(found, Exception) for copy in found[1]]
         statements, serials = Statements(self._store, copies), Serials(self._store, copies)
+        usual = Usual(
+            catalogue=self._catalogue,
+            keys=self._keys,
+            statements=statements,
+            serials=serials,
+            reserve=self._reserve,
+            change=change,
+        )
         results = []
         for message, found in zip(messages, mapped, strict=False):
             before, stated, used = _sizes(change), statements.mark, serials.mark
             try:
                 if isinstance(found, Exception):
                     raise found
-                result = self._effect(message, found, (statements, serials), change)
+                result = self._effect(message, found, usual, (statements, serials), change)
             except (StoreUnavailable, StoreBroken):
                 raise  # not this message's fault
             except Exception as fault:  # noqa: BLE001 - as above
@@ -221,6 +232,7 @@ class Pipeline:
         self,
         message: Message,
         mapped: tuple[str | None, list[Copy]],
+        usual: Usual,
         about: tuple[Statements, Serials],
         change: Change,
     ) -> Result:
@@ -234,7 +246,8 @@ class Pipeline:
         change.counts.append(Count(message.facility, scope, "processed", len(copies)))
         works: list[Work] = []
         for copy in copies:
-            works += self._copy_effect(message, copy, change, about).apply()
+            made = usual.apply(message, copy)
+            works += self._copy_effect(message, copy, change, about).apply() if made is None else made
             change.tokens += self._new_tokens(message, copy.pseudonyms)
         change.events.append(event("casecart.message.processed", message, _type(message)))
         if not any(copy.mapped.documents or copy.mapped.filtered or copy.mapped.exceptions for copy in copies):
@@ -267,34 +280,30 @@ class Pipeline:
         return new
 
 
+@lru_cache(maxsize=1024)
+def _told(message_type: str) -> dict[str, str]:
+    return {"type": message_type} if _TYPE.fullmatch(message_type) else {}
+
+
 def _type(message: Message) -> dict[str, str]:
     """The message's type for an event, if it is one: MSH-9 holds whatever the sender writes there."""
-    return {"type": message.message_type} if _TYPE.fullmatch(message.message_type) else {}
+    return _told(message.message_type)
 
 
 _TYPE = re.compile(r"[A-Z0-9]{3}(\^[A-Z0-9]{3})?")
 
 
-def _lists(change: Change) -> tuple[list[object], ...]:
-    """The lists that the effect of a message adds to."""
-    return (  # type: ignore[return-value]  # only their lengths are used
-        change.runs,
-        change.entries,
-        change.holds,
-        change.tokens,
-        change.counts,
-        change.events,
-        change.lookups,
-        change.replays,
-        change.hold_changes,
-    )
+_LISTS: Final = attrgetter(
+    "runs", "entries", "holds", "tokens", "counts", "events", "lookups", "replays", "hold_changes"
+)
+"""The lists of a change that the effect of a message adds to."""
 
 
 def _sizes(change: Change) -> list[int]:
-    return [len(added) for added in _lists(change)]
+    return list(map(len, _LISTS(change)))
 
 
 def _cut(change: Change, sizes: list[int]) -> None:
     """Take back what was added to the change since."""
-    for added, size in zip(_lists(change), sizes, strict=True):
+    for added, size in zip(_LISTS(change), sizes, strict=True):
         del added[size:]

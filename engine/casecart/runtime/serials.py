@@ -48,7 +48,7 @@ class Serials:
         self._uses: dict[str, list[_Use]] = {}
         self._added: list[str] = []
         wanted = {
-            ("serial", lookup_hash("serial", document.serial)): document.serial
+            ("serial", lookup_hash(document.serial)): document.serial
             for copy in copies
             if copy.channel.verify is not None
             for document in copy.documents

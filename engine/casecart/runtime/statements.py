@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import msgspec
 
@@ -13,7 +13,7 @@ from casecart.runtime.made import Statement, Verdict, decode_postings, decode_st
 from casecart.runtime.states import OPEN
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from casecart.rules import Effect
     from casecart.runtime.copy import Copy
@@ -26,13 +26,19 @@ _consumption = msgspec.json.Decoder(Consumption).decode
 _NOTHING = {"key": "", "revision": 0, "action": "use", "quantity": Decimal(0), "reverses": None}
 
 
+_Stated: TypeAlias = "Posting | Statement | Verdict"
+
+_Row: TypeAlias = "tuple[int, str, str, Sequence[_Stated]]"
+"""Of a row of the ledger: position, channel, destination, and what it says."""
+
+
 class Record(NamedTuple):
     """One thing of a row of the ledger, with what it needs of the row."""
 
     position: int
     channel: str
     destination: str
-    what: Posting | Statement | Verdict
+    what: _Stated
 
 
 class Statements:
@@ -44,15 +50,15 @@ class Statements:
     """
 
     def __init__(self, store: Store, copies: Iterable[Copy]) -> None:
-        self._records: dict[bytes, list[Record]] = {}
-        self._lines: dict[bytes, set[str]] = {}
-        self._added: list[tuple[bytes, str]] = []
-        cases = {
-            (document.facility or "", copy.pseudonyms.case_key(document.case))
-            for copy in copies
-            for document in copy.documents
-            if document.case is not None
-        }
+        self._cases: dict[bytes, tuple[list[_Row], set[str]]] = {}
+        self._added: list[tuple[bytes, set[str]]] = []
+        cases: set[tuple[str, bytes]] = set()
+        for copy in copies:
+            asked = None
+            for document in copy.documents:
+                if document.case is not None and document.case != asked:
+                    asked = document.case
+                    cases.add((document.facility or "", copy.pseudonyms.case_key(asked)))
         self._read(store, cases)
 
     @classmethod
@@ -64,27 +70,35 @@ class Statements:
 
     def _read(self, store: Store, cases: set[tuple[str, bytes]]) -> None:
         for row in store.case_rows(cases) if cases else ():
-            records, lines = self._of(row.case_key)
-            for record in records_of(row):
-                records.append(record)
-                lines.add(_waiting if _waits(record) else record.what.line)
+            rows, lines = self._of(row.case_key)
+            stated = _stated(row)
+            rows.append((row.position, row.channel, row.destination, stated))
+            lines.update(map(_name, stated))
 
     def new(self, case_key: bytes, line: str) -> bool:
         """Whether nothing was stated about a line before, and no credit of its case waits for a charge."""
-        lines = self._lines.get(case_key)
-        return not lines or (line not in lines and _waiting not in lines)
+        known = self._cases.get(case_key)
+        return known is None or (line not in known[1] and _waiting not in known[1])
 
     def case(self, case_key: bytes) -> Case:
         """What the case comes to as of now."""
-        return case_of(self._of(case_key)[0])
+        return case_of(
+            [
+                Record(position, channel, destination, what)
+                for position, channel, destination, stated in self._of(case_key)[0]
+                for what in stated
+            ]
+        )
 
-    def add(self, case_key: bytes, record: Record) -> None:
-        """What is stated or posted now."""
-        records, lines = self._of(case_key)
-        line = _waiting if _waits(record) else record.what.line
-        records.append(record)
-        self._added.append((case_key, "" if line in lines else line))
-        lines.add(line)
+    def add(self, case_key: bytes, position: int, channel: str, destination: str, stated: Sequence[_Stated]) -> None:
+        """What is stated or posted now: so much of a row of the ledger. The sequence must stay as it is."""
+        rows, lines = self._of(case_key)
+        new = {_name(what) for what in stated}
+        if lines:
+            new -= lines
+        rows.append((position, channel, destination, stated))
+        lines |= new
+        self._added.append((case_key, new))
 
     @property
     def mark(self) -> int:
@@ -93,28 +107,36 @@ class Statements:
 
     def take_back(self, mark: int) -> None:
         """What was added since the mark is not made after all."""
-        for case_key, line in reversed(self._added[mark:]):
-            self._records[case_key].pop()
-            self._lines[case_key].discard(line)
+        for case_key, new in reversed(self._added[mark:]):
+            rows, lines = self._cases[case_key]
+            rows.pop()
+            lines -= new
         del self._added[mark:]
 
-    def _of(self, case_key: bytes) -> tuple[list[Record], set[str]]:
-        return self._records.setdefault(case_key, []), self._lines.setdefault(case_key, set())
+    def _of(self, case_key: bytes) -> tuple[list[_Row], set[str]]:
+        known = self._cases.get(case_key)
+        if known is None:
+            known = self._cases[case_key] = ([], set())
+        return known
 
 
 _waiting = "\0waiting"
 """Stands among the lines of a case for a credit that waits; no line is called that."""
 
 
-def _waits(record: Record) -> bool:
-    return isinstance(record.what, Statement) and record.what.waits
+def _name(what: _Stated) -> str:
+    """Of the line that it is about."""
+    return _waiting if what.__class__ is Statement and what.waits else what.line
 
 
 def records_of(row: CaseRow | Entry) -> list[Record]:
     """All of a row: what was stated, what was posted for it, and what people found out."""
+    return [Record(row.position, row.channel, row.destination, what) for what in _stated(row)]
+
+
+def _stated(row: CaseRow | Entry) -> list[_Stated]:
     statements, verdicts = decode_statements(row.statements)
-    said: list[Posting | Statement | Verdict] = [*statements, *decode_postings(row.postings), *verdicts]
-    return [Record(row.position, row.channel, row.destination, each) for each in said]
+    return [*statements, *decode_postings(row.postings), *verdicts]
 
 
 def case_of(records: Iterable[Record]) -> Case:

@@ -14,6 +14,8 @@ from casecart.formats.mllp import Fault, Framer, frame
 from casecart.listeners.hl7v2 import Question
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from twisted.python.failure import Failure
 
     from casecart.listeners.hl7v2 import Reception
@@ -97,6 +99,7 @@ class MllpConnection(TwistedProtocol):
         self._blocked = 0
         self._kept = b""
         self._source = ""
+        self._send: Callable[[bytes], int | Exception] | None = None
         # Seconds, counted by `tick`: a clock read a message would cost more.
         self._quiet = self._begun = self._closed = 0.0
 
@@ -109,6 +112,7 @@ class MllpConnection(TwistedProtocol):
         self.transport.setTcpKeepAlive(True)
         self.transport.setTcpNoDelay(True)
         self.transport.registerProducer(self, streaming=True)
+        self._send = getattr(self.transport, "writeSomeData", None)  # what is encrypted has none
         self.owner.opened(self)
 
     def dataReceived(self, data: bytes) -> None:
@@ -196,9 +200,19 @@ class MllpConnection(TwistedProtocol):
     def write(self) -> None:
         """Write the answers that are ready."""
         answers = self._answers
-        if answers:
-            self._answers = []
-            self.transport.write(answers[0] if len(answers) == 1 else b"".join(answers))
+        if not answers:
+            return
+        self._answers = []
+        data = answers[0] if len(answers) == 1 else b"".join(answers)
+        if self._send is not None:
+            # At once: to have the reactor do it in its next turn costs as much again as the sending. A socket that does
+            # not take all of it belongs to a sender that doesn't read; from then on the transport keeps the order.
+            sent = self._send(data)
+            if sent == len(data):
+                return
+            self._send = None
+            data = data[sent:] if isinstance(sent, int) else data
+        self.transport.write(data)
 
     def drain(self) -> None:
         """Take nothing new, answer what was taken, close."""

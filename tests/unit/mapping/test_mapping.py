@@ -414,7 +414,7 @@ def test_nothing_that_an_analyst_writes_is_executed() -> None:
     assert (document.lot, document.serial, document.unit) == (nasty, f"{nasty}:none", nasty)
 
 
-class Moments(msgspec.Struct, frozen=True, kw_only=True):
+class Moments(msgspec.Struct, frozen=True):
     """A document with the types that Usage doesn't have."""
 
     facility: str

@@ -10,7 +10,12 @@ SECRET = b"a secret of a test, of no value to anybody"
 
 
 def test_a_case_has_the_same_key_for_ever() -> None:
-    assert Keys(SECRET).case("NORTH", "V100231").hex() == Keys(SECRET).case("NORTH", "V100231").hex()
+    assert Keys(SECRET).case("NORTH", "V100231").hex() == "223b210680ed9979cb7a152e26a2b448"
+
+
+def test_a_line_has_the_same_key_for_ever() -> None:
+    keys = Keys(SECRET)
+    assert keys.line(keys.case("NORTH", "V100231"), "770001") == "8f3cdf024dab6f3c6cb8c357e5c3f877"
 
 
 @pytest.mark.parametrize(
