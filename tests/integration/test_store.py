@@ -17,6 +17,7 @@ from casecart.store import (
     DuplicateIdentity,
     Identity,
     KnownIdentity,
+    Lookup,
     MessageFilter,
     MessageHead,
     OpenCount,
@@ -27,6 +28,8 @@ from casecart.store import (
     StoreMisconfigured,
     Switch,
     Timer,
+    encode_tokens,
+    lookup_hash,
     migrate,
     open_store,
     schema,
@@ -110,7 +113,8 @@ def everything_at_once() -> Change:
     """A change with something of each kind."""
     change = work(range(1, 4))
     change.holds = [a_hold(1)]
-    change.tokens = [a_token("t")]
+    change.runs[0] = change.runs[0]._replace(tokens=encode_tokens([a_token("t")]))
+    change.lookups = [Lookup("token", lookup_hash("t"), 1)]
     change.timers = [Timer("retry", "erp", NOW, "{}")]
     change.cursors = [Cursor("webhook", 3, 7, 1)]
     change.switches = [Switch("erp", "paused", "ann", "month end", NOW)]
@@ -350,11 +354,20 @@ def test_events_stay_dense_when_a_change_fails(store: Store) -> None:
     assert [position for position, _ in store.events(0, 10)] == [1, 2, 3, 4]
 
 
-def test_a_token_is_written_once(store: Store) -> None:
-    store.write(Change(tokens=[a_token("t"), a_token("t", value="other"), a_token("u")]))
-    store.write(Change(tokens=[a_token("t", value="third"), a_token("s", facility="SOUTH", kind="patient")]))
+def test_what_a_token_stands_for_is_found_by_the_runs_that_have_it(store: Store) -> None:
+    given = [[a_token("t")], [a_token("t"), a_token("s", kind="patient")], []]
+    store.write(
+        Change(
+            runs=[a_run(number)._replace(tokens=encode_tokens(tokens)) for number, tokens in enumerate(given, 1)],
+            lookups=[
+                Lookup("token", lookup_hash(each.token), number)
+                for number, tokens in enumerate(given, 1)
+                for each in tokens
+            ],
+        )
+    )
     assert store.token("t") == a_token("t")
-    assert store.token("s") == a_token("s", facility="SOUTH", kind="patient")
+    assert store.token("s") == a_token("s", kind="patient")
     assert store.token("nothing") is None
 
 

@@ -19,6 +19,7 @@ from casecart.store import (
     Cursor,
     DuplicateIdentity,
     Identity,
+    Lookup,
     MessageFilter,
     Settlement,
     Store,
@@ -30,7 +31,7 @@ from casecart.store import (
 )
 from casecart.store.memory import MemoryStore
 from support.postgresql import database
-from support.store import NOW, a_case, a_hold, a_message, a_run, a_token, an_entry, an_event, empty
+from support.store import NOW, a_case, a_hold, a_message, a_run, an_entry, an_event, empty
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -62,10 +63,11 @@ MESSAGES = st.lists(
     min_size=1,
     max_size=4,
 )
+HASHES = st.integers(0, 3)
 ENTRIES = st.lists(st.tuples(NAMES, NUMBERS, NAMES, st.integers(0, 3), st.binary(max_size=100)), max_size=4)
 SMALL = st.builds(
     Change,
-    tokens=st.lists(st.builds(a_token, NAMES, value=TEXTS, kind=NAMES)),
+    lookups=st.lists(st.builds(Lookup, st.sampled_from(["token", "lot", "serial", "item"]), HASHES, NUMBERS)),
     counts=st.lists(st.builds(Count, NAMES, NAMES, NAMES, st.integers(-(2**40), 2**40))),
     events=st.lists(st.builds(an_event, NUMBERS, data=st.dictionaries(TEXTS, TEXTS, max_size=2))),
     timers=st.lists(st.builds(Timer, NAMES, NAMES, NUMBERS, TEXTS)),
@@ -166,10 +168,10 @@ class Stores(RuleBasedStateMachine):
         self.ask(lambda store: (store.open_entries(name, after, limit), store.holds(state=name, limit=limit)))
         self.ask(lambda store: store.entries_of(name, after, limit))
 
-    @rule(position=NUMBERS, name=NAMES)
-    def ask_about_one(self, position: int, name: str) -> None:
+    @rule(position=NUMBERS)
+    def ask_about_one(self, position: int) -> None:
         self.ask(lambda store: (store.message(position), store.runs(position), store.entries(position)))
-        self.ask(lambda store: (store.holds(position=position), store.token(name)))
+        self.ask(lambda store: (store.holds(position=position), store.looked_up([("lot", 1), ("token", 2)], limit=2)))
 
     @rule(cases=st.lists(st.tuples(NAMES, NUMBERS)), identities=st.lists(st.builds(Identity, NAMES, NAMES, NAMES)))
     def ask_the_hot_path(self, cases: list[tuple[str, int]], identities: list[Identity]) -> None:

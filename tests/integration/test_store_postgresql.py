@@ -32,7 +32,7 @@ from casecart.store import (
 )
 from casecart.store.postgresql import PostgreSQLStore, transposed
 from support.postgresql import Server, database
-from support.store import a_case, a_message, a_token, an_entry, an_event, empty, work
+from support.store import a_case, a_message, an_entry, an_event, empty, work
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -310,11 +310,10 @@ def test_a_text_with_nul_is_refused_and_nothing_is_written(store: PostgreSQLStor
     assert [position for position, _ in store.events(0, 10)] == [1, 2]
 
 
-def test_a_duplicate_among_tokens_and_settlements_of_one_change_is_taken_in_order(store: PostgreSQLStore) -> None:
+def test_of_two_settlements_of_one_row_the_later_counts(store: PostgreSQLStore) -> None:
     settlements = [Settlement(1, b"a", 1), Settlement(0, b"b", 1)]
-    store.write(Change(entries=[an_entry(1)], settlements=settlements, tokens=[a_token("t"), a_token("t", value="x")]))
+    store.write(Change(entries=[an_entry(1)], settlements=settlements))
     assert store.entries(1)[0].postings == b"b"
-    assert store.token("t") == a_token("t")
 
 
 def test_an_error_never_shows_the_password() -> None:
@@ -364,7 +363,7 @@ def test_a_url_may_set_what_it_wants(url: str) -> None:
 def test_the_hot_path_goes_by_keys_even_by_a_plan_made_while_the_tables_were_empty(store: PostgreSQLStore) -> None:
     wanted: dict[str, list[tuple[object, ...]]] = {
         postgresql_statements.KNOWN: [("NORTH", "ORSYS|NORTH", "C1")],
-        postgresql_statements.CASES: [("NORTH", a_case(1))],
+        postgresql_statements.CASES: [(1, "NORTH", a_case(1))],
         postgresql_statements.SETTLE: [(0, b"", 1)],
         postgresql_statements.SET_OUTCOMES: [("processed", None, 1)],
     }

@@ -7,6 +7,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,6 +15,8 @@ from sqlalchemy import Select
 
 from casecart.store import (
     Change,
+    DuplicateIdentity,
+    Lookup,
     MessageFilter,
     StoreBroken,
     StoreInUse,
@@ -27,7 +30,7 @@ from casecart.store import (
 from casecart.store import sqlite as sqlite_store
 from casecart.store.sqlite import SQLiteStore
 from support.require import require
-from support.store import a_message, work
+from support.store import a_case, a_message, an_entry, work
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -262,3 +265,37 @@ def test_a_message_is_found_by_control_id_without_reading_the_log(store: SQLiteS
 def test_a_store_is_opened_by_its_url_relative_to_the_folder(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(path.parents[1])
     open_store("sqlite:///var/casecart.db", role="engine").close()
+
+
+def test_look_ups_are_found_by_engine_and_readers_while_they_wait_and_when_they_are_in_place(
+    path: Path, store: SQLiteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("casecart.store.sqlite.generation", lambda _: 40)
+    monkeypatch.setattr("casecart.store.sqlite_late.LEAST", 8)
+    for position in range(1, 31):
+        lookups = [Lookup("lot", 7, position), Lookup("serial", position, position), Lookup("lot", 7, position)]
+        store.write(Change(entries=[an_entry(position)], lookups=lookups))
+        with closing(SQLiteStore(path, "reader")) as reader:
+            for asked in (store, reader):
+                assert [row.position for row in asked.looked_up([("lot", 7)], limit=99)] == list(range(1, position + 1))
+                assert [row.position for row in asked.looked_up([("lot", 7)], limit=2)][-1:] == [position]
+                assert [row.sequence for row in asked.case_rows([("NORTH", a_case(position))])] == [position]
+    ((placed,),), ((logged,),) = (store._select(f"select count(*) from {table}") for table in ("lookup", "lookup_log"))
+    assert placed >= 40
+    assert 0 < logged < 30
+    store.close()
+    with closing(SQLiteStore(path, "engine")) as again:
+        assert len(again.looked_up([("lot", 7)], limit=99)) == 30
+        assert [row.sequence for row in again.case_rows([("NORTH", a_case(n)) for n in (3, 29)])] == [3, 29]
+
+
+def test_a_commit_that_fails_leaves_the_look_ups_as_they_were(
+    store: SQLiteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("casecart.store.sqlite.generation", lambda _: 2)
+    store.write(Change(lookups=[Lookup("lot", 1, 1), Lookup("lot", 1, 2)]))
+    with pytest.raises(DuplicateIdentity):
+        store.write(Change(messages=[a_message(1), a_message(2, control_id="C1")], lookups=[Lookup("lot", 1, 3)]))
+    assert [row.position for row in store.looked_up([("lot", 1)], limit=9)] == [1, 2]
+    store.write(Change(lookups=[Lookup("lot", 1, 4)]))
+    assert [row.position for row in store.looked_up([("lot", 1)], limit=9)] == [1, 2, 4]

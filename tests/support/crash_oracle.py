@@ -16,6 +16,7 @@ import psycopg
 
 from casecart.runtime.made import decode_made, decode_postings
 from casecart.store import open_store
+from casecart.store.lookup import decode_tokens
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -80,7 +81,12 @@ class _Scan:
                 (case_key, still_open, decode_postings(bytes(postings)))
                 for case_key, still_open, postings in _rows(connection, "select case_key, open, postings from ledger")
             ]
-            self.cases = dict(_rows(connection, "select token, value from token where kind = 'case'"))
+            self.cases = {
+                known.token: known.value
+                for (data,) in _rows(connection, "select tokens from run where tokens is not null")
+                for known in decode_tokens(bytes(data))
+                if known.kind == "case"
+            }
             self.exceptions = _rows(connection, "select position, place, state from exception")
             self.timers = _rows(connection, "select owner, key from timer")
         with closing(open_store(store, role="reader")) as reader:

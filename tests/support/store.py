@@ -96,7 +96,7 @@ def a_hold(number: int, **changed: Any) -> Hold:
 
 
 def a_token(name: str, **changed: Any) -> Token:
-    return Token(name, "NORTH", "case", f"value of {name}", NOW)._replace(**changed)
+    return Token(name, "case", f"value of {name}")._replace(**changed)
 
 
 def an_event(number: int, **changed: Any) -> Event:

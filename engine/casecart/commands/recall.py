@@ -15,9 +15,8 @@ from casecart.commands.moment import moment
 from casecart.commands.refusal import Refusal
 from casecart.master.items import FIELD_OF_SYSTEM
 from casecart.master.lots import covers
-from casecart.rules import lookup_hash
 from casecart.runtime.made import decode_made, decode_postings
-from casecart.store import MessageFilter
+from casecart.store import MessageFilter, lookup_hash
 from casecart.workspace.findings import did_you_mean
 
 if TYPE_CHECKING:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from casecart.rules.derive import NEEDED, NotDerivable, consumption
 from casecart.rules.identity import MINIMUM_SECRET, Keys, Tokens
 from casecart.rules.ledger import Due, Effect, Line, Movement, Said, due
-from casecart.rules.lookup import lookup_hash
 from casecart.rules.resolve import compile_resolve
 from casecart.rules.statement import WAITS_FOR_CHARGE, Case, Repeat
 from casecart.rules.trouble import Trouble
@@ -32,5 +31,4 @@ __all__ = [
     "compile_verify",
     "consumption",
     "due",
-    "lookup_hash",
 ]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from casecart.runtime.marks import RUNNING
 from casecart.store import Change, Count, Cursor, Hold, Message, Store, StoreUnavailable
 
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ DEATHS = 3
 WAIT = 0.005  # seconds until it is looked again whether there is anything to do, and whether it can be done
 CAREFUL = 300.0  # seconds after an unclean start in which every message is stored before it is mapped
 
-RUNNING = "engine:running"
 TRYING = "backlog:trying"  # position: the first of the group in hand; epoch: deaths so far
 UNTIL = "backlog:until"  # position: the last of that group
 
@@ -110,7 +110,6 @@ class Backlog:
         try:
             more = self._step()
         except StoreUnavailable:
-            self._pipeline.forget()
             self._recovered()  # its commit may have been made: nothing newer may be fed before that is looked up
             self._call = self._reactor.callLater(1.0, self._turn)
             return

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from casecart.rules import Keys, NotDerivable, Said, Trouble, consumption, lookup_hash
+from casecart.rules import Keys, NotDerivable, Said, Trouble, consumption
 from casecart.runtime.copy import NOTHING_DECIDED
+from casecart.runtime.finding import lookups
 from casecart.runtime.ledger import Ledger
 from casecart.runtime.made import SCHEMA, Made, encode_made
-from casecart.store import Change, Event, Hold, Lookup, Message, Run, Store, storable
+from casecart.store import Change, Event, Hold, Message, Run, Store, encode_tokens, storable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -143,7 +144,15 @@ class CopyEffect:
             self._hold(problem.place, "", Trouble(problem.code, problem.field, problem.words, problem.subject))
         made = Made(SCHEMA, documents, mapped.filtered, self._held)
         self._change.runs.append(
-            Run(message.position, channel.name, channel.revision, message.recorded_at, encode_made(made), attempt)
+            Run(
+                message.position,
+                channel.name,
+                channel.revision,
+                message.recorded_at,
+                encode_made(made),
+                attempt,
+                encode_tokens(self._pseudonyms.given),
+            )
         )
         held = {place for place, _, _ in self._held}
         produced = len(documents) + len(mapped.filtered) + len({problem.place for problem in mapped.exceptions})
@@ -158,14 +167,13 @@ class CopyEffect:
 
     def _look_up(self, lines: list[tuple[str, str]]) -> None:
         """Lots and serial numbers are found again later; what the message takes back counts before what it uses."""
-        position, lookups = self._message.position, self._change.lookups
+        position, given = self._message.position, self._pseudonyms.given
+        self._change.lookups += lookups(position, self._copy.documents, given)
+        if self._channel.verify is None:
+            return
         for usage, (_, line) in zip(self._copy.documents, lines, strict=True):
-            if usage.lot is not None:
-                lookups.append(Lookup("lot", lookup_hash(usage.lot), position))
-            if usage.serial is not None:
-                lookups.append(Lookup("serial", lookup_hash(usage.serial), position))
-                if usage.action == "reverse" and self._channel.verify is not None:
-                    self._serials.add(usage, line, position, self._channel.name)
+            if usage.serial is not None and usage.action == "reverse":
+                self._serials.add(usage, line, position, self._channel.name)
 
     def _line(self, index: int, usage: Usage, place: str, line: str) -> Usage:
         """Work one line; gives the document as it is kept."""

@@ -33,7 +33,7 @@ MOST_BEHIND = 5_000  # messages that may wait in memory to be mapped in a later 
 MOST_BYTES_BEHIND = 64 * 1024 * 1024  # of their bodies
 
 COMPANY = 0.002
-"""Seconds that what was settled waits for arrivals to be committed with: a commit costs as much as ten messages in it."""
+"""Seconds that what was settled waits for arrivals to be committed with: a commit costs as much as ten messages."""
 
 AGAIN = 1.0  # seconds until a store that was unavailable is tried again
 NUMBER = "journal:commit"  # cursor that numbers the commits, to tell after a lost connection whether one was made
@@ -158,7 +158,6 @@ class Journal:
     def _close(self, arrivals: list[Arrival]) -> None:
         """Nothing of these arrivals is durable for certain, so nobody is answered."""
         self.open = False
-        self._pipeline.forget()
         if self._behind:
             # They are in the store as waiting, or mapped by a commit that seemed to fail: only the store knows.
             self.defer()
@@ -206,7 +205,6 @@ class Journal:
             try:
                 self._store.write(change)
             except DuplicateIdentity:
-                self._pipeline.forget()
                 group.find_duplicates(self._store)
                 continue
             break

@@ -21,7 +21,7 @@ from casecart.runtime.fault import told
 from casecart.runtime.serials import Serials
 from casecart.runtime.statements import Statements
 from casecart.runtime.usual import Usual
-from casecart.store import Change, Count, Message, Outcome, Store, StoreBroken, StoreUnavailable, Token, storable
+from casecart.store import Change, Count, Message, Outcome, Store, StoreBroken, StoreUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from casecart.rules import Keys, Tokens
     from casecart.runtime.channel import Channel
     from casecart.runtime.copy import Copy, Decision
-    from casecart.runtime.pseudonyms import Pseudonyms
     from casecart.runtime.window import Work
     from casecart.store import Replay
 
@@ -44,9 +43,6 @@ Became = Literal["made", "filtered", "held", "gone"]
 
 NO_LINES = "no-lines"
 """Note of a message in which the mapping found no line: perhaps it looks for the wrong segment."""
-
-REMEMBERED = 50_000
-"""Tokens that are known to be stored; beyond, the memory starts anew and they are offered to the store again."""
 
 
 @dataclass(slots=True)
@@ -87,11 +83,6 @@ class Pipeline:
         self._store, self._catalogue, self._keys = store, catalogue, keys
         self._identifier, self._clock = identifier, clock
         self._copier = Copier(channels=channels, catalogue=catalogue, keys=keys, tokens=tokens, time_zones=time_zones)
-        self._stored_tokens: set[str] = set()
-
-    def forget(self) -> None:
-        """The change that was being filled has not been written: nothing of it may be taken as known."""
-        self._stored_tokens.clear()
 
     def process(
         self, messages: Sequence[Message], change: Change, until: float | None = None, *, least: int = 0
@@ -135,7 +126,6 @@ class Pipeline:
                 _cut(change, before)
                 statements.take_back(stated)
                 serials.take_back(used)
-                self.forget()
                 result = self._put_aside(message, change, fault)
             results.append(result)
         return results
@@ -160,7 +150,6 @@ class Pipeline:
         """
         copy = self._copier.fixed(message, channel, decisions)
         works = self._copy_effect(message, copy, change).replay(attempt, len(decisions))
-        change.tokens += self._new_tokens(message, copy.pseudonyms)
         change.events.append(event("casecart.message.replayed", message, _type(message)))
         return works
 
@@ -194,7 +183,6 @@ class Pipeline:
             effect.recount(new=new, filtered=filtered)
             works += effect.replay(attempt, len(again))
         works += self._copy_effect(message, made, change).compare()
-        change.tokens += self._new_tokens(message, rest.pseudonyms)
         change.events.append(event("casecart.message.replayed", message, _type(message)))
         return works
 
@@ -248,7 +236,6 @@ class Pipeline:
         for copy in copies:
             made = usual.apply(message, copy)
             works += self._copy_effect(message, copy, change, about).apply() if made is None else made
-            change.tokens += self._new_tokens(message, copy.pseudonyms)
         change.events.append(event("casecart.message.processed", message, _type(message)))
         if not any(copy.mapped.documents or copy.mapped.filtered or copy.mapped.exceptions for copy in copies):
             notes = f"{notes} {NO_LINES}" if notes else NO_LINES
@@ -266,19 +253,6 @@ class Pipeline:
     def _reserve(self) -> int:
         return self._store.reserve("entry", 1)
 
-    def _new_tokens(self, message: Message, pseudonyms: Pseudonyms) -> list[Token]:
-        """The tokens of a message that the store may not have yet."""
-        known = self._stored_tokens
-        if len(known) > REMEMBERED:
-            known.clear()
-        new = [
-            Token(token, message.facility, kind, storable(value), message.recorded_at)
-            for token, kind, value in pseudonyms.given
-            if token not in known
-        ]
-        known.update(token.token for token in new)
-        return new
-
 
 @lru_cache(maxsize=1024)
 def _told(message_type: str) -> dict[str, str]:
@@ -293,9 +267,7 @@ def _type(message: Message) -> dict[str, str]:
 _TYPE = re.compile(r"[A-Z0-9]{3}(\^[A-Z0-9]{3})?")
 
 
-_LISTS: Final = attrgetter(
-    "runs", "entries", "holds", "tokens", "counts", "events", "lookups", "replays", "hold_changes"
-)
+_LISTS: Final = attrgetter("runs", "entries", "holds", "counts", "events", "lookups", "replays", "hold_changes")
 """The lists of a change that the effect of a message adds to."""
 
 

@@ -124,7 +124,6 @@ class Replayer:
             for wishes in groups:
                 self._message(wishes)
         except StoreUnavailable:
-            self._pipeline.forget()
             self._recovered()
             self._groups = []  # what was not done is looked for again
         except Exception as fault:  # noqa: BLE001 - as in the journal
@@ -217,7 +216,7 @@ class Replayer:
 
     def _add(self, message: Message, channel: str, places: Collection[str], whole: Change, change: Change) -> None:
         """What was made of lines that were held, and that their exceptions are no more."""
-        for name in ("runs", "entries", "holds", "tokens", "counts", "events", "lookups", "replays", "hold_changes"):
+        for name in ("runs", "entries", "holds", "counts", "events", "lookups", "replays", "hold_changes"):
             getattr(change, name).extend(getattr(whole, name))
         done = {each.id for each in change.hold_changes}
         change.hold_changes += [
@@ -248,11 +247,9 @@ class Replayer:
 
     def _not_worked(self, message: Message, fault: Exception) -> None:
         """Everything stays as it was: the message can be worked again another time."""
-        self._pipeline.forget()
         log.error("the message at position %d could not be worked again: %s", message.position, told(fault))
 
     def _fault(self, message: Message, channel: str, places: Collection[str], fault: Exception, change: Change) -> None:
-        self._pipeline.forget()
         log.error("a line of the message at position %d could not be worked again: %s", message.position, told(fault))
         words = f"The engine failed when it worked this line again ({told(fault)})."
         self._hold(message, channel, places, Trouble("engine-fault", "", words, ""), change)

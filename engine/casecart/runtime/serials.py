@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from casecart.rules import lookup_hash
 from casecart.runtime.made import decode_made
+from casecart.store import lookup_hash
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

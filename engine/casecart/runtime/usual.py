@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 import msgspec
 
-from casecart.rules import consumption, lookup_hash
+from casecart.rules import consumption
 from casecart.runtime.destination import Posting
+from casecart.runtime.finding import lookups
 from casecart.runtime.made import SCHEMA, Made, encode_made, encode_postings
 from casecart.runtime.window import Work
-from casecart.store import Change, Count, Entry, Lookup, Message, Run
+from casecart.store import Change, Count, Entry, Message, Run, encode_tokens
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -109,18 +110,15 @@ class Usual:
 
     def _write(self, message: Message, copy: Copy, documents: list[tuple[str, str, Usage]]) -> None:
         change, channel, position, filtered = self._change, copy.channel, message.position, copy.mapped.filtered
-        made = encode_made(Made(SCHEMA, documents, filtered, []))
-        change.runs.append(Run(position, channel.name, channel.revision, message.recorded_at, made))
+        made, given = encode_made(Made(SCHEMA, documents, filtered, [])), copy.pseudonyms.given
+        tokens = encode_tokens(given)
+        change.runs.append(Run(position, channel.name, channel.revision, message.recorded_at, made, 0, tokens))
         scope = f"lines:{channel.name}"
         if produced := len(documents) + len(filtered):
             change.counts.append(Count(message.facility, scope, "produced", produced))
         if filtered:
             change.counts.append(Count(message.facility, scope, "filtered", len(filtered)))
-        for _, _, usage in documents:
-            if usage.lot is not None:
-                change.lookups.append(Lookup("lot", lookup_hash(usage.lot), position))
-            if usage.serial is not None:
-                change.lookups.append(Lookup("serial", lookup_hash(usage.serial), position))
+        change.lookups += lookups(position, copy.documents, given)
 
     def _entered(self, message: Message, copy: Copy, where: _Where, postings: list[Posting]) -> Work:
         destination, case_key, order_key = where

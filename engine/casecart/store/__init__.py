@@ -20,7 +20,7 @@ from casecart.store.interface import (
     StoreUnavailable,
 )
 from casecart.store.location import SqliteFile, locate
-from casecart.store.postgresql import PostgreSQLStore
+from casecart.store.lookup import encode_tokens, lookup_hash
 from casecart.store.records import (
     CaseRow,
     Count,
@@ -42,7 +42,6 @@ from casecart.store.records import (
     Token,
     storable,
 )
-from casecart.store.sqlite import SQLiteStore
 
 __all__ = [
     "AuditRecord",
@@ -78,6 +77,8 @@ __all__ = [
     "Switch",
     "Timer",
     "Token",
+    "encode_tokens",
+    "lookup_hash",
     "migrate",
     "open_store",
     "storable",
@@ -114,6 +115,11 @@ def open_store(url: str, *, role: Role) -> Store:
         StoreUnavailable: It can't be reached now.
     """
     location = locate(url)
+    # Each with its driver; and who opens none needn't wait for SQLAlchemy.
     if isinstance(location, SqliteFile):
+        from casecart.store.sqlite import SQLiteStore  # noqa: PLC0415 - as above
+
         return SQLiteStore(location.path, role)
+    from casecart.store.postgresql import PostgreSQLStore  # noqa: PLC0415 - as above
+
     return PostgreSQLStore(location.url, role)

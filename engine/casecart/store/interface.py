@@ -127,8 +127,6 @@ class Change:
     entries: list[Entry] = field(default_factory=list)
     settlements: list[Settlement] = field(default_factory=list)
     holds: list[Hold] = field(default_factory=list)
-    tokens: list[Token] = field(default_factory=list)
-    """Written once; a token that is already there stays as it is."""
     counts: list[Count] = field(default_factory=list)
     """Several for the same counter are added up by the store."""
     events: list[Event] = field(default_factory=list)

@@ -19,6 +19,7 @@ from casecart.store.interface import (
     OpenCount,
     StoreBroken,
 )
+from casecart.store.lookup import decode_tokens
 from casecart.store.records import CaseRow, Count, HoldGroup
 from casecart.store.tail import added_up
 from casecart.store.worklist import SAME
@@ -57,7 +58,6 @@ class MemoryStore:
         self._runs: dict[tuple[int, str, int], Run] = {}
         self._entries: dict[int, Entry] = {}
         self._holds: dict[bytes, Hold] = {}
-        self._tokens: dict[tuple[str, str, str], Token] = {}
         self._counts: dict[tuple[str, str, str], int] = {}
         self._events: list[Event] = []
         self._timers: dict[tuple[str, str], Timer] = {}
@@ -92,8 +92,6 @@ class MemoryStore:
             settled = self._entries[sequence]._replace(open=still_open, postings=postings)
             self._entries[sequence] = settled
         self._holds |= {hold.id: hold for hold in change.holds}
-        for token in change.tokens:
-            self._tokens.setdefault((token.facility, token.kind, token.token), token)
         for facility, scope, name, amount in added_up(change.counts):
             key = (facility, scope, name)
             self._counts[key] = self._counts.get(key, 0) + amount
@@ -244,7 +242,8 @@ class MemoryStore:
         return sorted(self._replays.values(), key=lambda replay: (replay.recorded_at, replay.hold))[:limit]
 
     def token(self, token: str) -> Token | None:
-        return next((kept for kept in in_order(self._tokens) if kept.token == token), None)
+        runs = (self._runs[key] for key in sorted(self._runs))
+        return next((kept for run in runs for kept in decode_tokens(run.tokens) if kept.token == token), None)
 
     def counts(self) -> list[Count]:
         return [Count(*key, amount) for key, amount in sorted(self._counts.items())]

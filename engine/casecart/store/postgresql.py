@@ -23,6 +23,7 @@ from casecart.store.interface import (
     StoreUnavailable,
 )
 from casecart.store.location import PostgresqlServer
+from casecart.store.lookup import case_hash, key_of, keys_of, looked_up
 from casecart.store.master import TIDIED
 from casecart.store.postgresql_session import ENGINE_LOCKS, connect, explained, hold
 from casecart.store.queries import ENGINE, Queries, compiled, must_be_allowed
@@ -138,13 +139,12 @@ class PostgreSQLStore(Queries):
         wanted = list(dict.fromkeys(cases))
         if not wanted:
             return []
-        return [CaseRow._make(row) for row in self._select(statements.CASES, transposed(wanted))]
+        keys = [key_of("case", case_hash(case_key)) for _, case_key in wanted]
+        return [CaseRow._make(row) for row in self._select(statements.CASES, [keys, *transposed(wanted)])]
 
     def looked_up(self, wanted: Iterable[tuple[str, int]], *, limit: int) -> list[Lookup]:
-        asked = list(dict.fromkeys(wanted))
-        if not asked:
-            return []
-        return [Lookup._make(row) for row in self._select(statements.LOOK_UP, [*transposed(asked), limit])]
+        asked = [key_of(*each) for each in dict.fromkeys(wanted)]
+        return [looked_up(*row) for row in self._select(statements.LOOK_UP, [asked, limit])] if asked else []
 
     @contextmanager
     def master_lock(self) -> Iterator[None]:
@@ -198,9 +198,8 @@ class PostgreSQLStore(Queries):
         for field, statement in statements.UPDATES:
             if rows := getattr(change, field):
                 self._update(field, statement, rows)
-        for field, statement in statements.ARRAYS:
-            if rows := getattr(change, field):
-                self._cursor.execute(statement, transposed(rows))
+        if rows := keys_of(change):
+            self._cursor.execute(statements.INSERT_LOOKUPS, transposed(sorted(rows)))
         if change.counts:
             self._cursor.execute(statements.ADD_COUNTS, transposed(added_up(change.counts)))
         for field, statement in statements.FEW:

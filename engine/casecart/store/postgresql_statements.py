@@ -65,8 +65,8 @@ from unnest(%b::text[], %b::text[], %b::text[], %b::int8[], %b::bytea[])
 where exception.id = new.id
 """
 INSERT_LOOKUPS = """
-insert into lookup (kind, hash, position)
-select * from unnest(%b::text[], %b::int8[], %b::int8[]) as new (kind, hash, position) order by kind, hash, position
+insert into lookup (key, position)
+select * from unnest(%b::int8[], %b::int8[]) as new (key, position)
 on conflict do nothing
 """
 INSERT_REPLAY = """
@@ -74,11 +74,6 @@ insert into replay (hold, position, channel, place, recorded_at, actor, revision
 values (%b, %s, %s, %s, %s, %s, %s, %s) on conflict do nothing
 """
 DELETE_REPLAY = "delete from replay where hold = %b"
-INSERT_TOKENS = """
-insert into token (token, facility, kind, value, recorded_at)
-select * from unnest(%b::text[], %b::text[], %b::text[], %b::text[], %b::int8[])
-on conflict do nothing
-"""
 ADD_COUNTS = """
 insert into balance (facility, scope, name, shard, amount)
 select facility, scope, name, 0, amount
@@ -108,7 +103,6 @@ set state = excluded.state, actor = excluded.actor, reason = excluded.reason, re
 
 # By the name of the change's field, in the order they are run.
 COPIES = (("messages", COPY_MESSAGE), ("runs", COPY_RUN), ("entries", COPY_ENTRY), ("holds", COPY_HOLD))
-ARRAYS = (("tokens", INSERT_TOKENS), ("lookups", INSERT_LOOKUPS))
 UPDATES = (("outcomes", SET_OUTCOMES), ("settlements", SETTLE), ("hold_changes", CHANGE_HOLDS))
 FEW = (
     ("timers_done", DELETE_TIMER),
@@ -130,15 +124,16 @@ order by wanted.place, message.reuse
 CASES = """
 select ledger.facility, ledger.case_key, ledger.sequence, ledger.position, ledger.channel, ledger.destination,
   ledger.postings, ledger.statements
-from unnest(%b::text[], %b::bytea[]) as wanted (facility, case_key)
-join ledger using (facility, case_key)
+from unnest(%b::int8[], %b::text[], %b::bytea[]) as wanted (key, facility, case_key)
+join lookup using (key)
+join ledger using (position, facility, case_key)
 order by ledger.sequence
 """
 LOOK_UP = """
-select wanted.kind, wanted.hash, newest.position
-from unnest(%b::text[], %b::int8[]) as wanted (kind, hash)
+select wanted.key, newest.position
+from unnest(%b::int8[]) as wanted (key)
 cross join lateral (
-  select position from lookup where kind = wanted.kind and hash = wanted.hash order by position desc limit %s
+  select position from lookup where key = wanted.key order by position desc limit %s
 ) as newest
 order by newest.position
 """

@@ -13,18 +13,20 @@ from sqlalchemy import bindparam, cast, func, literal_column, select
 
 from casecart.store import schema
 from casecart.store.interface import AuditRecord, MessageFilter, MessageHead, OpenCount
+from casecart.store.lookup import decode_tokens, lookup_hash
 from casecart.store.master import MasterQueries
 from casecart.store.records import Count, Cursor, Entry, Event, Message, Run, Switch, Timer, Token
 from casecart.store.tail import PARTITION, Tail, unpacked
 from casecart.store.worklist import WorklistQueries
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from sqlalchemy import BindParameter, Column, Select
     from sqlalchemy.engine import Dialect
 
     from casecart.store.interface import Change, Role
+    from casecart.store.records import Lookup
 
     Statement = Select[*tuple[Any, ...]]
 
@@ -79,11 +81,6 @@ RUNS = (
     .order_by(schema.run.c.channel, schema.run.c.attempt)
 )
 ENTRIES = select(*ledger.c).where(ledger.c.position == POSITION).order_by(ledger.c.sequence)
-TOKEN = select(*(schema.token.c[name] for name in Token._fields)).where(
-    schema.token.c.facility == bindparam("facility"),
-    schema.token.c.kind == bindparam("kind"),
-    schema.token.c.token == bindparam("token"),
-)
 COUNTER = [schema.balance.c[name] for name in Count._fields[:-1]]
 COUNTS = select(*COUNTER, cast(func.sum(schema.balance.c.amount), schema.NUMBER)).group_by(*COUNTER).order_by(*COUNTER)
 WAITING_COUNTS = select(message.c.listener, func.count()).where(WAITING).group_by(message.c.listener)
@@ -112,6 +109,10 @@ AUDIT = (
 NEWEST_AUDIT = select(schema.audit.c.position, schema.audit.c.digest).order_by(schema.audit.c.position.desc()).limit(1)
 
 
+MOST_SHARING = 1_000
+"""Messages that are read for one token: all but a few are of its case."""
+
+
 @lru_cache(maxsize=128)
 def compiled(statement: Statement, dialect: Dialect) -> tuple[str, dict[str, Any]]:
     """A statement as a driver takes it, and the values of those parameters that have one already."""
@@ -133,6 +134,9 @@ class Queries(WorklistQueries, MasterQueries, ABC):
     @abstractmethod
     def _rows(self, statement: Statement, **values: object) -> list[tuple[Any, ...]]:
         """Runs a statement with its parameters' values."""
+
+    @abstractmethod
+    def looked_up(self, wanted: Iterable[tuple[str, int]], *, limit: int) -> list[Lookup]: ...
 
     def waiting(self, after: int, limit: int) -> list[Message]:
         return [Message._make(row) for row in self._rows(WAITING_MESSAGES, after=after, limit=limit)]
@@ -192,9 +196,11 @@ class Queries(WorklistQueries, MasterQueries, ABC):
         return [Entry._make(row) for row in self._rows(ENTRIES, position=position)]
 
     def token(self, token: str) -> Token | None:
-        for facility, kind in self._prefixes(schema.token.c.facility, schema.token.c.kind):
-            if rows := self._rows(TOKEN, facility=facility, kind=kind, token=token):
-                return Token._make(rows[0])
+        for found in self.looked_up([("token", lookup_hash(token))], limit=MOST_SHARING):
+            for run in self.runs(found.position):
+                for known in decode_tokens(run.tokens):
+                    if known.token == token:
+                        return known
         return None
 
     def counts(self) -> list[Count]:

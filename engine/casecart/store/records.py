@@ -97,6 +97,8 @@ class Run(NamedTuple):
     """MessagePack of canonical documents and of what was filtered or held."""
     attempt: int = 0
     """0: when the message came; replays of single lines count up."""
+    tokens: bytes | None = None
+    """MessagePack of the tokens in its documents and what they stand for (`encode_tokens`)."""
 
 
 class Entry(NamedTuple):
@@ -238,9 +240,9 @@ class Lookup(NamedTuple):
     """Where a value is found again: a message whose documents may have it."""
 
     kind: str
-    """``lot`` or ``serial``."""
+    """``token``, ``lot``, ``serial`` or ``item``; the store itself adds ``case``, for its ledger rows."""
     hash: int
-    """63 bits of the value."""
+    """32 bits of the value (`lookup_hash`)."""
     position: int
 
 
@@ -263,13 +265,11 @@ class MasterVersion(NamedTuple):
 
 
 class Token(NamedTuple):
-    """A patient identifier, kept once: documents carry the token."""
+    """A patient identifier: documents carry the token."""
 
     token: str
-    facility: str
     kind: str
     value: str
-    recorded_at: int
 
 
 class Count(NamedTuple):

@@ -15,7 +15,6 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     MetaData,
-    PrimaryKeyConstraint,
     Table,
     Text,
     text,
@@ -32,6 +31,7 @@ __all__ = [
     "exception",
     "ledger",
     "lookup",
+    "lookup_log",
     "master",
     "message",
     "metadata",
@@ -40,7 +40,6 @@ __all__ = [
     "run",
     "switch",
     "timer",
-    "token",
 ]
 
 REVISION = "0002"
@@ -140,6 +139,7 @@ run = Table(
     number("recorded_at"),
     octets("documents"),
     small("attempt", key=True),
+    octets("tokens", null=True),
     sqlite_with_rowid=False,
 )
 
@@ -157,7 +157,6 @@ ledger = Table(
     number("recorded_at"),
     octets("postings"),
     octets("statements", null=True),
-    Index("ledger_case", "facility", "case_key"),
     Index("ledger_position", "position"),
 )
 # What is on its way, and nothing else; with what is summed up over it.
@@ -218,11 +217,14 @@ replay = Table(
 lookup = Table(
     "lookup",
     metadata,
-    words("kind", key=True),
-    number("hash", key=True),
+    # Kind and hash together (casecart.store.lookup).
+    number("key", key=True),
     number("position", key=True),
     sqlite_with_rowid=False,
 )
+
+# What is not in `lookup` yet, in SQLite (casecart.store.sqlite_late); PostgreSQL leaves it empty.
+lookup_log = Table("lookup_log", metadata, number("number", key=True), octets("data"))
 
 master = Table(
     "master",
@@ -245,18 +247,6 @@ Index(
     master.c.position,
     sqlite_where=master.c.superseded == text("0"),
     postgresql_where=master.c.superseded == text("0"),
-)
-
-token = Table(
-    "token",
-    metadata,
-    words("token"),
-    words("facility"),
-    words("kind"),
-    words("value"),
-    number("recorded_at"),
-    PrimaryKeyConstraint("facility", "kind", "token"),
-    sqlite_with_rowid=False,
 )
 
 balance = Table(

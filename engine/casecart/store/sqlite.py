@@ -14,11 +14,13 @@ from sqlalchemy.dialects.sqlite.base import SQLiteDialect
 from casecart.store import schema
 from casecart.store.interface import DuplicateIdentity, KnownIdentity, StoreBroken, StoreInUse, StoreUnavailable
 from casecart.store.lock import FileLock, is_held
+from casecart.store.lookup import case_hash, key_of, keys_of, looked_up
 from casecart.store.master import TIDIED
 from casecart.store.queries import Queries, compiled, must_be_allowed
-from casecart.store.records import CaseRow, Lookup, Message
+from casecart.store.records import CaseRow, Message
 from casecart.store.revision import check
 from casecart.store.sqlite_file import connect, explained
+from casecart.store.sqlite_late import Late, generation, packed
 from casecart.store.tail import Tail, added_up
 
 if TYPE_CHECKING:
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
 
     from casecart.store.interface import Change, Identity, Role
     from casecart.store.queries import Statement
-    from casecart.store.records import MasterVersion
+    from casecart.store.records import Lookup, MasterVersion
 
 __all__ = ["SQLiteStore"]
 
@@ -64,7 +66,6 @@ INSERT_USUAL_MESSAGE = insertion(schema.message, USUAL)
 INSERT_RUN = insertion(schema.run)
 INSERT_ENTRY = insertion(schema.ledger)
 INSERT_HOLD = insertion(schema.exception)
-INSERT_TOKEN = f"{insertion(schema.token)} on conflict do nothing"
 INSERT_EVENTS = insertion(schema.event)
 INSERT_AUDIT = insertion(schema.audit)
 INSERT_LOOKUP = f"{insertion(schema.lookup)} on conflict do nothing"
@@ -88,24 +89,28 @@ KNOWN = (
 )
 CASE = (
     "select facility, case_key, sequence, position, channel, destination, postings, statements from ledger "
-    "where facility = ? and case_key = ?"
+    "where position = ?"
 )
 # By the name of the change's field, in the order they are run.
 INSERTS = (
     ("runs", INSERT_RUN),
     ("entries", INSERT_ENTRY),
     ("holds", INSERT_HOLD),
-    ("tokens", INSERT_TOKEN),
     ("timers_done", DELETE_TIMER),
     ("timers", SET_TIMER),
     ("cursors", SET_CURSOR),
     ("switches", SET_SWITCH),
-    ("lookups", INSERT_LOOKUP),
     ("replays", INSERT_REPLAY),
     ("replays_done", DELETE_REPLAY),
 )
 UPDATES = (("outcomes", SET_OUTCOME), ("settlements", SETTLE), ("hold_changes", CHANGE_HOLD))
-LOOK_UP = "select kind, hash, position from lookup where kind = ? and hash = ? order by position desc limit ?"
+INSERT_LOG = insertion(schema.lookup_log)
+READ_LOG = "select number, data from lookup_log order by number"
+DELETE_LOG = "delete from lookup_log where number <= ?"
+LOOK_UP = "select position from lookup where key = ? order by position desc limit ?"
+MANY = 64
+"""Keys that are looked up at once."""
+LOOK_UP_MANY = f"select key, position from lookup where key in ({', '.join('?' * MANY)})"  # noqa: S608 - our own
 NEWEST_VERSION = "select coalesce(max(position), 0) from master"
 DELETE_UNPUBLISHED = "delete from master where position > ?"
 SUPERSEDE = """
@@ -138,6 +143,7 @@ class SQLiteStore(Queries):
         self._role = role
         self._tail = Tail()
         self._broken: StoreBroken | None = None
+        self._late: Late | None = None
         self._lock = FileLock(path, patience=PATIENCE) if role == "engine" and path.is_file() else None
         try:
             self._connection = connect(path, read_only=role == "reader")
@@ -148,6 +154,7 @@ class SQLiteStore(Queries):
                     self._tail = self._read_tail()
                     # No other engine gives numbers, and rows are not deleted: the highest one tells the next.
                     self._next = {kind: self._select(query)[0][0] for kind, query in NEXT.items()}
+                    self._late = Late(self._select(READ_LOG))
             except BaseException:
                 self._connection.close()
                 raise
@@ -183,6 +190,7 @@ class SQLiteStore(Queries):
             before = self._with_newest_audit(self._tail) if change.audit else self._tail
             tail, events, audit = before.extended(change.events, change.audit)
             self._write(change)
+            rows = self._write_lookups(change)
             if events:
                 self._cursor.execute(INSERT_EVENTS, events)
             if audit:
@@ -197,6 +205,8 @@ class SQLiteStore(Queries):
             self._roll_back()
             raise
         self._tail = tail
+        if self._late is not None:
+            self._late.committed(rows, generation(self._next["message"]))
 
     def engine_at_work(self) -> bool:
         return is_held(self.path)
@@ -209,15 +219,27 @@ class SQLiteStore(Queries):
         ]
 
     def case_rows(self, cases: Iterable[tuple[str, bytes]]) -> list[CaseRow]:
-        rows = [CaseRow._make(row) for case in dict.fromkeys(cases) for row in self._select(CASE, case)]
-        rows.sort(key=lambda row: row.sequence)
-        return rows
+        wanted = set(cases)
+        late, keys = self._tail_of_lookups(), [key_of("case", case_hash(case_key)) for _, case_key in wanted]
+        positions = {position for key in keys for position in late.positions(key)}
+        for first in range(0, len(keys), MANY):
+            asked = keys[first : first + MANY]
+            rows = self._select(LOOK_UP_MANY, asked + asked[:1] * (MANY - len(asked)))
+            positions.update([position for _, position in rows])
+        found = [row for position in positions for row in self._select(CASE, (position,))]
+        return sorted((CaseRow._make(row) for row in found if row[:2] in wanted), key=lambda row: row.sequence)
 
     def looked_up(self, wanted: Iterable[tuple[str, int]], *, limit: int) -> list[Lookup]:
-        asked = [(*each, limit) for each in dict.fromkeys(wanted)]
-        found = [Lookup._make(row) for each in asked for row in self._select(LOOK_UP, each)]
+        late, found = self._tail_of_lookups(), []
+        for key in {key_of(*each) for each in wanted}:
+            positions = {*late.positions(key), *(row[0] for row in self._select(LOOK_UP, (key, limit)))}
+            found += [looked_up(key, position) for position in sorted(positions)[-limit:]]
         found.sort(key=lambda lookup: lookup.position)
         return found
+
+    def _tail_of_lookups(self) -> Late:
+        """What is not in the table yet. Ask for it before the table: it goes from here to there."""
+        return self._late or Late(self._select(READ_LOG))
 
     @contextmanager
     def master_lock(self) -> Iterator[None]:
@@ -281,6 +303,22 @@ class SQLiteStore(Queries):
                     raise self._break(f"{self.path}: {missing} rows that {field} are for are not there")
         if change.counts:
             many(ADD_COUNT, added_up(change.counts))
+
+    def _write_lookups(self, change: Change) -> set[tuple[int, int]]:
+        """Logs the change's look-ups, and puts older ones into their table; gives what is new."""
+        rows = keys_of(change)
+        if self._late is None:
+            if rows:
+                raise RuntimeError("look-ups are written by an engine")
+            return rows
+        if rows:
+            self._cursor.execute(INSERT_LOG, (self._late.number + 1, packed(rows)))
+        due, finished = self._late.due(len(rows))
+        if due:
+            self._cursor.executemany(INSERT_LOOKUP, due)
+        if finished:
+            self._cursor.execute(DELETE_LOG, (finished,))
+        return rows
 
     def _must_be_engine(self) -> None:
         if not self._lock:

@@ -14,7 +14,7 @@ NUMBER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 TYPES: dict[str, Any] = {"number": NUMBER, "small": sa.Integer(), "text": TEXT, "bytes": sa.LargeBinary()}
 
-# As in the first: the columns, and the key. Only `master` is a log.
+# As in the first: the columns, and the key. Only `master` and `lookup_log` are logs.
 TABLES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "replay": (
         (
@@ -23,7 +23,8 @@ TABLES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ),
         ("hold",),
     ),
-    "lookup": (("kind text", "hash number", "position number"), ("kind", "hash", "position")),
+    "lookup": (("key number", "position number"), ("key", "position")),
+    "lookup_log": (("number number", "data bytes"), ("number",)),
     "master": (
         (
             "position number", "kind text", "facility text", "key text", "recorded_at number", "actor text",
@@ -40,7 +41,7 @@ EXCEPTION = (
     "channel text", "place text", "line text", "code text", "cause text", "destination text", "key text", "state text",
 )  # fmt: skip
 GROWN: dict[str, tuple[tuple[str, ...], dict[str, str], tuple[str, ...]]] = {
-    "run": (RUN, {"attempt small": "0"}, ("position", "channel", "attempt")),
+    "run": (RUN, {"attempt small": "0", "tokens bytes null": "null"}, ("position", "channel", "attempt")),
     "exception": (
         EXCEPTION,
         {
@@ -55,6 +56,8 @@ GROWN: dict[str, tuple[tuple[str, ...], dict[str, str], tuple[str, ...]]] = {
         ("id",),
     ),
 }
+TOKEN = ("token text", "facility text", "kind text", "value text", "recorded_at number")
+TOKEN_KEY = ("facility", "kind", "token")
 KEYS_BEFORE = {"run": ("position", "channel"), "exception": ("id",)}
 
 EXCEPTION_INDEXES = {
@@ -67,18 +70,26 @@ EXCEPTION_INDEXES = {
 def upgrade() -> None:
     """Makes the tables, and the others grow."""
     for name, (columns, key) in TABLES.items():
-        op.create_table(name, *map(column, columns), sa.PrimaryKeyConstraint(*key), sqlite_with_rowid=name == "master")
+        op.create_table(
+            name,
+            *map(column, columns),
+            sa.PrimaryKeyConstraint(*key),
+            sqlite_with_rowid=name in {"master", "lookup_log"},
+        )
     op.create_index("master_key", "master", ["kind", "key", "facility", "position"])
     partial = sa.text("superseded = 0")
     op.create_index("master_current", "master", ["position"], sqlite_where=partial, postgresql_where=partial)
     op.add_column("ledger", sa.Column("statements", sa.LargeBinary()))
+    op.drop_index("ledger_case", "ledger")
+    op.drop_table("token")
     for name, (before, new, key) in GROWN.items():
         if op.get_bind().dialect.name == "sqlite":
             _rebuild(name, (*before, *new), key, [*names(before), *new.values()])
         else:
             for declared, value in new.items():
                 op.add_column(name, column(declared, value))
-                op.alter_column(name, names([declared])[0], server_default=None)
+                if not declared.endswith(" null"):
+                    op.alter_column(name, names([declared])[0], server_default=None)
             if key != KEYS_BEFORE[name]:
                 op.drop_constraint(f"{name}_pkey", name)
                 op.create_primary_key(f"{name}_pkey", name, list(key))
@@ -88,6 +99,8 @@ def downgrade() -> None:
     """Takes all of it away; of a line that was worked again only the first run is left."""
     op.execute("delete from run where attempt > 0")
     op.drop_column("ledger", "statements")
+    op.create_index("ledger_case", "ledger", ["facility", "case_key"])
+    op.create_table("token", *map(column, TOKEN), sa.PrimaryKeyConstraint(*TOKEN_KEY), sqlite_with_rowid=False)
     for name, (before, new, key) in GROWN.items():
         if op.get_bind().dialect.name == "sqlite":
             _rebuild(name, before, KEYS_BEFORE[name], names(before))
@@ -120,6 +133,6 @@ def names(columns: tuple[str, ...] | list[str]) -> list[str]:
 
 def column(declared: str, value: str | None = None) -> sa.Column[Any]:
     """A column as it is declared above, and what it is in rows that are there."""
-    name, kind = declared.split()
-    default = None if value is None else sa.text(value)
-    return sa.Column(name, TYPES[kind], nullable=False, autoincrement=False, server_default=default)
+    name, kind, *null = declared.split()
+    default = None if value is None or null else sa.text(value)
+    return sa.Column(name, TYPES[kind], nullable=bool(null), autoincrement=False, server_default=default)
