@@ -153,7 +153,7 @@ def test_a_store_that_broke_ends_the_engine_at_once() -> None:
 def test_the_reactor_is_on_epoll_and_its_clock_cannot_be_set() -> None:
     ask = (
         "import sys, time; from casecart.cli.run import install_reactor; reactor = install_reactor();"
-        "print(type(reactor).__name__, reactor.seconds is time.monotonic, install_reactor() is reactor)"
+        "print(type(reactor).__mro__[1].__name__, reactor.seconds is time.monotonic, install_reactor() is reactor)"
     )
     told = subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True, check=True).stdout.split()
     assert told[1:] == ["True", "True"]

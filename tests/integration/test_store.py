@@ -17,7 +17,6 @@ from casecart.store import (
     DuplicateIdentity,
     Identity,
     KnownIdentity,
-    Lookup,
     MessageFilter,
     MessageHead,
     OpenCount,
@@ -29,7 +28,7 @@ from casecart.store import (
     Switch,
     Timer,
     encode_tokens,
-    lookup_hash,
+    lookup_key,
     migrate,
     open_store,
     schema,
@@ -114,7 +113,7 @@ def everything_at_once() -> Change:
     change = work(range(1, 4))
     change.holds = [a_hold(1)]
     change.runs[0] = change.runs[0]._replace(tokens=encode_tokens([a_token("t")]))
-    change.lookups = [Lookup("token", lookup_hash("t"), 1)]
+    change.lookups = [(lookup_key("token", "t"), 1)]
     change.timers = [Timer("retry", "erp", NOW, "{}")]
     change.cursors = [Cursor("webhook", 3, 7, 1)]
     change.switches = [Switch("erp", "paused", "ann", "month end", NOW)]
@@ -360,9 +359,7 @@ def test_what_a_token_stands_for_is_found_by_the_runs_that_have_it(store: Store)
         Change(
             runs=[a_run(number)._replace(tokens=encode_tokens(tokens)) for number, tokens in enumerate(given, 1)],
             lookups=[
-                Lookup("token", lookup_hash(each.token), number)
-                for number, tokens in enumerate(given, 1)
-                for each in tokens
+                (lookup_key("token", each.token), number) for number, tokens in enumerate(given, 1) for each in tokens
             ],
         )
     )

@@ -16,7 +16,6 @@ from sqlalchemy import Select
 from casecart.store import (
     Change,
     DuplicateIdentity,
-    Lookup,
     MessageFilter,
     StoreBroken,
     StoreInUse,
@@ -35,6 +34,9 @@ from support.store import a_case, a_message, an_entry, work
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+
+LOT = 2 << 32 | 7
 
 
 @pytest.fixture
@@ -273,19 +275,19 @@ def test_look_ups_are_found_by_engine_and_readers_while_they_wait_and_when_they_
     monkeypatch.setattr("casecart.store.sqlite.generation", lambda _: 40)
     monkeypatch.setattr("casecart.store.sqlite_late.LEAST", 8)
     for position in range(1, 31):
-        lookups = [Lookup("lot", 7, position), Lookup("serial", position, position), Lookup("lot", 7, position)]
+        lookups = [(LOT, position), (3 << 32 | position, position), (LOT, position)]
         store.write(Change(entries=[an_entry(position)], lookups=lookups))
         with closing(SQLiteStore(path, "reader")) as reader:
             for asked in (store, reader):
-                assert [row.position for row in asked.looked_up([("lot", 7)], limit=99)] == list(range(1, position + 1))
-                assert [row.position for row in asked.looked_up([("lot", 7)], limit=2)][-1:] == [position]
+                assert asked.looked_up([LOT], limit=99) == list(range(1, position + 1))
+                assert asked.looked_up([LOT], limit=2)[-1:] == [position]
                 assert [row.sequence for row in asked.case_rows([("NORTH", a_case(position))])] == [position]
-    ((placed,),), ((logged,),) = (store._select(f"select count(*) from {table}") for table in ("lookup", "lookup_log"))
+    placed, logged = store._select("select (select count(*) from lookup), (select count(*) from lookup_log)")[0]
     assert placed >= 40
     assert 0 < logged < 30
     store.close()
     with closing(SQLiteStore(path, "engine")) as again:
-        assert len(again.looked_up([("lot", 7)], limit=99)) == 30
+        assert len(again.looked_up([LOT], limit=99)) == 30
         assert [row.sequence for row in again.case_rows([("NORTH", a_case(n)) for n in (3, 29)])] == [3, 29]
 
 
@@ -293,9 +295,9 @@ def test_a_commit_that_fails_leaves_the_look_ups_as_they_were(
     store: SQLiteStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("casecart.store.sqlite.generation", lambda _: 2)
-    store.write(Change(lookups=[Lookup("lot", 1, 1), Lookup("lot", 1, 2)]))
+    store.write(Change(lookups=[(LOT, 1), (LOT, 2)]))
     with pytest.raises(DuplicateIdentity):
-        store.write(Change(messages=[a_message(1), a_message(2, control_id="C1")], lookups=[Lookup("lot", 1, 3)]))
-    assert [row.position for row in store.looked_up([("lot", 1)], limit=9)] == [1, 2]
-    store.write(Change(lookups=[Lookup("lot", 1, 4)]))
-    assert [row.position for row in store.looked_up([("lot", 1)], limit=9)] == [1, 2, 4]
+        store.write(Change(messages=[a_message(1), a_message(2, control_id="C1")], lookups=[(LOT, 3)]))
+    assert store.looked_up([LOT], limit=9) == [1, 2]
+    store.write(Change(lookups=[(LOT, 4)]))
+    assert store.looked_up([LOT], limit=9) == [1, 2, 4]

@@ -10,11 +10,11 @@ from casecart.store import (
     Change,
     Count,
     HoldChange,
-    Lookup,
     Replay,
     Store,
     StoreBroken,
     StoreInUse,
+    lookup_key,
     migrate,
     open_store,
 )
@@ -136,16 +136,16 @@ def test_a_person_brings_master_data_in_while_an_engine_is_at_work(url: str) -> 
     assert keys(engine, current=True) == [(1, "A")]
     person.write(Change(counts=[Count("NORTH", "lines:x", "held", -1)]))
     with pytest.raises(RuntimeError):
-        person.write(Change(lookups=[Lookup("lot", 1, 1)]))
+        person.write(Change(lookups=[(1, 1)]))
     engine.close()
     person.close()
 
 
 def test_values_are_found_at_the_newest_messages_that_have_them(store: Store) -> None:
-    rows = [Lookup("lot", 7, position) for position in (1, 2, 3)] + [Lookup("serial", 7, 9), Lookup("lot", 2**31, 4)]
-    store.write(Change(lookups=[*rows, rows[0]]))
-    assert store.looked_up([("lot", 7)], limit=2) == rows[1:3]
-    assert store.looked_up([("serial", 7), ("lot", 2**31), ("lot", 8)], limit=9) == [rows[4], rows[3]]
+    lot, serial, other = lookup_key("lot", "L1"), lookup_key("serial", "L1"), lookup_key("lot", "L2")
+    store.write(Change(lookups=[(lot, 1), (lot, 2), (lot, 3), (serial, 9), (other, 4), (other, 9), (lot, 1)]))
+    assert store.looked_up([lot], limit=2) == [2, 3]
+    assert store.looked_up([serial, other, lookup_key("item", "L1")], limit=9) == [4, 9]
     assert store.looked_up([], limit=1) == []
 
 

@@ -12,8 +12,9 @@ from casecart.cli.desk import named_from_here
 from casecart.cli.exit import Exit
 from casecart.cli.options import as_json, json_option, workspace_option
 from casecart.cli.text import examples, printable, table
-from casecart.commands import Refusal, local_actor
+from casecart.commands.actor import local_actor
 from casecart.commands.asking import destination_to_ask
+from casecart.commands.refusal import Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

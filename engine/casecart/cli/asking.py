@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
-from twisted.internet.defer import Deferred
 
 from casecart.cli.exit import Exit
 from casecart.cli.failure import Stop
 from casecart.cli.reactor import in_reactor
-from casecart.commands import Refusal
+from casecart.commands.refusal import Refusal
 from casecart.runtime.destination import NothingThere, NotRead
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
+    from typing import TypeAlias, TypeVar
+
+    from twisted.internet.defer import Deferred
 
     from casecart.commands.asking import AskedDestination
     from casecart.runtime.destination import Readable
 
-__all__ = ["asked", "not_read", "timeout_option"]
+    _T = TypeVar("_T")
 
-_T = TypeVar("_T")
+    Question: TypeAlias = Callable[[Readable], Deferred[_T] | Coroutine[Deferred[Any], Any, _T]]
+
+__all__ = ["asked", "not_read", "timeout_option"]
 
 # What is answered, and shows that the configuration or the rights over there are not as they should be.
 _NOT_THE_NETWORK = frozenset({"key-refused", "not-permitted", "nothing-there", "http-404", "answer-not-understood"})
@@ -38,7 +42,7 @@ def timeout_option(seconds: float) -> Callable[[Callable[..., int]], Callable[..
     )
 
 
-def asked(destination: AskedDestination, question: Callable[[Readable], Deferred[_T]], timeout: float) -> _T:
+def asked(destination: AskedDestination, question: Question[_T], timeout: float) -> _T:
     """The answer. Once in a process: a reactor that ran does not run again.
 
     Args:
@@ -50,11 +54,12 @@ def asked(destination: AskedDestination, question: Callable[[Readable], Deferred
         Stop: it did not answer, or not as it should.
         Refusal: it answered that it has no such thing.
     """
+    from twisted.internet.defer import ensureDeferred  # noqa: PLC0415 - for help nobody should wait for Twisted
 
     async def ask(reactor: Any) -> _T:  # noqa: ANN401 - zope interfaces say nothing to mypy
         reader = destination.reader(reactor)
         try:
-            return await question(reader).addTimeout(timeout, reactor, late)
+            return await ensureDeferred(question(reader)).addTimeout(timeout, reactor, late)
         finally:
             await reader.stop()
 
@@ -62,7 +67,7 @@ def asked(destination: AskedDestination, question: Callable[[Readable], Deferred
         raise NotRead("timeout", f"not all of it was answered within {timeout:g} s")
 
     try:
-        return in_reactor(lambda reactor: Deferred.fromCoroutine(ask(reactor)))
+        return in_reactor(ask)
     except NothingThere as error:
         raise Refusal("not-found", str(error)) from error
     except NotRead as error:

@@ -10,12 +10,12 @@ from casecart.cli.desk import from_here
 from casecart.cli.exit import Exit
 from casecart.cli.options import as_json, directory_argument, json_option
 from casecart.cli.text import counted, examples, printable
-from casecart.commands import check
+from casecart.commands.workspace import check
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from casecart.commands import Checked
+    from casecart.commands.workspace import Checked
 
 __all__ = ["command"]
 

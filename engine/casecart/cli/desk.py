@@ -7,13 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from casecart.commands import local_actor, open_desk
+from casecart.commands.actor import local_actor
+from casecart.commands.desk import open_desk
 from casecart.workspace import WorkspaceError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from casecart.commands import Desk
+    from casecart.commands.desk import Desk
     from casecart.workspace import Finding
 
 __all__ = ["at_desk", "from_here", "named_from_here"]

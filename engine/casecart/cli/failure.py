@@ -11,7 +11,8 @@ import click
 
 from casecart.cli.exit import Exit
 from casecart.cli.text import counted, printable
-from casecart.commands import NotAWorkspace, Refusal
+from casecart.commands.refusal import Refusal
+from casecart.commands.site import NotAWorkspace
 from casecart.store import StoreBroken, StoreInUse, StoreMisconfigured, StoreUnavailable
 from casecart.workspace import WorkspaceError
 

@@ -14,7 +14,7 @@ from casecart.cli.exit import Exit
 from casecart.cli.failure import Stop
 from casecart.cli.options import as_json
 from casecart.cli.text import counted, printable, table
-from casecart.commands import local_actor
+from casecart.commands.actor import local_actor
 from casecart.commands.master_import import ImportAnswer, ImportMaster, import_master
 from casecart.workspace import WorkspaceError
 

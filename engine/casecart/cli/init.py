@@ -11,7 +11,7 @@ from casecart.cli.exit import Exit
 from casecart.cli.failure import Stop
 from casecart.cli.options import DIRECTORY
 from casecart.cli.text import examples
-from casecart.commands import make_workspace
+from casecart.commands.workspace import make_workspace
 from casecart.workspace import WorkspaceError
 
 __all__ = ["command"]

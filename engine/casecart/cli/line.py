@@ -11,8 +11,9 @@ from casecart.cli.exit import Exit
 from casecart.cli.messages import message_table
 from casecart.cli.options import as_json, json_option, workspace_option
 from casecart.cli.text import age, counted, examples, local, printable, table, zone_of
-from casecart.commands import AmbiguousReference, MessagePage
 from casecart.commands.line import ShowLine
+from casecart.commands.message import AmbiguousReference
+from casecart.commands.message_list import MessagePage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -14,14 +14,18 @@ from casecart.cli.exit import Exit
 from casecart.cli.messages import message_table
 from casecart.cli.options import as_json, json_option, workspace_option
 from casecart.cli.text import age, counted, examples, local, printable, zone_of
-from casecart.commands import AmbiguousReference, MessagePage, ReplayMessage, ShowMessage
+from casecart.commands.message import AmbiguousReference, ShowMessage
+from casecart.commands.message_list import MessagePage
+from casecart.commands.message_replay import ReplayMessage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import tzinfo
     from pathlib import Path
 
-    from casecart.commands import Body, Envelope, LedgerView, MessageView, PostingView, RunView, Structure
+    from casecart.commands.content import Body, Structure
+    from casecart.commands.message import MessageView
+    from casecart.commands.message_view import Envelope, LedgerView, PostingView, RunView
 
 __all__ = ["command"]
 

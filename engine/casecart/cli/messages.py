@@ -12,13 +12,13 @@ from casecart.cli.desk import at_desk
 from casecart.cli.exit import Exit
 from casecart.cli.options import as_json, json_option, workspace_option
 from casecart.cli.text import examples, local, table, zone_of
-from casecart.commands import OUTCOMES, ListMessages
+from casecart.commands.message_list import OUTCOMES, ListMessages
 
 if TYPE_CHECKING:
     from datetime import tzinfo
     from pathlib import Path
 
-    from casecart.commands import MessagePage
+    from casecart.commands.message_list import MessagePage
     from casecart.store import Outcome
 
 __all__ = ["command", "message_table", "since"]

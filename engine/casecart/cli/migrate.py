@@ -10,7 +10,7 @@ from casecart.cli.desk import named_from_here
 from casecart.cli.exit import Exit
 from casecart.cli.options import workspace_option
 from casecart.cli.text import examples, printable
-from casecart.commands import bring_up_store
+from casecart.commands.workspace import bring_up_store
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,7 +11,7 @@ from casecart.cli.desk import at_desk
 from casecart.cli.exit import Exit
 from casecart.cli.options import workspace_option
 from casecart.cli.text import examples, printable
-from casecart.commands import PauseDestination
+from casecart.commands.switch import PauseDestination
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,7 +7,6 @@ import io
 from typing import TYPE_CHECKING, NamedTuple
 
 import click
-from twisted.internet.defer import Deferred
 
 from casecart.cli.asking import asked, timeout_option
 from casecart.cli.desk import named_from_here
@@ -16,7 +15,7 @@ from casecart.cli.failure import Stop
 from casecart.cli.importing import FILE, imported, shown_progress
 from casecart.cli.options import as_json, json_option, workspace_option
 from casecart.cli.text import counted, examples, printable
-from casecart.commands import local_actor
+from casecart.commands.actor import local_actor
 from casecart.commands.asking import destination_to_ask
 from casecart.commands.master_pull import PullMaster, pull_master
 
@@ -78,7 +77,7 @@ def pull(
     actor = local_actor()
     with named_from_here(root):
         whom = destination_to_ask(root, destination, actor)
-        master, on_hand = asked(whom, lambda reader: Deferred.fromCoroutine(_all(reader)), timeout)
+        master, on_hand = asked(whom, _all, timeout)
     if stock is not None:
         _write(stock, on_hand)
     wish = PullMaster(destination=destination, source=source, allow_removals=allow_removals, dry_run=dry_run)

@@ -6,12 +6,11 @@ import signal
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
-from twisted.internet.defer import maybeDeferred
 
 from casecart.cli.run import install_reactor
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
 
     from twisted.internet.defer import Deferred
     from twisted.python.failure import Failure
@@ -21,7 +20,7 @@ __all__ = ["in_reactor"]
 _T = TypeVar("_T")
 
 
-def in_reactor(ask: Callable[[Any], Deferred[_T]]) -> _T:
+def in_reactor(ask: Callable[[Any], Deferred[_T] | Coroutine[Deferred[Any], Any, _T]]) -> _T:
     """What a question comes to, or its failure as an exception. Once in a process: a reactor runs once.
 
     Args:
@@ -30,6 +29,8 @@ def in_reactor(ask: Callable[[Any], Deferred[_T]]) -> _T:
     Raises:
         click.Abort: Ctrl-C came before the answer.
     """
+    from twisted.internet.defer import maybeDeferred  # noqa: PLC0415 - for help nobody should wait for Twisted
+
     reactor: Any = install_reactor()
     answers: list[_T] = []
     failures: list[Failure] = []

@@ -16,7 +16,7 @@ from casecart.cli.exit import Exit
 from casecart.cli.options import as_json, json_option, workspace_option
 from casecart.cli.reactor import in_reactor
 from casecart.cli.text import counted, examples, printable, table
-from casecart.commands import local_actor
+from casecart.commands.actor import local_actor
 from casecart.commands.reconcile import ReconcileDay, reconcile_day
 from casecart.runtime.destination import NotRead
 

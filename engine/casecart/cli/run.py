@@ -19,8 +19,8 @@ from casecart.cli.exit import Exit
 from casecart.cli.failure import DEBUG, Stop, explained, told
 from casecart.cli.options import directory_argument
 from casecart.cli.text import examples, printable
-from casecart.commands import bring_up_store, load_workspace, opened, read_site
-from casecart.runtime import Engine
+from casecart.commands.site import opened, read_site
+from casecart.commands.workspace import bring_up_store, load_workspace
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -76,7 +76,7 @@ def install_reactor() -> ReactorBase:
     """Twisted's reactor, on epoll where the system has it, with a clock that nobody can set."""
     if "twisted.internet.reactor" not in sys.modules:
         try:
-            importlib.import_module("twisted.internet.epollreactor").install()
+            importlib.import_module("casecart.cli.epoll").install()
         except ImportError:  # macOS, BSD: the system's default
             importlib.import_module("twisted.internet.default").install()
     reactor: Any = importlib.import_module("twisted.internet.reactor")
@@ -95,6 +95,8 @@ class EngineProcess:
     """
 
     def __init__(self, workspace: Workspace, store: Store, reactor: ReactorBase, place: str) -> None:
+        from casecart.runtime.engine import Engine  # noqa: PLC0415 - for help nobody should wait for all of it
+
         self._workspace, self._reactor, self._place = workspace, reactor, place
         self._engine = Engine(workspace=workspace, store=store, reactor=reactor, failed=_broken)
         self._code = Exit.FINE

@@ -10,12 +10,13 @@ from casecart.cli.desk import at_desk
 from casecart.cli.exit import Exit
 from casecart.cli.options import as_json, json_option, workspace_option
 from casecart.cli.text import age, examples, printable, table
-from casecart.commands import ShowStatus
+from casecart.commands.status import ShowStatus
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from casecart.commands import Balance, DestinationStatus, Status
+    from casecart.commands.balance import Balance
+    from casecart.commands.status import DestinationStatus, Status
 
 __all__ = ["command"]
 

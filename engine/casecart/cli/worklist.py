@@ -12,13 +12,13 @@ from casecart.cli.desk import at_desk, named_from_here
 from casecart.cli.exit import Exit
 from casecart.cli.options import as_json, json_option, workspace_option
 from casecart.cli.text import age, counted, examples, local, printable, table, zone_of
-from casecart.commands import local_actor
+from casecart.commands.actor import local_actor
 from casecart.commands.worklist import OPEN, STATES, CauseView, ListWorklist, ShowCause
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from casecart.commands import Command, Done
+    from casecart.commands.desk import Command, Done
 
 __all__ = ["command"]
 

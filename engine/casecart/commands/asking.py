@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from casecart.commands.refusal import Refusal
 from casecart.commands.site import CONFIGURATION, require_workspace
-from casecart.runtime import destination_specs, installed_kinds
 from casecart.runtime.destination import DestinationContext
+from casecart.runtime.kinds import destination_specs, installed_kinds
 from casecart.workspace import Engine, Finding, WorkspaceError
 from casecart.workspace.files import contents
 from casecart.workspace.findings import did_you_mean, listed

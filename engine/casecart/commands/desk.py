@@ -11,7 +11,7 @@ import msgspec
 
 from casecart.commands.refusal import Refusal
 from casecart.commands.site import opened, read_site
-from casecart.runtime import wall_clock
+from casecart.runtime.clock import wall_clock
 from casecart.store import AuditRecord, Change
 
 if TYPE_CHECKING:

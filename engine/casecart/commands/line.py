@@ -15,8 +15,8 @@ from casecart.commands.message import find_message
 from casecart.commands.refusal import Refusal
 from casecart.commands.workspace import load_workspace
 from casecart.rules import Keys
-from casecart.runtime.engine import FINGERPRINT
 from casecart.runtime.identifier import shown
+from casecart.runtime.marks import FINGERPRINT
 from casecart.workspace import WorkspaceError
 from casecart.workspace.findings import did_you_mean
 

@@ -18,7 +18,8 @@ from casecart.master.gudid import read_gudid
 from casecart.master.import_plan import plan_import
 from casecart.master.table_file import read_table_file
 from casecart.master.tables import TABLES, table_for
-from casecart.runtime import Identifiers, wall_clock
+from casecart.runtime.clock import wall_clock
+from casecart.runtime.identifier import Identifiers
 from casecart.store import AuditRecord, Change, Hold
 from casecart.workspace import Finding, WorkspaceError
 from casecart.workspace.findings import did_you_mean, listed

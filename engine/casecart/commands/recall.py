@@ -16,7 +16,7 @@ from casecart.commands.refusal import Refusal
 from casecart.master.items import FIELD_OF_SYSTEM
 from casecart.master.lots import covers
 from casecart.runtime.made import decode_made, decode_postings
-from casecart.store import MessageFilter, lookup_hash
+from casecart.store import MessageFilter, lookup_key
 from casecart.workspace.findings import did_you_mean
 
 if TYPE_CHECKING:
@@ -135,15 +135,15 @@ class TraceRecall(Query[RecallTrace]):
 
 def _positions(rows: Sequence[Recall], store: Store) -> Iterable[int]:
     """Where uses of it may be: by its lots and serial numbers, else everywhere."""
-    wanted: list[tuple[str, int]] = []
+    wanted: list[int] = []
     for row in rows:
         if row.serial_from and row.serial_to in ("", row.serial_from):
-            wanted.append(("serial", lookup_hash(row.serial_from)))
+            wanted.append(lookup_key("serial", row.serial_from))
         elif row.lot_from and row.lot_to in ("", row.lot_from) and not row.serial_from:
-            wanted.append(("lot", lookup_hash(row.lot_from)))
+            wanted.append(lookup_key("lot", row.lot_from))
         else:
             return _all_positions(store)
-    return sorted({found.position for found in store.looked_up(wanted, limit=ALL)}, reverse=True)
+    return reversed(store.looked_up(wanted, limit=ALL))
 
 
 def _all_positions(store: Store) -> Iterator[int]:

@@ -14,8 +14,9 @@ from casecart.commands.refusal import Refusal
 from casecart.commands.site import opened, read_site
 from casecart.commands.workspace import load_workspace
 from casecart.rules.reconcile import DifferenceKind, Posted, reconcile
-from casecart.runtime import destination_specs, wall_clock
+from casecart.runtime.clock import wall_clock
 from casecart.runtime.destination import DestinationContext
+from casecart.runtime.kinds import destination_specs
 from casecart.runtime.made import decode_postings, decode_statements
 from casecart.runtime.states import OPEN
 from casecart.workspace.findings import did_you_mean, listed

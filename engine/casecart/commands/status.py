@@ -11,8 +11,7 @@ import msgspec
 from casecart.commands.balance import Balances, balances, read_counters
 from casecart.commands.desk import Query
 from casecart.commands.moment import moment
-from casecart.runtime.backlog import RUNNING
-from casecart.runtime.dispatcher import OWNER
+from casecart.runtime.marks import DISPATCHER, RUNNING
 
 if TYPE_CHECKING:
     from casecart.commands.desk import View
@@ -87,7 +86,7 @@ class ShowStatus(Query[Status]):
         both = balances(reading, site.listeners)
         started = next((cursor.position for cursor in store.cursors() if cursor.name == RUNNING), 0)
         switches = {switch.destination: switch for switch in store.switches()}
-        timers = {timer.key: timer for timer in store.timers() if timer.owner == OWNER}
+        timers = {timer.key: timer for timer in store.timers() if timer.owner == DISPATCHER}
         open_ = {count.destination: count for count in reading.open}
         names = [*site.destinations, *sorted({*open_, *timers} - set(site.destinations))]
         return Status(

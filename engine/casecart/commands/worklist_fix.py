@@ -21,7 +21,7 @@ from casecart.master.import_plan import DocumentChange, empty_document
 from casecart.master.items import FIELD_OF_SYSTEM
 from casecart.master.ownership import WORKLIST
 from casecart.master.table_file import DocumentKey, read_quantity
-from casecart.runtime import wall_clock
+from casecart.runtime.clock import wall_clock
 from casecart.store import AuditRecord, Change, HoldChange, Replay
 from casecart.workspace import WorkspaceError
 from casecart.workspace.findings import did_you_mean

@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from casecart.canonical import FIELDS
 from casecart.commands.site import read_site, require_workspace
-from casecart.runtime import compile_channels, installed_kinds
 from casecart.store import migrate
 from casecart.workspace import Finding, Workspace, WorkspaceError, initialise, load
 
@@ -34,6 +32,9 @@ class Checked:
 
 def check(root: Path) -> Checked:
     """Everything that is wrong in a workspace: files, names, paths, conditions. Raises `NotAWorkspace`."""
+    # Who makes a workspace, or asks for help, compiles no mapping.
+    from casecart.runtime.channel import compile_channels  # noqa: PLC0415 - as above
+
     require_workspace(root)
     try:
         workspace = _loaded(root)
@@ -74,6 +75,9 @@ def bring_up_store(root: Path) -> str:
 
 
 def _loaded(root: Path) -> Workspace:
+    from casecart.canonical import FIELDS  # noqa: PLC0415 - as in `check`
+    from casecart.runtime.kinds import installed_kinds  # noqa: PLC0415 - as in `check`
+
     return load(root, kinds=installed_kinds(), document_fields={"Usage": frozenset(FIELDS)})
 
 

@@ -1,13 +1,22 @@
-"""The part of Twisted's reactor that keeps time, as mypy understands it; `twisted.internet.task.Clock` fits too."""
+"""The wall clock, and the part of Twisted's reactor that keeps time, as mypy understands it.
+
+`twisted.internet.task.Clock` fits the latter, too.
+"""
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Call", "Clock"]
+__all__ = ["Call", "Clock", "wall_clock"]
+
+
+def wall_clock() -> int:
+    """µs since 1970 UTC."""
+    return time.time_ns() // 1000
 
 
 class Call(Protocol):

@@ -15,6 +15,7 @@ from twisted.internet.defer import Deferred, maybeDeferred
 from casecart.runtime.backoff import Backoff
 from casecart.runtime.destination import Answer, Delivery, Destination, NotDelivered, OutcomeUnknown, Posting
 from casecart.runtime.fault import told
+from casecart.runtime.marks import DISPATCHER
 from casecart.runtime.outbox import Outbox
 from casecart.runtime.settlement import Settling
 from casecart.runtime.states import OPEN, PostingEvent, after, next_step
@@ -34,7 +35,6 @@ __all__ = ["Dispatcher", "Limits"]
 
 log = logging.getLogger(__name__)
 
-OWNER = "dispatcher"  # of its timers
 HISTORY = 40  # states that are remembered of a posting: the first, and the last ones
 
 _EVENTS: dict[str, PostingEvent] = {
@@ -152,7 +152,12 @@ class Dispatcher:
 
     def _send(self, batch: Batch) -> None:
         self._in_flight += 1
-        asked = [item for item in batch.items if next_step(self._delivery, item[1].state) == "look up"]
+        delivery = self._delivery
+        asked = [
+            item
+            for item in batch.items
+            if item[1].state != "planned" and next_step(delivery, item[1].state) == "look up"
+        ]
         if asked:
             batch.items = asked
             for _, posting in asked:
@@ -165,7 +170,8 @@ class Dispatcher:
             posting.state = after(posting.state, "send") if posting.state != "sent" else "sent"
             posting.attempts += 1
             posting.history.append((at, "sent"))
-            del posting.history[1 : 1 - HISTORY]
+            if len(posting.history) > HISTORY:
+                del posting.history[1 : 1 - HISTORY]
         self._group(batch)
         call = partial(self._call, batch, _EVENTS, self.destination.post)
         if self._delivery in {Delivery.TWO_STEP, Delivery.SEARCHABLE}:
@@ -207,7 +213,9 @@ class Dispatcher:
             self._apply(posting, events[answer.state], at, answer.code, answer.words)
             posting.proof, posting.reference = answer.proof, answer.reference or posting.reference
             again = again or posting.state in OPEN
-        untried = {id(item[1]) for item, answer in zip(batch.items, answers, strict=True) if not answer.tried}
+        untried: set[int] = set()
+        if again:
+            untried = {id(item[1]) for item, answer in zip(batch.items, answers, strict=True) if not answer.tried}
         self._strike(batch, at, untried)
         if untried:
             # It broke off in the middle: the destination is in trouble, not the postings that it did not see.
@@ -256,6 +264,8 @@ class Dispatcher:
         for work, posting in batch.items:
             if posting.state not in OPEN:
                 work.strikes, work.struck_at = 0, self._answers  # it gets on
+        if not any(posting.state in OPEN for _, posting in batch.items):
+            return
         for work, posting in batch.items:
             if posting.state in OPEN and id(posting) not in untried and work.struck_at != self._answers:
                 work.strikes += 1
@@ -307,7 +317,7 @@ class Dispatcher:
             log.warning("destination %s: %s (%s); trying again", self.name, words, code)
         self.trouble = f"{words} ({code})"
         due = self._now() + int(delay * 1e6)
-        timer = Timer(OWNER, self.name, due, code)
+        timer = Timer(DISPATCHER, self.name, due, code)
         self._journal.write(lambda change: change.timers.append(timer), lambda: None)
         self._wait(delay)
 
@@ -316,7 +326,7 @@ class Dispatcher:
             log.warning("destination %s: answers again", self.name)
         if self.trouble or self._timed:
             self.trouble, self._timed = "", False
-            self._journal.write(lambda change: change.timers_done.append((OWNER, self.name)), lambda: None)
+            self._journal.write(lambda change: change.timers_done.append((DISPATCHER, self.name)), lambda: None)
 
     def _wait(self, delay: float) -> None:
         if self._resume is not None:

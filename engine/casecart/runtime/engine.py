@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import random
-import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -16,13 +15,15 @@ from casecart.master.catalogue import Catalogue
 from casecart.rules import MINIMUM_SECRET, Keys, Tokens
 from casecart.runtime.backlog import Backlog
 from casecart.runtime.channel import compile_channels
+from casecart.runtime.clock import wall_clock
 from casecart.runtime.destination import Destination, DestinationContext
-from casecart.runtime.dispatcher import OWNER, Dispatcher, Limits
+from casecart.runtime.dispatcher import Dispatcher, Limits
 from casecart.runtime.follower import Follower
 from casecart.runtime.identifier import Identifiers
 from casecart.runtime.journal import Journal
 from casecart.runtime.kinds import destination_specs, listener_specs
 from casecart.runtime.listener import Arrival, Listener, ListenerContext
+from casecart.runtime.marks import DISPATCHER, FINGERPRINT
 from casecart.runtime.pipeline import Pipeline
 from casecart.runtime.replay import Replayer
 from casecart.store import Change, Cursor, Store, StoreBroken, StoreUnavailable
@@ -35,18 +36,12 @@ if TYPE_CHECKING:
 
     from casecart.runtime.window import Work
 
-__all__ = ["Engine", "wall_clock"]
+__all__ = ["Engine"]
 
 log = logging.getLogger(__name__)
 
 DRAIN = 10.0  # seconds that a stop waits for answers
 LOOK = 1.0  # seconds between looks at what people want of destinations
-FINGERPRINT = "secret:keys"  # cursor whose position tells the secret of keys from another
-
-
-def wall_clock() -> int:
-    """µs since 1970 UTC."""
-    return time.time_ns() // 1000
 
 
 class Engine:
@@ -225,7 +220,7 @@ class Engine:
     @inlineCallbacks
     def start(self) -> Generator[Deferred[None], None, None]:
         """Destinations first, then the backlog and the catalogue, then the doors. `OSError`: a port is taken."""
-        timers = {timer.key: timer.due_at for timer in self._store.timers() if timer.owner == OWNER}
+        timers = {timer.key: timer.due_at for timer in self._store.timers() if timer.owner == DISPATCHER}
         self._switch()
         for name, dispatcher in self.dispatchers.items():
             dispatcher.start(timers.get(name))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from casecart.store import Lookup, lookup_hash
+from casecart.store import lookup_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["lookups"]
 
 
-def lookups(position: int, documents: Iterable[Usage], given: Iterable[tuple[str, str, str]]) -> list[Lookup]:
+def lookups(position: int, documents: Iterable[Usage], given: Iterable[tuple[str, str, str]]) -> list[tuple[int, int]]:
     """Rows for the store's look-ups; some may be the same.
 
     Args:
@@ -22,12 +22,12 @@ def lookups(position: int, documents: Iterable[Usage], given: Iterable[tuple[str
         documents: that were made of it.
         given: (token, kind, value) of the tokens in them.
     """
-    found = [Lookup("token", lookup_hash(token), position) for token, _, _ in given]
+    keys = [lookup_key("token", token) for token, _, _ in given]
     for usage in documents:
         if usage.lot is not None:
-            found.append(Lookup("lot", lookup_hash(usage.lot), position))
+            keys.append(lookup_key("lot", usage.lot))
         if usage.serial is not None:
-            found.append(Lookup("serial", lookup_hash(usage.serial), position))
+            keys.append(lookup_key("serial", usage.serial))
         if usage.item is not None:
-            found.append(Lookup("item", lookup_hash(usage.item), position))
-    return found
+            keys.append(lookup_key("item", usage.item))
+    return [(key, position) for key in keys]

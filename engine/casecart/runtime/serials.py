@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from casecart.runtime.made import decode_made
-from casecart.store import lookup_hash
+from casecart.store import lookup_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -48,7 +48,7 @@ class Serials:
         self._uses: dict[str, list[_Use]] = {}
         self._added: list[str] = []
         wanted = {
-            ("serial", lookup_hash(document.serial)): document.serial
+            lookup_key("serial", document.serial): document.serial
             for copy in copies
             if copy.channel.verify is not None
             for document in copy.documents
@@ -57,7 +57,7 @@ class Serials:
         if not wanted:
             return
         serials = set(wanted.values())
-        for position in sorted({found.position for found in store.looked_up(wanted, limit=MOST)}):
+        for position in store.looked_up(wanted, limit=MOST):
             self._read(position, serials)
 
     def _read(self, position: int, serials: set[str]) -> None:

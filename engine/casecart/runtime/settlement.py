@@ -34,21 +34,26 @@ class Settling:
 
     def record(self, batch: Batch, change: Change) -> None:
         """The states of a batch. Those of its postings that are settled are counted, so: once for a batch's end."""
-        at = self._now()
+        at, told = self._now(), {"to": self._destination}
         for work in batch.works:
-            entry = work.entry
-            change.settlements.append(Settlement(work.open, encode_postings(work.postings), entry.sequence))
-            if work.open == 0:
-                data = {"to": self._destination}
-                change.events.append(Event("casecart.postings.settled", str(entry.sequence), entry.facility, at, data))
+            entry, still_open = work.entry, work.open
+            change.settlements.append(Settlement(still_open, encode_postings(work.postings), entry.sequence))
+            if still_open == 0:
+                change.events.append(Event("casecart.postings.settled", str(entry.sequence), entry.facility, at, told))
+        ended: dict[tuple[str, str, str], int] = {}
         for work, posting in batch.items:
-            if posting.state not in OPEN:
-                self._end(work.entry, posting, at, change)
+            state = posting.state
+            if state in OPEN:
+                continue
+            key = (work.entry.facility, work.entry.channel, state)
+            ended[key] = ended.get(key, 0) + 1
+            if state != "posted":
+                self._hold(work.entry, posting, at, change)
+        change.counts += [
+            Count(facility, f"lines:{channel}", state, number) for (facility, channel, state), number in ended.items()
+        ]
 
-    def _end(self, entry: Entry, posting: Posting, at: int, change: Change) -> None:
-        change.counts.append(Count(entry.facility, f"lines:{entry.channel}", posting.state, 1))
-        if posting.state == "posted":
-            return
+    def _hold(self, entry: Entry, posting: Posting, at: int, change: Change) -> None:
         change.holds.append(
             Hold(
                 id=self._identifier(),

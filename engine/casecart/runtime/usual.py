@@ -77,15 +77,18 @@ class Usual:
         self, message: Message, copy: Copy, documents: list[tuple[str, str, Usage]]
     ) -> dict[_Where, list[Posting]] | None:
         """The postings by destination, case and order; adds (place, line, document) to `documents`."""
-        channel, case_key_of = copy.channel, copy.pseudonyms.case_key
+        channel = copy.channel
         decide, verify, by_case = channel.decide, channel.verify, channel.key == "case"
         new, line_key, recorded_at = self._statements.new, self._keys.line, message.recorded_at
         seen: set[str] = set()
         rows: dict[_Where, list[Posting]] = {}
+        case, case_key, where, row = None, b"", None, None
         for usage, place in zip(copy.documents, copy.mapped.places, strict=True):
             if usage.action != "use" or not usage.quantity or usage.case is None:
                 return None
-            decision, case_key = decide(usage), case_key_of(usage.case)
+            if usage.case != case:
+                case, case_key = usage.case, copy.pseudonyms.case_key(usage.case)
+            decision = decide(usage)
             line = usage.line or f"{message.control_id}/{place}"
             if decision.hold or line in seen or not new(case_key, line):
                 return None
@@ -99,12 +102,13 @@ class Usual:
             key = f"{line_key(case_key, line)}.1"
             document = consumption(usage, key=key, revision=1, line=line)
             order_key = case_key if by_case else channel.order_key(self._keys, case_key, document)
-            posting = Posting(key, line, 1, place, decision.kind, _payload(document))
-            posting.history = [(recorded_at, "planned")]
-            row = rows.get((decision.to, case_key, order_key))
-            if row is None:
-                row = rows[decision.to, case_key, order_key] = []
-            row.append(posting)
+            if row is None or where != (decision.to, case_key, order_key):
+                where = (decision.to, case_key, order_key)
+                row = rows.setdefault(where, [])
+            history = [(recorded_at, "planned")]
+            row.append(
+                Posting(key, line, 1, place, decision.kind, _payload(document), "planned", 0, "", "", "", "", history)
+            )
             documents.append((place, line, usage))
         return rows
 

@@ -37,7 +37,7 @@ class Work:
     @property
     def open(self) -> int:
         """How many of its postings are on their way."""
-        return sum(posting.state in OPEN for posting in self.postings)
+        return len([posting for posting in self.postings if posting.state in OPEN])
 
 
 @dataclass(slots=True, eq=False)
@@ -55,7 +55,7 @@ class Batch:
     @property
     def works(self) -> Iterator[Work]:
         """Each work once, in order."""
-        return iter({id(work): work for work, _ in self.items}.values())
+        return iter(dict.fromkeys([work for work, _ in self.items]))
 
 
 class Window:

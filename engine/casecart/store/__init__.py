@@ -20,7 +20,7 @@ from casecart.store.interface import (
     StoreUnavailable,
 )
 from casecart.store.location import SqliteFile, locate
-from casecart.store.lookup import encode_tokens, lookup_hash
+from casecart.store.lookup import encode_tokens, lookup_key
 from casecart.store.records import (
     CaseRow,
     Count,
@@ -30,7 +30,6 @@ from casecart.store.records import (
     Hold,
     HoldChange,
     HoldGroup,
-    Lookup,
     MasterVersion,
     Message,
     Outcome,
@@ -57,7 +56,6 @@ __all__ = [
     "HoldGroup",
     "Identity",
     "KnownIdentity",
-    "Lookup",
     "MasterVersion",
     "Message",
     "MessageFilter",
@@ -78,7 +76,7 @@ __all__ = [
     "Timer",
     "Token",
     "encode_tokens",
-    "lookup_hash",
+    "lookup_key",
     "migrate",
     "open_store",
     "storable",

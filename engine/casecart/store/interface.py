@@ -19,7 +19,6 @@ if TYPE_CHECKING:
         Hold,
         HoldChange,
         HoldGroup,
-        Lookup,
         MasterVersion,
         Message,
         Outcome,
@@ -137,8 +136,8 @@ class Change:
     cursors: list[Cursor] = field(default_factory=list)
     switches: list[Switch] = field(default_factory=list)
     audit: list[AuditRecord] = field(default_factory=list)
-    lookups: list[Lookup] = field(default_factory=list)
-    """Written once; one that is already there stays."""
+    lookups: list[tuple[int, int]] = field(default_factory=list)
+    """(`lookup_key` of a value, position of a message whose documents have it). Written once."""
     hold_changes: list[HoldChange] = field(default_factory=list)
     replays: list[Replay] = field(default_factory=list)
     """Written once for an exception."""
@@ -231,8 +230,8 @@ class Store(Protocol):
     def case_rows(self, cases: Iterable[tuple[str, bytes]]) -> list[CaseRow]:
         """All ledger rows of these (facility, case_key), by sequence."""
 
-    def looked_up(self, wanted: Iterable[tuple[str, int]], *, limit: int) -> list[Lookup]:
-        """Where these (kind, hash) may be found, by position; of each the newest, `limit` at most."""
+    def looked_up(self, keys: Iterable[int], *, limit: int) -> list[int]:
+        """The positions of messages that may have one of these values (`lookup_key`); of each the newest `limit`."""
 
     # --- master data
     def master_lock(self) -> AbstractContextManager[None]:

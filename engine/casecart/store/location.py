@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 from casecart.store.interface import StoreMisconfigured
-from casecart.store.postgresql_session import place
 
 __all__ = ["PostgresqlServer", "SqliteFile", "locate"]
 
@@ -34,7 +33,9 @@ class PostgresqlServer(NamedTuple):
 
     @property
     def place(self) -> str:
-        """Where it is, in words that may be shown: without the password."""
+        """Where it is, in words that may be shown: without the password. Raises `StoreMisconfigured`."""
+        from casecart.store.postgresql_session import place  # noqa: PLC0415 - a file needs no driver of a server
+
         return place(self.url)
 
 

@@ -2,53 +2,43 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal, get_args
 from zlib import crc32
 
 import msgspec
 
-from casecart.store.records import Lookup, Token
+from casecart.store.records import Token
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from casecart.store.interface import Change
 
-__all__ = ["case_hash", "decode_tokens", "encode_tokens", "key_of", "keys_of", "looked_up", "lookup_hash"]
+__all__ = ["Kind", "case_lookup", "decode_tokens", "encode_tokens", "keys_of", "lookup_key"]
 
-_KINDS: Final = ("case", "token", "lot", "serial", "item")
-_CODES: Final = {kind: code << 32 for code, kind in enumerate(_KINDS)}
-_HASH: Final = 0xFFFFFFFF
+Kind = Literal["case", "token", "lot", "serial", "item"]
+
+_CODES: Final = {kind: code << 32 for code, kind in enumerate(get_args(Kind))}
 
 
-def lookup_hash(value: str) -> int:
-    """32 bits. Several values may share one, by chance or on purpose: who looks by it compares the values themselves.
+def lookup_key(kind: Kind, value: str) -> int:
+    """The table's key for a value: its kind, and 32 bits of it.
 
-    A digest of 64 bits would cost seven times as much, and spare a look at one document in a hundred searches.
+    Several values may share one, by chance or on purpose: who looks by it compares the values themselves. A digest of
+    64 bits would cost seven times as much, and spare a look at one document in a hundred searches.
     """
-    return crc32(value.encode())
+    return _CODES[kind] | crc32(value.encode())
 
 
-def case_hash(case_key: bytes) -> int:
-    """32 bits of the ledger's key of a case."""
+def case_lookup(case_key: bytes) -> int:
+    """The table's key for the ledger's key of a case: 32 bits of that."""
     return int.from_bytes(case_key[:4], "big")
-
-
-def key_of(kind: str, value: int) -> int:
-    """The table's key for a kind and a hash."""
-    return _CODES[kind] | value
-
-
-def looked_up(key: int, position: int) -> Lookup:
-    """A row of the table as a record."""
-    return Lookup(_KINDS[key >> 32], key & _HASH, position)
 
 
 def keys_of(change: Change) -> set[tuple[int, int]]:
     """The rows (key, position) that a change adds to the table: its look-ups, and the cases of its ledger rows."""
-    codes, case = _CODES, _CODES["case"]
-    rows = {(codes[kind] | value, position) for kind, value, position in change.lookups}
-    rows.update([(case | case_hash(entry.case_key), entry.position) for entry in change.entries])
+    rows = set(change.lookups)
+    rows.update([(case_lookup(entry.case_key), entry.position) for entry in change.entries])
     return rows
 
 

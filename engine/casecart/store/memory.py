@@ -32,7 +32,6 @@ if TYPE_CHECKING:
         Entry,
         Event,
         Hold,
-        Lookup,
         MasterVersion,
         Message,
         Replay,
@@ -64,7 +63,7 @@ class MemoryStore:
         self._cursors: dict[tuple[str, int], Cursor] = {}
         self._switches: dict[str, Switch] = {}
         self._audit: list[AuditRecord] = []
-        self._lookups: set[Lookup] = set()
+        self._lookups: set[tuple[int, int]] = set()
         self._replays: dict[bytes, Replay] = {}
         self._master: list[MasterVersion] = []
 
@@ -116,12 +115,11 @@ class MemoryStore:
         for (hold,) in change.replays_done:
             self._replays.pop(hold, None)
 
-    def looked_up(self, wanted: Iterable[tuple[str, int]], *, limit: int) -> list[Lookup]:
-        newest_first = sorted(self._lookups, key=lambda lookup: -lookup.position)
-        found: list[Lookup] = []
-        for kind, value in set(wanted):
-            found += [lookup for lookup in newest_first if (lookup.kind, lookup.hash) == (kind, value)][:limit]
-        return sorted(found, key=lambda lookup: lookup.position)
+    def looked_up(self, keys: Iterable[int], *, limit: int) -> list[int]:
+        found: set[int] = set()
+        for key in keys:
+            found.update(sorted(position for known, position in self._lookups if known == key)[-limit:])
+        return sorted(found)
 
     @contextmanager
     def master_lock(self) -> Iterator[None]:

@@ -1,5 +1,7 @@
 """Brings a store's tables to what this program knows, making the store where there is none."""
 
+# ruff: noqa: PLC0415 - every start passes here: a store that is up needs no Alembic, and a file no driver of a server
+
 from __future__ import annotations
 
 import sqlite3
@@ -7,15 +9,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import psycopg
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from sqlalchemy import create_engine, event
+from sqlalchemy import create_engine, event, inspect, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
-from casecart.store import postgresql_session, sqlite_file
+from casecart.store import sqlite_file
 from casecart.store.location import SqliteFile, locate
 from casecart.store.lock import FileLock
 from casecart.store.revision import check
@@ -24,8 +22,10 @@ from casecart.store.schema import REVISION
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from alembic.config import Config
     from sqlalchemy import Connection, Engine
 
+    from casecart.store.interface import StoreBroken, StoreUnavailable
     from casecart.store.location import PostgresqlServer
 
 __all__ = ["configuration", "connected", "migrate"]
@@ -42,6 +42,8 @@ def migrate(url: str, *, patience: float) -> None:
     with _alone(location, patience), connected(url) as connection:
         # Asked again: another process may have done it while this one waited.
         if not _is_up(connection, location):
+            from alembic import command
+
             command.upgrade(configuration(connection), "head")
 
 
@@ -54,17 +56,18 @@ def connected(url: str) -> Iterator[Connection]:
         with engine.connect() as connection:
             yield connection
     except DBAPIError as error:
-        if isinstance(error.orig, sqlite3.Error) and isinstance(location, SqliteFile):
-            raise sqlite_file.explained(error.orig, location.path) from error
-        if isinstance(error.orig, psycopg.Error):
-            raise postgresql_session.explained(error.orig) from error
-        raise
+        explained = _explained(error.orig, location)
+        if explained is None:
+            raise
+        raise explained from error
     finally:
         engine.dispose()
 
 
 def configuration(connection: Connection) -> Config:
     """Alembic's settings for our migrations on a connection; no ini file is needed."""
+    from alembic.config import Config
+
     settings = Config()
     settings.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
     settings.attributes["connection"] = connection
@@ -72,7 +75,9 @@ def configuration(connection: Connection) -> Config:
 
 
 def _is_up(connection: Connection, location: SqliteFile | PostgresqlServer) -> bool:
-    revision = MigrationContext.configure(connection).get_current_revision()
+    # As Alembic keeps it.
+    known = inspect(connection).has_table("alembic_version")
+    revision = connection.scalar(text("select version_num from alembic_version")) if known else None
     connection.rollback()
     if revision is not None and revision >= REVISION:
         check(location.place, revision)
@@ -90,6 +95,8 @@ def _alone(location: SqliteFile | PostgresqlServer, patience: float) -> Iterator
         finally:
             lock.release()
     else:
+        from casecart.store import postgresql_session
+
         with postgresql_session.connect(location.url, "engine") as session:
             postgresql_session.hold(session, patience=patience)
             yield
@@ -101,12 +108,27 @@ def _engine(location: SqliteFile | PostgresqlServer) -> Engine:
         engine = create_engine("sqlite://", creator=lambda: sqlite_file.connect(path), poolclass=NullPool)
         event.listen(engine, "begin", _begin)
         return engine
+    from casecart.store import postgresql_session
+
     server = location.url
     return create_engine(
         "postgresql+psycopg://",
         creator=lambda: postgresql_session.connect(server, "migration"),
         poolclass=NullPool,
     )
+
+
+def _explained(
+    error: BaseException | None, location: SqliteFile | PostgresqlServer
+) -> StoreUnavailable | StoreBroken | None:
+    """A driver's error in the store's words."""
+    if isinstance(location, SqliteFile):
+        return sqlite_file.explained(error, location.path) if isinstance(error, sqlite3.Error) else None
+    import psycopg
+
+    from casecart.store import postgresql_session
+
+    return postgresql_session.explained(error) if isinstance(error, psycopg.Error) else None
 
 
 def _begin(connection: Connection) -> None:

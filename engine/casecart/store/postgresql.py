@@ -23,11 +23,11 @@ from casecart.store.interface import (
     StoreUnavailable,
 )
 from casecart.store.location import PostgresqlServer
-from casecart.store.lookup import case_hash, key_of, keys_of, looked_up
+from casecart.store.lookup import case_lookup, keys_of
 from casecart.store.master import TIDIED
 from casecart.store.postgresql_session import ENGINE_LOCKS, connect, explained, hold
 from casecart.store.queries import ENGINE, Queries, compiled, must_be_allowed
-from casecart.store.records import CaseRow, Lookup
+from casecart.store.records import CaseRow
 from casecart.store.revision import check
 from casecart.store.tail import Tail, added_up
 
@@ -139,12 +139,12 @@ class PostgreSQLStore(Queries):
         wanted = list(dict.fromkeys(cases))
         if not wanted:
             return []
-        keys = [key_of("case", case_hash(case_key)) for _, case_key in wanted]
+        keys = [case_lookup(case_key) for _, case_key in wanted]
         return [CaseRow._make(row) for row in self._select(statements.CASES, [keys, *transposed(wanted)])]
 
-    def looked_up(self, wanted: Iterable[tuple[str, int]], *, limit: int) -> list[Lookup]:
-        asked = [key_of(*each) for each in dict.fromkeys(wanted)]
-        return [looked_up(*row) for row in self._select(statements.LOOK_UP, [asked, limit])] if asked else []
+    def looked_up(self, keys: Iterable[int], *, limit: int) -> list[int]:
+        asked = list(set(keys))
+        return [position for (position,) in self._select(statements.LOOK_UP, [asked, limit])] if asked else []
 
     @contextmanager
     def master_lock(self) -> Iterator[None]:

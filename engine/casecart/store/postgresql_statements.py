@@ -130,7 +130,7 @@ join ledger using (position, facility, case_key)
 order by ledger.sequence
 """
 LOOK_UP = """
-select wanted.key, newest.position
+select distinct newest.position
 from unnest(%b::int8[]) as wanted (key)
 cross join lateral (
   select position from lookup where key = wanted.key order by position desc limit %s

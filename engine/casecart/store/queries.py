@@ -13,7 +13,7 @@ from sqlalchemy import bindparam, cast, func, literal_column, select
 
 from casecart.store import schema
 from casecart.store.interface import AuditRecord, MessageFilter, MessageHead, OpenCount
-from casecart.store.lookup import decode_tokens, lookup_hash
+from casecart.store.lookup import decode_tokens, lookup_key
 from casecart.store.master import MasterQueries
 from casecart.store.records import Count, Cursor, Entry, Event, Message, Run, Switch, Timer, Token
 from casecart.store.tail import PARTITION, Tail, unpacked
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Dialect
 
     from casecart.store.interface import Change, Role
-    from casecart.store.records import Lookup
 
     Statement = Select[*tuple[Any, ...]]
 
@@ -136,7 +135,7 @@ class Queries(WorklistQueries, MasterQueries, ABC):
         """Runs a statement with its parameters' values."""
 
     @abstractmethod
-    def looked_up(self, wanted: Iterable[tuple[str, int]], *, limit: int) -> list[Lookup]: ...
+    def looked_up(self, keys: Iterable[int], *, limit: int) -> list[int]: ...
 
     def waiting(self, after: int, limit: int) -> list[Message]:
         return [Message._make(row) for row in self._rows(WAITING_MESSAGES, after=after, limit=limit)]
@@ -196,8 +195,8 @@ class Queries(WorklistQueries, MasterQueries, ABC):
         return [Entry._make(row) for row in self._rows(ENTRIES, position=position)]
 
     def token(self, token: str) -> Token | None:
-        for found in self.looked_up([("token", lookup_hash(token))], limit=MOST_SHARING):
-            for run in self.runs(found.position):
+        for position in self.looked_up([lookup_key("token", token)], limit=MOST_SHARING):
+            for run in self.runs(position):
                 for known in decode_tokens(run.tokens):
                     if known.token == token:
                         return known

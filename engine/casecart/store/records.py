@@ -17,7 +17,6 @@ __all__ = [
     "Hold",
     "HoldChange",
     "HoldGroup",
-    "Lookup",
     "MasterVersion",
     "Message",
     "Outcome",
@@ -234,16 +233,6 @@ class Replay(NamedTuple):
     """Not before the channel has another revision than this; empty: at once."""
     decision: str
     """JSON of what a person decided about the line."""
-
-
-class Lookup(NamedTuple):
-    """Where a value is found again: a message whose documents may have it."""
-
-    kind: str
-    """``token``, ``lot``, ``serial`` or ``item``; the store itself adds ``case``, for its ledger rows."""
-    hash: int
-    """32 bits of the value (`lookup_hash`)."""
-    position: int
 
 
 class MasterVersion(NamedTuple):

@@ -14,7 +14,7 @@ from sqlalchemy.dialects.sqlite.base import SQLiteDialect
 from casecart.store import schema
 from casecart.store.interface import DuplicateIdentity, KnownIdentity, StoreBroken, StoreInUse, StoreUnavailable
 from casecart.store.lock import FileLock, is_held
-from casecart.store.lookup import case_hash, key_of, keys_of, looked_up
+from casecart.store.lookup import case_lookup, keys_of
 from casecart.store.master import TIDIED
 from casecart.store.queries import Queries, compiled, must_be_allowed
 from casecart.store.records import CaseRow, Message
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from casecart.store.interface import Change, Identity, Role
     from casecart.store.queries import Statement
-    from casecart.store.records import Lookup, MasterVersion
+    from casecart.store.records import MasterVersion
 
 __all__ = ["SQLiteStore"]
 
@@ -220,7 +220,7 @@ class SQLiteStore(Queries):
 
     def case_rows(self, cases: Iterable[tuple[str, bytes]]) -> list[CaseRow]:
         wanted = set(cases)
-        late, keys = self._tail_of_lookups(), [key_of("case", case_hash(case_key)) for _, case_key in wanted]
+        late, keys = self._tail_of_lookups(), [case_lookup(case_key) for _, case_key in wanted]
         positions = {position for key in keys for position in late.positions(key)}
         for first in range(0, len(keys), MANY):
             asked = keys[first : first + MANY]
@@ -229,13 +229,12 @@ class SQLiteStore(Queries):
         found = [row for position in positions for row in self._select(CASE, (position,))]
         return sorted((CaseRow._make(row) for row in found if row[:2] in wanted), key=lambda row: row.sequence)
 
-    def looked_up(self, wanted: Iterable[tuple[str, int]], *, limit: int) -> list[Lookup]:
-        late, found = self._tail_of_lookups(), []
-        for key in {key_of(*each) for each in wanted}:
+    def looked_up(self, keys: Iterable[int], *, limit: int) -> list[int]:
+        late, found = self._tail_of_lookups(), set[int]()
+        for key in set(keys):
             positions = {*late.positions(key), *(row[0] for row in self._select(LOOK_UP, (key, limit)))}
-            found += [looked_up(key, position) for position in sorted(positions)[-limit:]]
-        found.sort(key=lambda lookup: lookup.position)
-        return found
+            found.update(sorted(positions)[-limit:])
+        return sorted(found)
 
     def _tail_of_lookups(self) -> Late:
         """What is not in the table yet. Ask for it before the table: it goes from here to there."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from casecart.cli.main import run
-from casecart.commands import make_workspace
+from casecart.commands.workspace import make_workspace
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -16,7 +16,7 @@ import pytest
 
 from casecart.cli.exit import Exit
 from casecart.cli.main import COMMANDS, run
-from casecart.commands import make_workspace
+from casecart.commands.workspace import make_workspace
 from casecart.store import open_store
 
 if TYPE_CHECKING:

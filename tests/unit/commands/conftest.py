@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from casecart.canonical import Usage
-from casecart.commands import Actor, Desk, Site
+from casecart.commands.actor import Actor
+from casecart.commands.desk import Desk
+from casecart.commands.site import Site
 from casecart.runtime.destination import Posting
 from casecart.runtime.made import Made, encode_made, encode_postings
 from casecart.store import Change, Count, Entry, Hold, Run, Store, migrate, open_store

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from casecart.commands import ShowBalances
-from casecart.commands.balance import LINES_OUT, MESSAGES_OUT, READINGS, Reading, balances, read_counters
+from casecart.commands.balance import LINES_OUT, MESSAGES_OUT, READINGS, Reading, ShowBalances, balances, read_counters
 from casecart.store import Count, OpenCount
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from casecart.commands import Desk
+    from casecart.commands.desk import Desk
     from casecart.store import Store
 
 amounts = st.integers(0, 10**6)

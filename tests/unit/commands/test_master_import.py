@@ -6,9 +6,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from casecart.commands import Actor, Refusal, make_workspace, opened, read_site
 from casecart.commands import master_data as data
+from casecart.commands.actor import Actor
 from casecart.commands.master_import import ImportAnswer, ImportMaster, import_master
+from casecart.commands.refusal import Refusal
+from casecart.commands.site import opened, read_site
+from casecart.commands.workspace import make_workspace
 from casecart.store import StoreInUse, StoreUnavailable
 from casecart.store.sqlite import SQLiteStore
 from casecart.workspace import WorkspaceError

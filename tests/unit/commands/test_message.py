@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
-from casecart.commands import Actor, AmbiguousReference, Refusal, ShowMessage
+from casecart.commands.actor import Actor
+from casecart.commands.message import AmbiguousReference, ShowMessage
+from casecart.commands.refusal import Refusal
 from casecart.store import Change
 from support.log_row import BODY, message
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from casecart.commands import Desk
+    from casecart.commands.desk import Desk
     from casecart.store import Store
 
 

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from casecart.commands import ListMessages, Refusal
+from casecart.commands.message_list import ListMessages
 from casecart.commands.moment import microseconds, moment
+from casecart.commands.refusal import Refusal
 from casecart.store import Change
 from support.log_row import BEGIN, SECOND, message
 
 if TYPE_CHECKING:
-    from casecart.commands import Desk
+    from casecart.commands.desk import Desk
     from casecart.store import Store
 
 

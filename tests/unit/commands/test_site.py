@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from casecart.commands import NotAWorkspace, check, make_workspace, read_site
+from casecart.commands.site import NotAWorkspace, read_site
+from casecart.commands.workspace import check, make_workspace
 from casecart.workspace import WorkspaceError
 
 if TYPE_CHECKING:

@@ -5,15 +5,17 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from casecart.commands import Actor, Desk, PauseDestination, ShowStatus
+from casecart.commands.actor import Actor
+from casecart.commands.desk import Desk
 from casecart.commands.moment import moment
-from casecart.runtime.backlog import RUNNING
-from casecart.runtime.dispatcher import OWNER
+from casecart.commands.status import ShowStatus
+from casecart.commands.switch import PauseDestination
+from casecart.runtime.marks import DISPATCHER, RUNNING
 from casecart.store import Change, Cursor, Timer, open_store
 from support.log_row import BEGIN, SECOND
 
 if TYPE_CHECKING:
-    from casecart.commands import Site
+    from casecart.commands.site import Site
     from casecart.store import Store
 
 
@@ -58,7 +60,9 @@ def test_a_paused_destination_says_by_whom_since_when_and_why(desk: Desk) -> Non
 
 def test_a_destination_that_is_waited_for_says_why_and_until_when(store: Store, desk: Desk) -> None:
     due = BEGIN + 3_660 * SECOND
-    store.write(Change(timers=[Timer(OWNER, "erp", due, "connection-refused"), Timer("other", "inventory", due, "x")]))
+    store.write(
+        Change(timers=[Timer(DISPATCHER, "erp", due, "connection-refused"), Timer("other", "inventory", due, "x")])
+    )
     status = desk.ask(ShowStatus())
     erp, inventory = status.destinations
     assert erp.next_try is not None

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from casecart.commands import Actor, PauseDestination, Refusal, ResumeDestination
+from casecart.commands.actor import Actor
+from casecart.commands.refusal import Refusal
+from casecart.commands.switch import PauseDestination, ResumeDestination
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from casecart.commands import Desk
+    from casecart.commands.desk import Desk
     from casecart.store import Store
 
 

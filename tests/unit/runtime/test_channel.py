@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from casecart.canonical import FIELDS, Usage
-from casecart.runtime import Channel, compile_channels, installed_kinds
+from casecart.runtime.channel import Channel, compile_channels
+from casecart.runtime.kinds import installed_kinds
 from casecart.workspace import WorkspaceError, load
 from support.line import CHANNEL, write_workspace
 
