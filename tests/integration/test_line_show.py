@@ -10,11 +10,15 @@ import msgspec
 import pytest
 
 from casecart.cli.main import run
-from casecart.commands import Actor, AmbiguousReference, Desk, Refusal, Site
+from casecart.commands.actor import Actor
+from casecart.commands.desk import Desk
 from casecart.commands.line import ShowLine
+from casecart.commands.message import AmbiguousReference
+from casecart.commands.refusal import Refusal
+from casecart.commands.site import Site
 from casecart.runtime.destination import Answer, Delivery, OutcomeUnknown
 from casecart.runtime.dispatcher import Limits
-from casecart.runtime.engine import FINGERPRINT
+from casecart.runtime.marks import FINGERPRINT
 from casecart.store import Change, Cursor, Hold, HoldChange, Replay, migrate
 from support.line import CHANNEL, ENGINE, MAPPING, SECRET, Line, Script, dft, new_line, write_workspace
 from support.log_row import message

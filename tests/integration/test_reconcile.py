@@ -12,7 +12,7 @@ import pytest
 
 from casecart.cli.exit import Exit
 from casecart.cli.main import run
-from casecart.commands import make_workspace
+from casecart.commands.workspace import make_workspace
 from casecart.runtime.made import Verdict, encode_postings, encode_statements
 from casecart.store import Change, open_store
 from support.engine_process import free_port

@@ -60,6 +60,29 @@ def test_the_server_that_pretends_is_posted_to_as_a_real_one(erp: Pretended, con
     assert (codes(post(connector, posting("L", "3"), posting("M"))), erp.states()) == (["posted"] * 2, ["done"])
 
 
+def test_a_shipment_is_read_before_it_is_done_and_after(erp: Pretended, connector: TrytonDestination) -> None:
+    post(connector, posting("L"))
+    made = erp.kinds[erp.kinds.index("POST create") :]
+    assert made == ["POST create", "POST wait", "POST assign_try", "GET read", "POST do", "GET read"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "tells", "code"),
+    [
+        ("POST wait", "waiting", "nothing-done"),
+        ("POST wait", "done", "nothing-done"),
+        ("POST assign_try", "assigned", "not-enough-stock"),
+        ("POST do", "done", "nothing-done"),
+    ],
+)
+def test_the_answer_of_a_step_is_no_proof(
+    erp: Pretended, connector: TrytonDestination, kind: str, tells: str, code: str
+) -> None:
+    """It says that the shipment is further than it is."""
+    erp.script[kind] = Reply(json.dumps({"id": 1, "state": tells}).encode())
+    assert (codes(post(connector, posting("L"))), erp.states()) == ([f"held {code}"], ["cancelled"])
+
+
 # --- something answers in Tryton's place
 JUNK = {
     "a page": PAGE,
@@ -202,6 +225,41 @@ def test_done_with_something_else_than_was_posted_is_held(
 def test_done_without_a_movement_is_held(erp: Pretended, connector: TrytonDestination) -> None:
     erp.script["POST do"] = lambda server: server.shipments[0]["moves"].clear()
     assert codes(post(connector, posting("L"))) == ["held read-back-differs"]
+
+
+# --- a page with 400: Tryton failed inside, and nothing was done
+FAILED = Reply(b"<!doctype html><p>Unable to get RPC method</p>", status=400, headers=HTML)
+STEPS = ["POST wait", "POST assign_try", "POST do"]
+
+
+@pytest.mark.parametrize("kind", STEPS)
+def test_a_step_that_fails_for_a_lock_is_asked_for_again(
+    erp: Pretended, connector: TrytonDestination, kind: str
+) -> None:
+    erp.script[kind] = lambda server: FAILED if server.kinds.count(kind) <= 4 else None
+    assert (codes(post(connector, posting("L"), posting("M"))), erp.states()) == (["posted"] * 2, ["done"])
+
+
+@pytest.mark.parametrize("kind", STEPS)
+def test_a_step_that_fails_and_was_carried_out_is_posted_once(
+    erp: Pretended, connector: TrytonDestination, kind: str
+) -> None:
+    def carried_out(server: Pretended) -> Reply:
+        server.press(1, kind.removeprefix("POST "))
+        return FAILED
+
+    erp.script[kind] = carried_out
+    assert (codes(post(connector, posting("L"))), erp.states()) == (["posted"], ["done"])
+
+
+@pytest.mark.parametrize("kind", STEPS)
+def test_a_step_that_fails_again_and_again_is_cancelled_and_tried_later(
+    erp: Pretended, connector: TrytonDestination, kind: str
+) -> None:
+    erp.script[kind] = FAILED
+    assert codes(post(connector, posting("L"))) == ["retry step-failed"]
+    assert codes(post(connector, posting("L"), posting("M"))) == ["retry shipment-split"] * 2
+    assert erp.states() == ["cancelled"] * 2
 
 
 # --- Tryton is in trouble, or asks for patience

@@ -95,7 +95,8 @@ def test_what_somebody_added_to_the_draft_is_not_moved(
     sent = posting(lot, "3")
     finish = erp._shipments.finish
 
-    async def added(number: int, lines: Sequence[Line], *, whole: bool) -> dict[str, Answer]:
+    async def added(made: dict[str, Any], lines: Sequence[Line], *, whole: bool) -> dict[str, Answer]:
+        number = made["id"]
         (shipment,) = tryton.find(INTERNAL, [["id", "=", number]], ["from_location", "to_location"])
         (found,) = tryton.find("stock.lot", [["number", "=", other]], ["product"])
         move = {
@@ -103,7 +104,7 @@ def test_what_somebody_added_to_the_draft_is_not_moved(
             "from_location": shipment["from_location"], "to_location": shipment["to_location"],
         }  # fmt: skip
         tryton.call(INTERNAL, "write", [number], {"moves": [["create", [move]]]})
-        return await finish(number, lines, whole=whole)
+        return await finish(made, lines, whole=whole)
 
     monkeypatch.setattr(erp._shipments, "finish", added)
     assert codes(post(erp, sent)) == ["held moves-differ"]
@@ -258,9 +259,9 @@ def closing(own_tryton: Tryton, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         made.append(erp)
         finish = erp._shipments.finish
 
-        async def close(number: int, lines: Sequence[Line], *, whole: bool) -> dict[str, Answer]:
+        async def close(found: dict[str, Any], lines: Sequence[Line], *, whole: bool) -> dict[str, Answer]:
             own_tryton.close_period(JANUARY)
-            return await finish(number, lines, whole=whole)
+            return await finish(found, lines, whole=whole)
 
         monkeypatch.setattr(erp._shipments, "finish", close)
         return erp

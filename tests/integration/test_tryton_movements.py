@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from casecart.commands import make_workspace
+from casecart.commands.workspace import make_workspace
 from casecart.destinations.tryton import SPEC, TrytonSettings
 from casecart.destinations.tryton.movements import pattern_of
 from casecart.runtime.destination import DestinationContext, NotRead

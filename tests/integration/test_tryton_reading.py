@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from casecart.commands import Actor, Refusal, make_workspace, opened, read_site
+from casecart.commands.actor import Actor
 from casecart.commands.asking import destination_to_ask
 from casecart.commands.master_data import load_documents
 from casecart.commands.master_import import ImportMaster, import_master
 from casecart.commands.master_pull import PullAnswer, PullMaster, pull_master
+from casecart.commands.refusal import Refusal
+from casecart.commands.site import opened, read_site
+from casecart.commands.workspace import make_workspace
 from casecart.destinations.tryton import reading
 from casecart.master.table_file import DocumentKey
 from casecart.runtime.destination import NothingThere, NotRead
