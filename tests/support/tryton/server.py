@@ -79,6 +79,12 @@ class Tryton:
             else:
                 return
 
+    @property
+    def pid(self) -> int:
+        """Of the server that runs."""
+        assert self._process is not None
+        return self._process.pid
+
     def stop(self, number: int = signal.SIGTERM) -> None:
         """Ends it; with SIGKILL in the middle of whatever it does."""
         if self._process is not None:

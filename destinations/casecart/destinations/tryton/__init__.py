@@ -146,7 +146,7 @@ class TrytonDestination:
         if why is not None:
             return answers | {line.key: why for line in lines}
         try:
-            number = await self._shipments.make(reference, lines, numbers, ways)
+            made = await self._shipments.make(reference, lines, numbers, ways)
         except Trouble as trouble:
             if not (trouble.done and answers):
                 raise
@@ -155,7 +155,7 @@ class TrytonDestination:
         except Refused as refusal:
             return answers | _not_made(lines, refusal)
         try:
-            return answers | await self._shipments.finish(number, lines, whole=True)
+            return answers | await self._shipments.finish(made, lines, whole=True)
         except Trouble as trouble:
             # It is there, and may be at any step.
             return answers | {line.key: _unknown(trouble) for line in lines}
@@ -172,7 +172,7 @@ class TrytonDestination:
             # What can't be read can't be compared: nothing is moved unseen.
             answers = split(posting.key for posting in members)
         else:
-            answers = await self._shipments.finish(int(first["id"]), lines, whole=False)
+            answers = await self._shipments.finish(first, lines, whole=False)
         for other in others:
             await self._shipments.undo(other)
         words = f"Tryton has the shipment {reference}, and by today's settings it can't be told what of this it moved."

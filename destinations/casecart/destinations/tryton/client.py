@@ -39,11 +39,12 @@ class Refused(Exception):
 
     Args:
         words: Tryton's own reason; empty where it gives none.
+        failed: whether it rather failed in it, so that the same call may well be carried out the next time.
     """
 
-    def __init__(self, words: str) -> None:
+    def __init__(self, words: str, *, failed: bool = False) -> None:
         super().__init__(words)
-        self.words = words
+        self.words, self.failed = words, failed
 
 
 class Trouble(Exception):
@@ -174,7 +175,9 @@ def understood(response: Response, *, done: bool) -> Any:  # noqa: ANN401 - what
         raise Trouble("key-refused", words, done=False)
     if status in (400, 403):
         said = value.get("message") if isinstance(value, dict) else None
-        raise Refused(plain_words(said) if isinstance(said, str) else "")
+        # A page with 400 is what a call comes to that failed inside Tryton, such as by a lock that another one held.
+        failed = status == 400 and value is None  # noqa: PLR2004 - as above
+        raise Refused(plain_words(said) if isinstance(said, str) else "", failed=failed)
     if status in (429, 503):
         words = "Tryton is busy, and asks to be left alone for a while."
         raise Trouble(f"http-{status}", words, done=False, retry_after=retry_after(response.headers))

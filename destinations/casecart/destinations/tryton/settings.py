@@ -93,7 +93,10 @@ class TrytonSettings(Declared):
         maximum=1000,
     )
     concurrency: int = setting(
-        about="How many batches are under way at once. A case is only in one of them.",
+        about=(
+            "How many batches are under way at once. A case is only in one of them. More than 1 only where Tryton has "
+            "PostgreSQL: on SQLite it may give the last of a lot to two shipments."
+        ),
         example=4,
         default=1,
         minimum=1,

@@ -27,6 +27,9 @@ MODEL: Final = "stock.shipment.internal"
 _STEPS: Final = {"draft": "wait", "waiting": "assign_try", "assigned": "do"}
 """What is asked next, by the state."""
 
+_UNSEEN: Final = ("draft", "waiting")
+"""States from which the next step moves nothing, whatever the shipment holds: that an answer tells them is enough."""
+
 _BEHIND: Final = ("request", "draft", "waiting", "assigned")
 """States before any other, the first first; whatever is not cancelled and not one of these was brought further."""
 
@@ -36,7 +39,10 @@ Numbers = tuple[int, int, int | None]
 SPLIT: Final = "shipment-split"
 """Code of what is sent again on its own, because something that it went out with was refused."""
 
-_MOST_STEPS: Final = 8
+_AGAIN: Final = 4
+"""How often a button in which Tryton fails is pressed once more; Tryton itself tries it six times in 0.3 s."""
+
+_MOST_STEPS: Final = 8 + _AGAIN
 """More than any shipment needs."""
 
 _READ: Final = ("number", "state", *FIELDS)
@@ -75,8 +81,8 @@ class Shipments:
 
     async def make(
         self, reference: str, lines: Sequence[Line], numbers: Sequence[Numbers], ways: tuple[int, int]
-    ) -> int:
-        """A draft, which moves nothing yet; its number.
+    ) -> Record:
+        """A draft, which moves nothing yet: its id and its state.
 
         Args:
             reference: by which it is found again.
@@ -107,8 +113,7 @@ class Shipments:
             # All four: over REST nothing is worked out from anything.
             days = ("planned_date", "planned_start_date", "effective_date", "effective_start_date")
             values |= dict.fromkeys(days, day(when))
-        record = await self._rest.create(MODEL, values, ["state"])
-        return int(record["id"])
+        return await self._rest.create(MODEL, values, ["state"])
 
     async def known(self, reference: str) -> list[Record]:
         """The shipments of a reference that are not cancelled, the furthest first."""
@@ -116,21 +121,23 @@ class Shipments:
         alive = [record for record in found if record.get("state") != "cancelled"]
         return sorted(alive, key=lambda record: (-_progress(str(record.get("state"))), record["id"]))
 
-    async def finish(self, number: int, lines: Sequence[Line], *, whole: bool) -> dict[str, Answer]:
+    async def finish(self, found: Record, lines: Sequence[Line], *, whole: bool) -> dict[str, Answer]:
         """Go on from whatever step it is at, and read back what came of it.
 
         Args:
-            number: of the shipment.
+            found: the shipment's id, and the state that it was seen in.
             lines: postings that it is for.
             whole: whether these are all of them.
 
         Returns:
             An answer for each line, by key.
         """
-        before = ""
+        number, record, before, failures = int(found["id"]), found, "", 0
         for _ in range(_MOST_STEPS):
-            record = await self._rest.read(MODEL, number, _READ)
             state = str(record.get("state"))
+            if state == before or state not in _UNSEEN:
+                record = await self._rest.read(MODEL, number, _READ)
+                state = str(record.get("state"))
             if state not in _STEPS:
                 return _ended(record, lines, whole=whole)
             if state == before:
@@ -145,12 +152,14 @@ class Shipments:
                     return await self._given_up(number, lines, why, whole=whole)
             before = state
             try:
-                await self._rest.act(MODEL, number, _STEPS[state], ["state"])
+                record = await self._rest.act(MODEL, number, _STEPS[state], ["state"])
             except Refused as refusal:
-                why = await self._why(number, state, refusal, lines)
+                failures += refusal.failed
+                again = refusal.failed and failures <= _AGAIN
+                why = None if again else await self._why(number, state, refusal, lines)
                 if why is not None:
                     return await self._given_up(number, lines, why, whole=whole)
-                before = ""
+                before, record = "", {}
         return await self._given_up(number, lines, held("nothing-done", "Its shipment does not get on."), whole=whole)
 
     async def undo(self, found: Record) -> bool:
@@ -178,6 +187,9 @@ class Shipments:
         step = _STEPS[state]
         if told.decision:
             return held("decision-needed", f"Tryton asks for a decision before the step '{step}': {told.words}")
+        if refusal.failed and not told.words:
+            words = f"Tryton fails in the step '{step}', and does not say why: its log may, or somebody holds a lock."
+            return Answer("retry", code="step-failed", words=words)
         said = f"Tryton refused the step '{step}': {told.words}" if told.words else f"Tryton forbids the step '{step}'."
         return held("refused", said)
 
