@@ -272,8 +272,7 @@ def test_a_store_is_opened_by_its_url_relative_to_the_folder(path: Path, monkeyp
 def test_look_ups_are_found_by_engine_and_readers_while_they_wait_and_when_they_are_in_place(
     path: Path, store: SQLiteStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("casecart.store.sqlite.generation", lambda _: 40)
-    monkeypatch.setattr("casecart.store.sqlite_late.LEAST", 8)
+    monkeypatch.setattr("casecart.store.sqlite_lookup.RUN", 40)
     for position in range(1, 31):
         lookups = [(LOT, position), (3 << 32 | position, position), (LOT, position)]
         store.write(Change(entries=[an_entry(position)], lookups=lookups))
@@ -282,8 +281,8 @@ def test_look_ups_are_found_by_engine_and_readers_while_they_wait_and_when_they_
                 assert asked.looked_up([LOT], limit=99) == list(range(1, position + 1))
                 assert asked.looked_up([LOT], limit=2)[-1:] == [position]
                 assert [row.sequence for row in asked.case_rows([("NORTH", a_case(position))])] == [position]
-    placed, logged = store._select("select (select count(*) from lookup), (select count(*) from lookup_log)")[0]
-    assert placed >= 40
+    runs, logged = store._select("select (select count(*) from lookup_run), (select count(*) from lookup_log)")[0]
+    assert runs == 2
     assert 0 < logged < 30
     store.close()
     with closing(SQLiteStore(path, "engine")) as again:
@@ -294,7 +293,7 @@ def test_look_ups_are_found_by_engine_and_readers_while_they_wait_and_when_they_
 def test_a_commit_that_fails_leaves_the_look_ups_as_they_were(
     store: SQLiteStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("casecart.store.sqlite.generation", lambda _: 2)
+    monkeypatch.setattr("casecart.store.sqlite_lookup.RUN", 3)
     store.write(Change(lookups=[(LOT, 1), (LOT, 2)]))
     with pytest.raises(DuplicateIdentity):
         store.write(Change(messages=[a_message(1), a_message(2, control_id="C1")], lookups=[(LOT, 3)]))

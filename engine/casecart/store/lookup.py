@@ -14,11 +14,14 @@ if TYPE_CHECKING:
 
     from casecart.store.interface import Change
 
-__all__ = ["Kind", "case_lookup", "decode_tokens", "encode_tokens", "keys_of", "lookup_key"]
+__all__ = ["OFTEN", "Kind", "case_lookup", "decode_tokens", "encode_tokens", "keys_of", "lookup_key"]
 
-Kind = Literal["case", "token", "lot", "serial", "item"]
+Kind = Literal["case", "serial", "token", "lot", "item"]
 
 _CODES: Final = {kind: code << 32 for code, kind in enumerate(get_args(Kind))}
+
+OFTEN: Final = _CODES["token"]
+"""Keys below it are asked for with each message or line, and mostly in vain: those of cases and serial numbers."""
 
 
 def lookup_key(kind: Kind, value: str) -> int:

@@ -32,6 +32,7 @@ __all__ = [
     "ledger",
     "lookup",
     "lookup_log",
+    "lookup_run",
     "master",
     "message",
     "metadata",
@@ -214,17 +215,26 @@ replay = Table(
     sqlite_with_rowid=False,
 )
 
+# Each store in its own way: PostgreSQL as a tree of rows, SQLite as a log and sorted runs of them
+# (casecart.store.sqlite_lookup). A key is kind and hash together (casecart.store.lookup).
 lookup = Table(
     "lookup",
     metadata,
-    # Kind and hash together (casecart.store.lookup).
     number("key", key=True),
     number("position", key=True),
-    sqlite_with_rowid=False,
+    info={"only": "postgresql"},
 )
-
-# What is not in `lookup` yet, in SQLite (casecart.store.sqlite_late); PostgreSQL leaves it empty.
-lookup_log = Table("lookup_log", metadata, number("number", key=True), octets("data"))
+lookup_log = Table("lookup_log", metadata, number("number", key=True), octets("data"), info={"only": "sqlite"})
+lookup_run = Table(
+    "lookup_run",
+    metadata,
+    number("run"),
+    number("first"),
+    number("chunk"),
+    octets("data"),
+    Index("lookup_run_first", "run", "first", "chunk", unique=True),
+    info={"only": "sqlite"},
+)
 
 master = Table(
     "master",

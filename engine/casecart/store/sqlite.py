@@ -20,7 +20,7 @@ from casecart.store.queries import Queries, compiled, must_be_allowed
 from casecart.store.records import CaseRow, Message
 from casecart.store.revision import check
 from casecart.store.sqlite_file import connect, explained
-from casecart.store.sqlite_late import Late, generation, packed
+from casecart.store.sqlite_lookup import Lookups
 from casecart.store.tail import Tail, added_up
 
 if TYPE_CHECKING:
@@ -68,7 +68,6 @@ INSERT_ENTRY = insertion(schema.ledger)
 INSERT_HOLD = insertion(schema.exception)
 INSERT_EVENTS = insertion(schema.event)
 INSERT_AUDIT = insertion(schema.audit)
-INSERT_LOOKUP = f"{insertion(schema.lookup)} on conflict do nothing"
 INSERT_REPLAY = f"{insertion(schema.replay)} on conflict do nothing"
 DELETE_REPLAY = "delete from replay where hold = ?"
 INSERT_VERSION = insertion(schema.master)
@@ -104,13 +103,9 @@ INSERTS = (
     ("replays_done", DELETE_REPLAY),
 )
 UPDATES = (("outcomes", SET_OUTCOME), ("settlements", SETTLE), ("hold_changes", CHANGE_HOLD))
-INSERT_LOG = insertion(schema.lookup_log)
-READ_LOG = "select number, data from lookup_log order by number"
-DELETE_LOG = "delete from lookup_log where number <= ?"
-LOOK_UP = "select position from lookup where key = ? order by position desc limit ?"
-MANY = 64
-"""Keys that are looked up at once."""
-LOOK_UP_MANY = f"select key, position from lookup where key in ({', '.join('?' * MANY)})"  # noqa: S608 - our own
+ALL = 1_000_000
+"""More messages than a case can have."""
+
 NEWEST_VERSION = "select coalesce(max(position), 0) from master"
 DELETE_UNPUBLISHED = "delete from master where position > ?"
 SUPERSEDE = """
@@ -143,7 +138,7 @@ class SQLiteStore(Queries):
         self._role = role
         self._tail = Tail()
         self._broken: StoreBroken | None = None
-        self._late: Late | None = None
+        self._lookups: Lookups | None = None
         self._lock = FileLock(path, patience=PATIENCE) if role == "engine" and path.is_file() else None
         try:
             self._connection = connect(path, read_only=role == "reader")
@@ -154,7 +149,7 @@ class SQLiteStore(Queries):
                     self._tail = self._read_tail()
                     # No other engine gives numbers, and rows are not deleted: the highest one tells the next.
                     self._next = {kind: self._select(query)[0][0] for kind, query in NEXT.items()}
-                    self._late = Late(self._select(READ_LOG))
+                    self._lookups = Lookups(self._select, often=True)
             except BaseException:
                 self._connection.close()
                 raise
@@ -190,7 +185,7 @@ class SQLiteStore(Queries):
             before = self._with_newest_audit(self._tail) if change.audit else self._tail
             tail, events, audit = before.extended(change.events, change.audit)
             self._write(change)
-            rows = self._write_lookups(change)
+            self._write_lookups(change)
             if events:
                 self._cursor.execute(INSERT_EVENTS, events)
             if audit:
@@ -205,8 +200,8 @@ class SQLiteStore(Queries):
             self._roll_back()
             raise
         self._tail = tail
-        if self._late is not None:
-            self._late.committed(rows, generation(self._next["message"]))
+        if self._lookups is not None:
+            self._lookups.committed()
 
     def engine_at_work(self) -> bool:
         return is_held(self.path)
@@ -219,26 +214,16 @@ class SQLiteStore(Queries):
         ]
 
     def case_rows(self, cases: Iterable[tuple[str, bytes]]) -> list[CaseRow]:
-        wanted = set(cases)
-        late, keys = self._tail_of_lookups(), [case_lookup(case_key) for _, case_key in wanted]
-        positions = {position for key in keys for position in late.positions(key)}
-        for first in range(0, len(keys), MANY):
-            asked = keys[first : first + MANY]
-            rows = self._select(LOOK_UP_MANY, asked + asked[:1] * (MANY - len(asked)))
-            positions.update([position for _, position in rows])
+        wanted, lookups = set(cases), self._lookups or Lookups(self._select, often=False)
+        positions: set[int] = set()
+        for _, case_key in wanted:
+            positions.update(lookups.positions(case_lookup(case_key), ALL))
         found = [row for position in positions for row in self._select(CASE, (position,))]
         return sorted((CaseRow._make(row) for row in found if row[:2] in wanted), key=lambda row: row.sequence)
 
     def looked_up(self, keys: Iterable[int], *, limit: int) -> list[int]:
-        late, found = self._tail_of_lookups(), set[int]()
-        for key in set(keys):
-            positions = {*late.positions(key), *(row[0] for row in self._select(LOOK_UP, (key, limit)))}
-            found.update(sorted(positions)[-limit:])
-        return sorted(found)
-
-    def _tail_of_lookups(self) -> Late:
-        """What is not in the table yet. Ask for it before the table: it goes from here to there."""
-        return self._late or Late(self._select(READ_LOG))
+        lookups = self._lookups or Lookups(self._select, often=False)
+        return sorted({position for key in set(keys) for position in lookups.positions(key, limit)})
 
     @contextmanager
     def master_lock(self) -> Iterator[None]:
@@ -303,21 +288,12 @@ class SQLiteStore(Queries):
         if change.counts:
             many(ADD_COUNT, added_up(change.counts))
 
-    def _write_lookups(self, change: Change) -> set[tuple[int, int]]:
-        """Logs the change's look-ups, and puts older ones into their table; gives what is new."""
+    def _write_lookups(self, change: Change) -> None:
         rows = keys_of(change)
-        if self._late is None:
-            if rows:
-                raise RuntimeError("look-ups are written by an engine")
-            return rows
-        if rows:
-            self._cursor.execute(INSERT_LOG, (self._late.number + 1, packed(rows)))
-        due, finished = self._late.due(len(rows))
-        if due:
-            self._cursor.executemany(INSERT_LOOKUP, due)
-        if finished:
-            self._cursor.execute(DELETE_LOG, (finished,))
-        return rows
+        if self._lookups is not None:
+            self._lookups.add(rows, self._cursor.execute)
+        elif rows:
+            raise RuntimeError("look-ups are written by an engine")
 
     def _must_be_engine(self) -> None:
         if not self._lock:

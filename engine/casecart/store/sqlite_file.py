@@ -26,6 +26,9 @@ SETTINGS = (
     "pragma fullfsync = on",  # macOS: there a plain fsync stops at the drive's cache
     "pragma checkpoint_fullfsync = on",
     "pragma cache_size = -65536",  # KiB
+    # Pages of the log before they are put into the file, 32 MiB: a page that changes with each commit goes there once.
+    # Measured: a tenth of a message's cost less than with SQLite's 1000, and no more is gained by 8000.
+    "pragma wal_autocheckpoint = 4000",
     "pragma temp_store = memory",
 )
 BUSY_SECONDS = 5.0

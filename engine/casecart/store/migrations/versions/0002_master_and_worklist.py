@@ -14,7 +14,7 @@ NUMBER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 TYPES: dict[str, Any] = {"number": NUMBER, "small": sa.Integer(), "text": TEXT, "bytes": sa.LargeBinary()}
 
-# As in the first: the columns, and the key. Only `master` and `lookup_log` are logs.
+# As in the first: the columns, and the key. Only `master` is a log.
 TABLES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "replay": (
         (
@@ -23,8 +23,6 @@ TABLES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ),
         ("hold",),
     ),
-    "lookup": (("key number", "position number"), ("key", "position")),
-    "lookup_log": (("number number", "data bytes"), ("number",)),
     "master": (
         (
             "position number", "kind text", "facility text", "key text", "recorded_at number", "actor text",
@@ -33,6 +31,14 @@ TABLES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("position",),
     ),
 }  # fmt: skip
+
+LOOKUPS: dict[str, dict[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
+    "postgresql": {"lookup": (("key number", "position number"), ("key", "position"))},
+    "sqlite": {
+        "lookup_log": (("number number", "data bytes"), ("number",)),
+        "lookup_run": (("run number", "first number", "chunk number", "data bytes"), ()),
+    },
+}
 
 # Tables that grow: what they are made of after this, their key, and what is in a new column of a row that is there.
 RUN = ("position number", "channel text", "revision text", "recorded_at number", "documents bytes")
@@ -70,12 +76,11 @@ EXCEPTION_INDEXES = {
 def upgrade() -> None:
     """Makes the tables, and the others grow."""
     for name, (columns, key) in TABLES.items():
-        op.create_table(
-            name,
-            *map(column, columns),
-            sa.PrimaryKeyConstraint(*key),
-            sqlite_with_rowid=name in {"master", "lookup_log"},
-        )
+        op.create_table(name, *map(column, columns), sa.PrimaryKeyConstraint(*key), sqlite_with_rowid=name == "master")
+    for name, (columns, key) in LOOKUPS[op.get_bind().dialect.name].items():
+        op.create_table(name, *map(column, columns), *([sa.PrimaryKeyConstraint(*key)] if key else []))
+    if op.get_bind().dialect.name == "sqlite":
+        op.create_index("lookup_run_first", "lookup_run", ["run", "first", "chunk"], unique=True)
     op.create_index("master_key", "master", ["kind", "key", "facility", "position"])
     partial = sa.text("superseded = 0")
     op.create_index("master_current", "master", ["position"], sqlite_where=partial, postgresql_where=partial)
@@ -109,7 +114,7 @@ def downgrade() -> None:
                 op.drop_column(name, names([declared])[0])
             if key != KEYS_BEFORE[name]:  # it went with its column
                 op.create_primary_key(f"{name}_pkey", name, list(KEYS_BEFORE[name]))
-    for name in TABLES:
+    for name in TABLES | LOOKUPS[op.get_bind().dialect.name]:
         op.drop_table(name)
 
 

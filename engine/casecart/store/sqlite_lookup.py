@@ -1,0 +1,181 @@
+"""Look-ups in SQLite: kept in memory and logged with their commit, and written as a sorted run when there are many.
+
+A look-up has its place in a tree by a hash: each new one would touch a page of its own, 8 KiB for the log and for the
+disk, and more so the larger the tree. A run is only ever added at the end, so that a look-up costs the same in a store
+of any size. Who looks something up asks every run; the engine, which asks with each message and mostly in vain, first
+asks a filter in memory.
+"""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_left, bisect_right
+from typing import TYPE_CHECKING, Any, Final
+
+from casecart.store.lookup import OFTEN
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+__all__ = ["Lookups", "packed", "unpacked"]
+
+RUN: Final = 65_536
+"""Rows of a run. To sort and write them takes some ten milliseconds, once in some thousand messages."""
+
+CHUNK: Final = 512
+"""Rows that are kept and read together: a page."""
+
+LOADED: Final = 4
+"""Chunks that are read into the filter with a commit, as long as it isn't whole."""
+
+Row = tuple[int, int]
+"""Key and position."""
+
+Select = "Callable[[str, Sequence[Any]], list[tuple[Any, ...]]]"
+
+INSERT_LOG = "insert into lookup_log (number, data) values (?, ?)"
+READ_LOG = "select number, data from lookup_log order by number"
+EMPTY_LOG = "delete from lookup_log where number <= ?"
+INSERT_CHUNK = "insert into lookup_run (run, first, chunk, data) values (?, ?, ?, ?)"
+NEWEST_RUN = "select coalesce(max(run), 0) from lookup_run"
+# The chunks that begin with a key, and the one before them, which may end with it.
+IN_RUN = """
+select data from lookup_run where run = ?1 and first <= ?2
+and first >= (select coalesce(max(first), ?2) from lookup_run where run = ?1 and first < ?2)
+"""
+OFTEN_IN_RUN = "select data from lookup_run where run = ? order by first, chunk limit ? offset ?"
+
+
+def packed(rows: Sequence[Row]) -> bytes:
+    """Rows as they are kept: all keys, then all positions."""
+    return array("q", [*[key for key, _ in rows], *[position for _, position in rows]]).tobytes()
+
+
+def unpacked(data: bytes) -> list[Row]:
+    """From what is kept."""
+    numbers = array("q", data)
+    half = len(numbers) // 2
+    return list(zip(numbers[:half], numbers[half:], strict=True))
+
+
+def _in_chunk(data: bytes, key: int) -> Sequence[int]:
+    numbers = array("q", data)
+    half = len(numbers) // 2
+    return numbers[half + bisect_left(numbers, key, 0, half) : half + bisect_right(numbers, key, 0, half)]
+
+
+class _Filter:
+    """Tells of a key that it surely was never put in; of one among some dozens that was not, that it may have been."""
+
+    BITS: Final = 27
+
+    def __init__(self) -> None:
+        self._bits = bytearray(1 << self.BITS - 3)
+
+    def add(self, keys: Iterable[int]) -> None:
+        bits, shift = self._bits, 64 - self.BITS
+        for key in keys:
+            place = (key * 0x9E3779B97F4A7C15 & 0xFFFFFFFFFFFFFFFF) >> shift
+            bits[place >> 3] |= 1 << (place & 7)
+
+    def __contains__(self, key: int) -> bool:
+        place = (key * 0x9E3779B97F4A7C15 & 0xFFFFFFFFFFFFFFFF) >> 64 - self.BITS
+        return bool(self._bits[place >> 3] >> (place & 7) & 1)
+
+
+class Lookups:
+    """All look-ups of a store.
+
+    Args:
+        select: runs a query with its values.
+        often: whether the same keys will be asked for again and again, as an engine does.
+    """
+
+    def __init__(self, select: Callable[[str, Sequence[Any]], list[tuple[Any, ...]]], *, often: bool) -> None:
+        self._select = select
+        # What waits is read first: meanwhile it may go into a run, and is then found in both.
+        log = select(READ_LOG, ())
+        self._number: int = log[-1][0] if log else 0
+        self._tail: list[Row] = []
+        self._hot: dict[int, list[int]] = {}
+        self._keep([row for _, data in log for row in unpacked(data)])
+        self._newest: int = select(NEWEST_RUN, ())[0][0]
+        self._filter = _Filter() if often else None
+        self._unread = range(1, self._newest + 1)
+        """Runs that the filter doesn't know yet."""
+        self._reading = self._read_runs() if often else iter(())
+        self._added: tuple[list[Row], bool] = ([], False)
+
+    def _keep(self, rows: Iterable[Row]) -> None:
+        self._tail += rows
+        hot = self._hot
+        for key, position in rows:
+            if key < OFTEN:
+                hot.setdefault(key, []).append(position)
+
+    # --- what is found
+    def positions(self, key: int, limit: int) -> list[int]:
+        """Where a key stands, at most so many, and not the oldest."""
+        found = self._hot.get(key, []) if key < OFTEN else [at for known, at in self._tail if known == key]
+        runs = range(1, self._newest + 1)
+        if self._filter is not None and key < OFTEN and key not in self._filter:
+            runs = self._unread
+        if runs:
+            found = list(found)
+            for run in reversed(runs):
+                if len(found) >= limit:
+                    break
+                for (data,) in self._select(IN_RUN, (run, key)):
+                    found += _in_chunk(data, key)
+        return sorted(set(found))[-limit:] if found else []
+
+    # --- what is added
+    def add(self, rows: Iterable[Row], execute: Callable[[str, Sequence[Any]], object]) -> None:
+        """Within a transaction: write rows. `committed` says that it was made; else nothing has happened.
+
+        Args:
+            rows: that are new.
+            execute: runs a statement.
+        """
+        added = list(rows)
+        whole = len(self._tail) + len(added) >= RUN
+        self._added = (added, whole)
+        if whole:
+            ordered = sorted({*self._tail, *added})
+            for number, first in enumerate(range(0, len(ordered), CHUNK)):
+                chunk = ordered[first : first + CHUNK]
+                execute(INSERT_CHUNK, (self._newest + 1, chunk[0][0], number, packed(chunk)))
+            execute(EMPTY_LOG, (self._number,))
+        elif added:
+            execute(INSERT_LOG, (self._number + 1, packed(added)))
+
+    def committed(self) -> None:
+        """What was added last is durable."""
+        (added, whole), self._added = self._added, ([], False)
+        self._keep(added)
+        if whole:
+            self._newest += 1
+            if self._filter is not None:
+                self._filter.add(self._hot)
+            self._tail, self._hot = [], {}
+        elif added:
+            self._number += 1
+        if self._unread:
+            next(self._reading, None)
+
+    def _read_runs(self) -> Iterator[None]:
+        """Reads what was there into the filter, the newest run first, some chunks a step."""
+        assert self._filter is not None  # noqa: S101 - only made then
+        for run in reversed(self._unread):
+            offset, more = 0, True
+            while more:
+                chunks = self._select(OFTEN_IN_RUN, (run, LOADED, offset))
+                offset, more = offset + LOADED, len(chunks) == LOADED
+                for (data,) in chunks:
+                    numbers = array("q", data)
+                    half = len(numbers) // 2
+                    last = bisect_left(numbers, OFTEN, 0, half)
+                    self._filter.add(numbers[:last])
+                    more = more and last == half
+                yield
+            self._unread = range(1, run)
