@@ -1,9 +1,12 @@
 """The load generator: MLLP senders on raw sockets and epoll, whose messages are prepared and only get new digits.
 
-    python tests/bench/load.py PORT SENDERS IN_FLIGHT
+    python tests/bench/load.py PORT SENDERS IN_FLIGHT [LINES FIRST]
 
 It connects, then reads lines from its standard input. `load SECONDS` sends for so long, waits for the last
 acknowledgement and answers with a `Result` as a line of JSON. At the input's end it ends.
+
+With LINES, messages have so many lines, each with a lot and a serial number of its own (`bench.varied`), and the first
+sender has the number FIRST: what was sent to a server before is not sent again.
 
 Each sender keeps IN_FLIGHT messages on their way: 1, as real MLLP senders do, or more (pipelined). No two messages
 have the same control id (MSH-10) or case (PV1-19). What an acknowledgement says is looked at on the first of each
@@ -22,22 +25,49 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
-from support.charge import charge, frame
+from bench.varied import DIGITS, case_of, control_id_of, varied_charge
+from support.charge import ALL_POSTED, charge, frame
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
-__all__ = ["SIZE", "Result", "Sender", "load", "main", "percentiles"]
+__all__ = ["SIZE", "USUAL", "Result", "Sender", "Template", "load", "main", "percentiles"]
 
-ROUND = 7  # digits of a message's number
-CONTROL_ID, CASE = (
-    "B0000000000000",
-    "V0000000000000",
-)  # sender (3 digits), round (7), slot (3): they rise as they go out
-FRAME = frame(charge(CONTROL_ID, CASE))
-SIZE = len(FRAME)
-PLACES = tuple(FRAME.index(value.encode()) + 4 for value in (CONTROL_ID, CASE))  # where the round's digits stand
-LAST_DIGIT = [[(place + ROUND - 1, b"%d" % digit) for place in PLACES] for digit in range(10)]
+SENDER, ROUND = 3, 7  # digits of what sets a message apart; the last three are the slot's: they rise as they go out
+
+
+class Template:
+    """What the messages of a load have in common: all but the digits that set one apart, wherever these stand.
+
+    Args:
+        make: gives a message's body for its digits.
+    """
+
+    def __init__(self, make: Callable[[str], bytes]) -> None:
+        self._make = make
+        mark = "0" * DIGITS
+        sample = self.frame(mark)
+        self.size = len(sample)
+        self._places: list[int] = []  # where the round's digits stand
+        place = -1
+        while (place := sample.find(mark.encode(), place + 1)) >= 0:
+            self._places.append(place + SENDER)
+        self._last_digit = [[(place + ROUND - 1, b"%d" % digit) for place in self._places] for digit in range(10)]
+
+    def frame(self, digits: str) -> bytes:
+        """A message as it is sent."""
+        return frame(self._make(digits))
+
+    def changes(self, number: int) -> Sequence[tuple[int, bytes]]:
+        """In what frames of this round differ from those of the round before: offset and digit."""
+        if number % 10:
+            return self._last_digit[number % 10]
+        digits = f"{number:0{ROUND}}".encode()
+        return [(place + index, digits[index : index + 1]) for place in self._places for index in range(ROUND)]
+
+
+USUAL = Template(lambda digits: charge(control_id_of(digits), case_of(digits)))
+SIZE = USUAL.size
 
 
 class Result(NamedTuple):
@@ -61,16 +91,16 @@ class Result(NamedTuple):
 class Sender:
     """One connection and its ring of prepared messages, one slot for each that may be on its way."""
 
-    def __init__(self, number: int, port: int, in_flight: int) -> None:
+    def __init__(self, number: int, port: int, in_flight: int, template: Template = USUAL) -> None:
+        self._template, self._size = template, template.size
         self._socket = socket.create_connection(("127.0.0.1", port), timeout=10)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         # Room for all that is on its way: a send never has to wait.
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, max(65_536, 4 * in_flight * SIZE))
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, max(65_536, 4 * in_flight * self._size))
         self._in_flight = in_flight
         self._ring = bytearray()
         for slot in range(in_flight):
-            digits = f"{number:03}{0:0{ROUND}}{slot:03}"
-            self._ring += frame(charge(f"B{digits}", f"V{digits}"))
+            self._ring += template.frame(f"{number:0{SENDER}}{0:0{ROUND}}{slot:03}")
         self._view = memoryview(self._ring)
         self._slot = 0
         self._round = 0
@@ -106,7 +136,7 @@ class Sender:
             sent = self._socket.send(self._next(last))
         else:
             sent = self._socket.sendmsg((self._next(self._in_flight), self._next(last - self._in_flight)))
-        if sent != count * SIZE:
+        if sent != count * self._size:
             raise ConnectionError("the connection takes less than what may be on its way")
 
     def _next(self, last: int) -> memoryview:
@@ -114,12 +144,12 @@ class Sender:
         first = self._slot
         if not first:
             self._round += 1
-            self._changes = _changes(self._round)
+            self._changes = self._template.changes(self._round)
         self._slot = last if last < self._in_flight else 0
         frames = last - first
-        start, end = first * SIZE, last * SIZE
+        start, end = first * self._size, last * self._size
         for offset, digit in self._changes:  # the same digit at the same place of each of these frames
-            self._ring[start + offset : end : SIZE] = digit * frames
+            self._ring[start + offset : end : self._size] = digit * frames
         return self._view[start:end]
 
     def receive(self, latencies: list[tuple[float, int]]) -> int:
@@ -138,14 +168,6 @@ class Sender:
             if took != waiting:
                 self._sent.appendleft((sent, waiting - took))
         return count
-
-
-def _changes(number: int) -> Sequence[tuple[int, bytes]]:
-    """In what frames of this round differ from those of the round before: offset and digit."""
-    if number % 10:
-        return LAST_DIGIT[number % 10]
-    digits = f"{number:0{ROUND}}".encode()
-    return [(place + index, digits[index : index + 1]) for place in PLACES for index in range(ROUND)]
 
 
 def load(senders: list[Sender], in_flight: int, seconds: float) -> Result:
@@ -196,8 +218,12 @@ def percentiles(latencies: list[tuple[float, int]], shares: tuple[float, ...]) -
 
 def main(arguments: list[str]) -> None:
     """Obeys the standard input."""
-    port, number, in_flight = map(int, arguments)
-    senders = [Sender(sender, port, in_flight) for sender in range(number)]
+    port, number, in_flight, *more = map(int, arguments)
+    template, first = USUAL, 0
+    if more:
+        lines, first = more
+        template = Template(lambda digits: varied_charge(digits, ALL_POSTED[:1] * lines))
+    senders = [Sender(sender, port, in_flight, template) for sender in range(first, first + number)]
     print("connected", flush=True)
     gc.collect()
     gc.freeze()

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bench.load import Result
-from bench.process import LOAD_CORES, Python, resident_megabytes
+from bench.process import LOAD_CORES, Python, resident_megabytes, written_bytes
 
 if TYPE_CHECKING:
     from bench.scenario import Scenario
@@ -18,10 +18,25 @@ __all__ = ["Row", "Shape", "measure"]
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """How the load comes: so many senders, each with so many messages on their way (1: as real MLLP senders do)."""
+    """How the load comes.
+
+    Attributes:
+        senders: connections.
+        in_flight: messages that each has on their way; 1: as real MLLP senders do.
+        lines: of a message, with lots and serial numbers of its own; None: the usual messages.
+        first: number of the first sender, where another load was sent to the same store before.
+    """
 
     senders: int
     in_flight: int = 1
+    lines: int | None = None
+    first: int = 0
+
+    @property
+    def arguments(self) -> tuple[int, ...]:
+        """For `load.py`, behind the port."""
+        more = () if self.lines is None else (self.lines, self.first)
+        return (self.senders, self.in_flight, *more)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +56,7 @@ class Row:
         ack_p50_ms: half of the acknowledgements came within so many milliseconds.
         ack_p99_ms: of a hundred, 99.
         rss_mb: the server's memory in the end.
+        written_kb_per_msg: what the server wrote to the disk; a page counts as often as it was written.
     """
 
     scenario: str
@@ -55,6 +71,7 @@ class Row:
     ack_p50_ms: float
     ack_p99_ms: float
     rss_mb: float
+    written_kb_per_msg: float = 0.0
 
 
 def measure(scenario: Scenario, store: str, shape: Shape, *, warm: float, seconds: float) -> Row:
@@ -69,12 +86,13 @@ def measure(scenario: Scenario, store: str, shape: Shape, *, warm: float, second
     """
     with (
         scenario.running(store) as server,
-        Python("load.py", (server.port, shape.senders, shape.in_flight), cores=LOAD_CORES) as generator,
+        Python("load.py", (server.port, *shape.arguments), cores=LOAD_CORES) as generator,
     ):
         generator.read()
         sent = shape.senders + _load(generator, warm).messages  # each sender has sent one to see that it is answered
         server.settle(sent)
         cpu, database_cpu = server.cpu()
+        written = written_bytes(server.pid)
         result = _load(generator, seconds)
         waiting = time.monotonic()
         server.settle(sent + result.messages)
@@ -97,6 +115,7 @@ def measure(scenario: Scenario, store: str, shape: Shape, *, warm: float, second
             ack_p50_ms=round(result.p50, 3),
             ack_p99_ms=round(result.p99, 3),
             rss_mb=round(resident_megabytes(server.pid), 1),
+            written_kb_per_msg=round((written_bytes(server.pid) - written) / result.messages / 1024, 1),
         )
 
 

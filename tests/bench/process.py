@@ -12,7 +12,16 @@ from typing import TYPE_CHECKING, Self
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["LOAD_CORES", "SERVER_CORES", "Python", "cpu_seconds", "family_cpu_seconds", "pin", "resident_megabytes"]
+__all__ = [
+    "LOAD_CORES",
+    "SERVER_CORES",
+    "Python",
+    "cpu_seconds",
+    "family_cpu_seconds",
+    "pin",
+    "resident_megabytes",
+    "written_bytes",
+]
 
 FOLDER = Path(__file__).parents[1]
 _CORES = sorted(os.sched_getaffinity(0))
@@ -56,6 +65,12 @@ def resident_megabytes(pid: int) -> float:
     """What a process holds in memory."""
     pages = int(Path(f"/proc/{pid}/statm").read_text("ascii").split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+def written_bytes(pid: int) -> int:
+    """What a process had the kernel write to a disk so far, its files' pages counted as often as they were written."""
+    fields = dict(line.split(": ") for line in Path(f"/proc/{pid}/io").read_text("ascii").splitlines())
+    return int(fields["write_bytes"])
 
 
 class Python:

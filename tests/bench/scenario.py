@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 
     from casecart.store import Store
 
-__all__ = ["DATA", "NULL", "SCENARIOS", "Running", "Scenario"]
+    Done = Callable[[Store, Sink, int], bool]
+
+__all__ = ["DATA", "NULL", "SCENARIOS", "Running", "Scenario", "engine_on", "posted", "total"]
 
 SETTLE_LIMIT = 60.0
 LOOK = 0.02  # seconds between looks whether all is done
@@ -83,19 +85,33 @@ def _script(name: str, *arguments: object) -> Iterator[Running]:
         yield Running(int(server.read()), server.pid)
 
 
-def _engine(store: str, accept: str, done: Callable[[Store, Sink, int], bool]) -> Iterator[Running]:
+def _engine(store: str, accept: str, done: Done) -> Iterator[Running]:
     """A casecart engine on an empty store, and the sink that it posts to."""
     with ExitStack() as stack:
         DATA.mkdir(parents=True, exist_ok=True)
         root = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=DATA)))
-        sink = stack.enter_context(Sink())
-        pin(sink.pid, LOAD_CORES)
         url, server = f"sqlite:///{root}/casecart.db", None
         if store == "postgresql":
             postgresql = stack.enter_context(PostgreSQL())
             server = int((postgresql.folder / "data" / "postmaster.pid").read_text("ascii").split()[0])
             pin(server, LOAD_CORES)
             url = stack.enter_context(database(postgresql.dsn))
+        yield from engine_on(root, url, accept=accept, done=done, server=server)
+
+
+def engine_on(root: Path, url: str, *, accept: str, done: Done, server: int | None = None) -> Iterator[Running]:
+    """A casecart engine, and the sink that it posts to.
+
+    Args:
+        root: its workspace, which is written anew.
+        url: of the store.
+        accept: the message type of the channel.
+        done: tells by the store and the sink whether so many messages are through.
+        server: the process of the database server, if there is one.
+    """
+    with ExitStack() as stack:
+        sink = stack.enter_context(Sink())
+        pin(sink.pid, LOAD_CORES)
         port = free_port()
         write(root, Settings(store=url, port=port, destination=sink.url, accept=accept))
         engine = stack.enter_context(EngineProcess(root, port, cores=SERVER_CORES))
@@ -114,17 +130,28 @@ def _engine(store: str, accept: str, done: Callable[[Store, Sink, int], bool]) -
 
 def _stored(store: Store, sink: Sink, messages: int) -> bool:
     """Every message is in the log as unrouted, and nothing was posted."""
-    return _count(store, "unrouted") == messages and not sink.counts().postings
+    return total(store, "unrouted") == messages and not sink.counts().postings
 
 
-def _posted(store: Store, sink: Sink, messages: int) -> bool:
-    """Every line reached the sink, once, and its confirmation is durable."""
-    if sink.counts().keys < messages * LINES:
-        return False
-    return _count(store, "posted") == messages * LINES == sink.counts().postings and not store.open_counts()
+def posted(lines: int = LINES, before: int = 0) -> Done:
+    """Whether every line reached the sink, once, and its confirmation is durable.
+
+    Args:
+        lines: of a message.
+        before: lines that the store had as posted before.
+    """
+
+    def done(store: Store, sink: Sink, messages: int) -> bool:
+        wanted = messages * lines
+        if sink.counts().keys < wanted:
+            return False
+        return total(store, "posted") - before == wanted == sink.counts().postings and not store.open_counts()
+
+    return done
 
 
-def _count(store: Store, name: str) -> int:
+def total(store: Store, name: str) -> int:
+    """A counter over all its scopes."""
     return sum(count.amount for count in store.counts() if count.name == name)
 
 
@@ -142,7 +169,7 @@ SCENARIOS = {
         Scenario(
             "whole path",
             "casecart: stored, acknowledged, 39 fields mapped, de-duplicated, 3 lines posted and confirmed",
-            lambda store: _engine(store, "DFT^P03", _posted),
+            lambda store: _engine(store, "DFT^P03", posted()),
             stores=True,
         ),
     )

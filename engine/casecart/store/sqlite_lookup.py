@@ -64,6 +64,15 @@ def _in_chunk(data: bytes, key: int) -> Sequence[int]:
     return numbers[half + bisect_left(numbers, key, 0, half) : half + bisect_right(numbers, key, 0, half)]
 
 
+def _in_log(data: bytes, key: int) -> Iterator[int]:
+    """The same of rows that are in no order; it takes no more than a look at each byte."""
+    wanted, half, place = array("q", [key]).tobytes(), len(data) // 2, -1
+    while (place := data.find(wanted, place + 1, half)) >= 0:
+        if not place % 8:
+            (position,) = array("q", data[half + place : half + place + 8])
+            yield position
+
+
 class _Filter:
     """Tells of a key that it surely was never put in; of one among some dozens that was not, that it may have been."""
 
@@ -88,7 +97,7 @@ class Lookups:
 
     Args:
         select: runs a query with its values.
-        often: whether the same keys will be asked for again and again, as an engine does.
+        often: whether the same keys will be asked for again and again, and rows be added: as an engine does.
     """
 
     def __init__(self, select: Callable[[str, Sequence[Any]], list[tuple[Any, ...]]], *, often: bool) -> None:
@@ -96,38 +105,46 @@ class Lookups:
         # What waits is read first: meanwhile it may go into a run, and is then found in both.
         log = select(READ_LOG, ())
         self._number: int = log[-1][0] if log else 0
-        self._tail: list[Row] = []
-        self._hot: dict[int, list[int]] = {}
-        self._keep([row for _, data in log for row in unpacked(data)])
         self._newest: int = select(NEWEST_RUN, ())[0][0]
+        self._tail: dict[int, list[int]] = {}
+        self._size = 0
+        self._log = [] if often else [data for _, data in log]
         self._filter = _Filter() if often else None
         self._unread = range(1, self._newest + 1)
         """Runs that the filter doesn't know yet."""
-        self._reading = self._read_runs() if often else iter(())
-        self._added: tuple[list[Row], bool] = ([], False)
+        self._reading: Iterator[None] = iter(())
+        if often:
+            self._reading = self._read_runs()
+            for _, data in log:
+                self._keep(unpacked(data))
+        self._added: list[Row] = []
+        self._whole = False
 
-    def _keep(self, rows: Iterable[Row]) -> None:
-        self._tail += rows
-        hot = self._hot
+    def _keep(self, rows: Sequence[Row]) -> None:
+        tail = self._tail
         for key, position in rows:
-            if key < OFTEN:
-                hot.setdefault(key, []).append(position)
+            if key in tail:
+                tail[key].append(position)
+            else:
+                tail[key] = [position]
+        self._size += len(rows)
 
     # --- what is found
-    def positions(self, key: int, limit: int) -> list[int]:
-        """Where a key stands, at most so many, and not the oldest."""
-        found = self._hot.get(key, []) if key < OFTEN else [at for known, at in self._tail if known == key]
+    def positions(self, key: int, limit: int) -> Sequence[int]:
+        """Where a key stands, at most so many, and not the oldest; each once, in order."""
+        waiting = self._tail.get(key, ())
         runs = range(1, self._newest + 1)
         if self._filter is not None and key < OFTEN and key not in self._filter:
             runs = self._unread
-        if runs:
-            found = list(found)
-            for run in reversed(runs):
-                if len(found) >= limit:
-                    break
-                for (data,) in self._select(IN_RUN, (run, key)):
-                    found += _in_chunk(data, key)
-        return sorted(set(found))[-limit:] if found else []
+        if not (waiting or runs or self._log):
+            return ()
+        found = {*waiting, *(position for data in self._log for position in _in_log(data, key))}
+        for run in reversed(runs):
+            if len(found) >= limit:
+                break
+            for (data,) in self._select(IN_RUN, (run, key)):
+                found.update(_in_chunk(data, key))
+        return sorted(found)[-limit:]
 
     # --- what is added
     def add(self, rows: Iterable[Row], execute: Callable[[str, Sequence[Any]], object]) -> None:
@@ -137,29 +154,28 @@ class Lookups:
             rows: that are new.
             execute: runs a statement.
         """
-        added = list(rows)
-        whole = len(self._tail) + len(added) >= RUN
-        self._added = (added, whole)
-        if whole:
-            ordered = sorted({*self._tail, *added})
+        self._added, self._whole = list(rows), self._size >= RUN
+        if self._whole:
+            tail = self._tail
+            ordered = [(key, position) for key in sorted(tail) for position in sorted({*tail[key]})]
             for number, first in enumerate(range(0, len(ordered), CHUNK)):
                 chunk = ordered[first : first + CHUNK]
                 execute(INSERT_CHUNK, (self._newest + 1, chunk[0][0], number, packed(chunk)))
             execute(EMPTY_LOG, (self._number,))
-        elif added:
-            execute(INSERT_LOG, (self._number + 1, packed(added)))
+        if self._added:
+            execute(INSERT_LOG, (self._number + 1, packed(self._added)))
 
     def committed(self) -> None:
         """What was added last is durable."""
-        (added, whole), self._added = self._added, ([], False)
-        self._keep(added)
-        if whole:
+        if self._whole:
             self._newest += 1
             if self._filter is not None:
-                self._filter.add(self._hot)
-            self._tail, self._hot = [], {}
-        elif added:
+                self._filter.add([key for key in self._tail if key < OFTEN])
+            self._tail, self._size, self._whole = {}, 0, False
+        if self._added:
             self._number += 1
+            self._keep(self._added)
+            self._added = []
         if self._unread:
             next(self._reading, None)
 
