@@ -22,6 +22,7 @@ class Settings:
         accept: the message types of the channel; with another than DFT^P03, charges are stored and not routed.
         batch: postings a request.
         concurrency: requests at once.
+        items: whether item, location and cost centre of each line are looked up in the master data.
     """
 
     store: str
@@ -30,14 +31,15 @@ class Settings:
     accept: str = "DFT^P03"
     batch: int = 200
     concurrency: int = 2
+    items: bool = False
 
 
 def write(root: Path, settings: Settings) -> Path:
     """Writes the workspace's files below `root` and returns it."""
     files = {
         "config/engine.yaml": _ENGINE.format(settings=settings),
-        "channels/or-usage.yaml": _CHANNEL.format(settings=settings),
-        "mappings/dft-usage.yaml": _MAPPING,
+        "channels/or-usage.yaml": _CHANNEL.format(settings=settings, resolve=_RESOLVE if settings.items else ""),
+        "mappings/dft-usage.yaml": _MAPPING.format(item="ehr_item" if settings.items else "item"),
         "mappings/tables/transaction-type.csv": "code,value\nCG,use\nCD,reverse\nPY,none\n",
         "var/secrets/keys": "a made-up secret of the tests for keys\n",
         "var/secrets/tokens": "a made-up secret of the tests for tokens\n",
@@ -80,16 +82,23 @@ accept: ["{settings.accept}"]
 key: case
 steps:
   - map: dft-usage
-  - route:
+{resolve}  - route:
       - when: "usage.department == 'OR-MAIN'"
         post: {{to: inventory, as: consumption}}
       - otherwise: {{hold: "Only the operating rooms post"}}
 """
 
+_RESOLVE = """\
+  - resolve:
+      item: {order: [ehr_item]}
+      location: {from: [location]}
+      cost_center: {from: [department]}
+"""
+
 # Thirteen fields a line, so 39 a message of three lines.
 _MAPPING = """\
 mapping: dft-usage
-reads: {format: hl7v2, version: "2.8.2"}
+reads: {{format: hl7v2, version: "2.8.2"}}
 makes: Usage
 says: transactions
 each: FT1
@@ -97,17 +106,17 @@ where: "action in ['use', 'reverse']"
 bind:
   device: "PRT[PRT-4.1 = 'EQUIP']"
 fields:
-  case: {path: "message:PV1-19.1", required: true, token: case}
-  line: {path: FT1-2, required: true}
-  action: {path: FT1-6.1, table: transaction-type, required: true}
-  used_on: {path: FT1-4.1, type: date, required: true}
-  quantity: {path: FT1-10, type: decimal, required: true, sign: by-action}
-  item: {path: FT1-7.4, optional: true}
-  charge_code: {path: FT1-7.1, optional: true}
-  udi: {path: device-10.1, optional: true}
-  lot: {path: device-19, optional: true}
-  serial: {path: device-20, optional: true}
-  expiry: {path: device-18, type: date, optional: true}
-  department: {path: FT1-13.1, required: true}
-  location: {path: FT1-16.1, optional: true}
+  case: {{path: "message:PV1-19.1", required: true, token: case}}
+  line: {{path: FT1-2, required: true}}
+  action: {{path: FT1-6.1, table: transaction-type, required: true}}
+  used_on: {{path: FT1-4.1, type: date, required: true}}
+  quantity: {{path: FT1-10, type: decimal, required: true, sign: by-action}}
+  {item}: {{path: FT1-7.4, optional: true}}
+  charge_code: {{path: FT1-7.1, optional: true}}
+  udi: {{path: device-10.1, optional: true}}
+  lot: {{path: device-19, optional: true}}
+  serial: {{path: device-20, optional: true}}
+  expiry: {{path: device-18, type: date, optional: true}}
+  department: {{path: FT1-13.1, required: true}}
+  location: {{path: FT1-16.1, optional: true}}
 """
