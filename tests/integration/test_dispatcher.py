@@ -8,7 +8,7 @@ import pytest
 from twisted.internet.defer import Deferred
 
 from casecart.runtime.destination import Answer, Delivery, NotDelivered, OutcomeUnknown, Posting
-from casecart.runtime.dispatcher import HISTORY, Limits
+from casecart.runtime.dispatcher import COMPANY, HISTORY, Limits
 from support.line import Line, Script, dft, new_line
 
 if TYPE_CHECKING:
@@ -61,6 +61,28 @@ def test_lines_of_many_messages_share_a_batch(tmp_path: Path, url: str) -> None:
         line.take(dft(f"M{number}", f"V{number}", lines=["1|CG|A|1|OR", "2|CG|B|1|OR"]))
     line.settle()
     assert [len(keys) for _, keys in line.script.calls] == [20]
+    line.stop()
+
+
+def test_postings_wait_for_company_and_go_out_together(tmp_path: Path, url: str) -> None:
+    line = new_line(tmp_path, url)
+    line.take(dft("M1", "V1"))
+    line.clock.advance(0)
+    line.clock.advance(COMPANY / 2)
+    assert line.script.calls == []
+    line.take(dft("M2", "V2"))
+    line.clock.advance(0)
+    line.clock.advance(COMPANY / 2)
+    assert [len(keys) for _, keys in line.script.calls] == [2]
+    line.stop()
+
+
+def test_a_full_batch_waits_for_nothing(tmp_path: Path, url: str) -> None:
+    line = new_line(tmp_path, url, limits=Limits(batch=2))
+    for number in range(2):
+        line.take(dft(f"M{number}", f"V{number}"))
+    line.clock.advance(0)
+    assert [len(keys) for _, keys in line.script.calls] == [2]
     line.stop()
 
 

@@ -142,7 +142,7 @@ def with_other_key(line: str) -> str:
         (in_store("delete from run where position = FIRST"), "has no run"),
         (in_store("delete from ledger where position = FIRST"), "came and is not in the ledger"),
         (in_store("update ledger set open = 1 where position = FIRST"), "has 1 postings on their way"),
-        (in_store("delete from token where value = 'V0000000000'"), "came and nobody stated it"),
+        (in_store("update run set tokens = null where position = FIRST"), "came and nobody stated it"),
         (in_store("update balance set amount = amount + 1 where name = 'posted'"), "lines is not exact"),
         (in_store("update balance set amount = amount - 1 where name = 'received'"), "messages is not exact"),
         (in_store("update balance set amount = amount - 1 where name = 'held'"), "lines held:"),

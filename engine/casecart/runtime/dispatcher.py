@@ -35,6 +35,9 @@ __all__ = ["Dispatcher", "Limits"]
 
 log = logging.getLogger(__name__)
 
+COMPANY = 0.005
+"""Seconds that postings wait until there are as many as go out in one call: a call costs as much as ten messages."""
+
 HISTORY = 40  # states that are remembered of a posting: the first, and the last ones
 
 _EVENTS: dict[str, PostingEvent] = {
@@ -100,6 +103,8 @@ class Dispatcher:
         self._in_flight = 0
         self._answers = 0
         self._resume: Call | None = None
+        self._company: Call | None = None
+        self._waited = False
         self._waits: set[Call] = set()
         self._idle: Deferred[None] | None = None
         self.settled = 0
@@ -143,12 +148,24 @@ class Dispatcher:
         while self._started and not self.paused and self._resume is None and self._journal.open:
             if self._in_flight >= (1 if self._backoff.open else self.limits.concurrency):
                 return
+            if not (self._waited or self._backoff.open or self._outbox.full(self.limits.batch)):
+                self._wait_for_company()
+                return
             batch = self._outbox.take(1 if self._backoff.open else self.limits.batch)
             if not batch.items:
                 if self._outbox.failed:
                     self._wait(1.0)
                 return
             self._send(batch)
+
+    def _wait_for_company(self) -> None:
+        if self._company is None and self._outbox.any:
+            self._company = self._reactor.callLater(COMPANY, self._enough)
+
+    def _enough(self) -> None:
+        self._company, self._waited = None, True
+        self.pump()
+        self._waited = False
 
     def _send(self, batch: Batch) -> None:
         self._in_flight += 1
@@ -351,10 +368,10 @@ class Dispatcher:
     def stop(self, within: float) -> Deferred[None]:
         """Send nothing more; fires when what is on its way was answered and recorded, or after `within` seconds."""
         self._started = False
-        for call in [*self._waits, *([self._resume] if self._resume is not None else [])]:
-            if call.active():
+        for call in [*self._waits, self._resume, self._company]:
+            if call is not None and call.active():
                 call.cancel()
-        self._resume = None
+        self._resume = self._company = None
         done: Deferred[None] = Deferred()
         if not self._in_flight:
             done.callback(None)

@@ -30,4 +30,7 @@ def lookups(position: int, documents: Iterable[Usage], given: Iterable[tuple[str
             keys.append(lookup_key("serial", usage.serial))
         if usage.item is not None:
             keys.append(lookup_key("item", usage.item))
+        # Where it was this number that led to the item, the item will do.
+        if usage.di is not None and usage.found_by != "di":
+            keys.append(lookup_key("item", usage.di))
     return [(key, position) for key in keys]

@@ -48,6 +48,15 @@ class Outbox:
         """The store may have taken work that was not fed: look there."""
         self._behind = True
 
+    @property
+    def any(self) -> bool:
+        """Whether anything could go now."""
+        return self._window.ready > 0
+
+    def full(self, batch: int) -> bool:
+        """Whether there is about as much as goes out in one call, or the store has more."""
+        return self._behind or self._window.ready >= batch
+
     def take(self, most: int) -> Batch:
         """The next batch of at most `most` postings; empty when every key is busy or the store does not answer."""
         room = self._most - self._window.size

@@ -66,6 +66,8 @@ class Window:
         self._ready: deque[bytes] = deque()
         self.size = 0
         """Works in memory."""
+        self.ready = 0
+        """About how many postings could go now."""
 
     def add(self, works: Iterable[Work]) -> None:
         """Put work behind what is there under its key."""
@@ -75,14 +77,10 @@ class Window:
             if queue is None:
                 self._queues[key] = deque((work,))
                 self._ready.append(key)
+                self.ready += len(work.postings)
             else:
                 queue.append(work)
             self.size += 1
-
-    @property
-    def ready(self) -> bool:
-        """Whether a batch could be taken now."""
-        return bool(self._ready)
 
     def take(self, most: int) -> Batch:
         """The next batch of at most `most` postings; empty when every key is busy. Its keys are busy until `free`."""
@@ -92,6 +90,7 @@ class Window:
             if work.alone and batch.items:
                 break
             key = self._ready.popleft()
+            self.ready -= len(work.postings)
             batch.keys.append(key)
             self._fill(batch, self._queues[key], 1 if work.alone else most)
             if work.alone:
@@ -121,6 +120,7 @@ class Window:
                 settled.append(queue.popleft())
             if queue:
                 self._ready.append(key)
+                self.ready += len(queue[0].postings)
             else:
                 del self._queues[key]
         self.size -= len(settled)

@@ -95,7 +95,7 @@ def test_settled_work_leaves_the_window() -> None:
     for posting in batch.postings:
         posting.state = "posted"
     window.free(batch.keys)
-    assert (window.size, window.ready) == (0, False)
+    assert (window.size, window.ready) == (0, 0)
 
 
 @given(
