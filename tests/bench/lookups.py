@@ -31,7 +31,7 @@ from bench.fill import HELD, ITEMS, NOBODYS, STEP, UNROUTED, digits_of, fill, wo
 from bench.load import percentiles
 from bench.resolve import item
 from bench.scenario import DATA
-from bench.varied import case_of, control_id_of, item_of, lot_of, serial_of
+from bench.varied import control_id_of, item_of, lot_of, serial_of
 from casecart.commands.actor import local_actor
 from casecart.commands.balance import ShowBalances
 from casecart.commands.desk import Query, open_desk
@@ -40,8 +40,7 @@ from casecart.commands.message import ShowMessage
 from casecart.commands.message_list import ListMessages
 from casecart.commands.recall import TraceRecall
 from casecart.commands.status import ShowStatus
-from casecart.commands.worklist import ListWorklist, ShowCause
-from casecart.rules import Keys
+from casecart.commands.worklist import ListWorklist, ShowCause, cause_id
 from casecart.runtime.identifier import shown
 from casecart.runtime.made import decode_made
 from casecart.store import open_store
@@ -99,21 +98,6 @@ class Nothing(Query[str]):
 
 
 @dataclass(frozen=True, slots=True)
-class ByCase(Query[list[int]]):
-    """The messages of a case, by its token or its number. There is no such command: this is what one would do."""
-
-    token: str
-    number: str = ""
-
-    def answer(self, view: View) -> list[int]:
-        """Positions."""
-        known = None if self.number else view.store.token(self.token)
-        number = self.number or (known.value if known is not None else "")
-        keys = Keys((view.site.root / "var/secrets/keys").read_text("utf-8").strip().encode())
-        return [row.position for row in view.store.case_rows([("NORTH", keys.case("NORTH", number))])]
-
-
-@dataclass(frozen=True, slots=True)
 class ByState(Query[list[Any]]):
     """Exceptions in a state."""
 
@@ -134,7 +118,8 @@ def look_ups(store: Store, messages: int, chance: random.Random) -> list[LookUp]
     """
     some = [chance.randint(1, messages) for _ in range(200)]
     heads = [found for position in some if (found := store.message(position)) is not None]
-    tokens = [usage.case for head in heads for run in store.runs(head.position) for usage in _usages(run.documents)]
+    usages = [usage for head in heads for run in store.runs(head.position) for usage in _usages(run.documents)]
+    tokens = [usage.case for usage in usages if usage.case is not None]
     holds = store.holds(states=("new", "assigned", "parked"), limit=1_000)
     when = [datetime.fromtimestamp(head.recorded_at / 1e6, UTC) for head in heads]
 
@@ -147,6 +132,9 @@ def look_ups(store: Store, messages: int, chance: random.Random) -> list[LookUp]
             pass
         return digits_of(picked)
 
+    def an_item() -> str:
+        return item_of(number() % ITEMS, 1)
+
     pick = chance.choice
     return [
         LookUp("nothing (the desk alone)", Nothing),
@@ -155,14 +143,20 @@ def look_ups(store: Store, messages: int, chance: random.Random) -> list[LookUp]
         LookUp("message by control id", lambda: ShowMessage(reference=control_id_of(digits()))),
         LookUp("messages by control id", lambda: ListMessages(control_id=control_id_of(digits()))),
         LookUp("line by control id and place", lambda: ShowLine(reference=control_id_of(digits()), place="2")),
-        LookUp("case by token (no command)", lambda: ByCase(pick(tokens) or "")),
-        LookUp("case by number (no command)", lambda: ByCase("", case_of(digits()))),
+        LookUp("messages by case", lambda: ListMessages(case=pick(tokens))),
+        LookUp("messages by lot", lambda: ListMessages(lot=lot_of(digits(), 1))),
+        LookUp("messages by serial number", lambda: ListMessages(serial=serial_of(digits(), 2))),
+        LookUp("messages by serial number, none", lambda: ListMessages(serial="nobody's")),
+        LookUp("messages by item", lambda: ListMessages(item=an_item())),
+        LookUp("messages by item, further back", lambda: ListMessages(item=an_item(), before=number() + 1)),
+        LookUp("messages by item and outcome", lambda: ListMessages(item=an_item(), outcome="unrouted"), most=20),
         LookUp("uses by lot", lambda: TraceRecall(lot=lot_of(digits(), 1))),
         LookUp("uses by serial number", lambda: TraceRecall(serial=serial_of(digits(), 2))),
-        LookUp("uses by item", lambda: TraceRecall(item=item_of(number() % ITEMS, 1)), most=1),
+        LookUp("uses by item, all of them", lambda: TraceRecall(item=an_item()), most=20),
         LookUp("messages, newest", ListMessages),
         LookUp("messages, a page in the middle", lambda: ListMessages(before=number() + 1)),
         LookUp("messages since a time", lambda: ListMessages(since=pick(when))),
+        LookUp("messages until a time", lambda: ListMessages(until=pick(when))),
         LookUp("messages by outcome, usual", lambda: ListMessages(outcome="processed")),
         LookUp("messages by outcome, rare", lambda: ListMessages(outcome="unrouted")),
         LookUp("messages by outcome, none", lambda: ListMessages(outcome="quarantined")),
@@ -170,12 +164,14 @@ def look_ups(store: Store, messages: int, chance: random.Random) -> list[LookUp]
         LookUp("messages by type, usual", lambda: ListMessages(message_type="DFT^P03")),
         LookUp("messages by type, rare", lambda: ListMessages(message_type=NOBODYS), most=5),
         LookUp("messages by type, none", lambda: ListMessages(message_type="ORU^R01"), most=2),
-        LookUp("messages by listener, none", lambda: ListMessages(listener="other"), most=2),
+        LookUp("messages by listener, none", lambda: ListMessages(listener="other")),
+        LookUp("messages by facility, none", lambda: ListMessages(facility="WEST")),
         LookUp("worklist", ListWorklist),
         LookUp("worklist, rejected", lambda: ListWorklist(states=("rejected",))),
         LookUp("exceptions by state, new", lambda: ByState("new")),
         LookUp("exceptions by state, rejected", lambda: ByState("rejected")),
         LookUp("an exception by id", lambda: ShowCause(reference=shown(pick(holds).id))),
+        LookUp("a cause by id", lambda: ShowCause(reference=cause_id(pick(holds)))),
         LookUp("both balances", ShowBalances, goal=BALANCE_GOAL),
         LookUp("status", ShowStatus, goal=BALANCE_GOAL),
     ]

@@ -31,12 +31,13 @@ def main(arguments: list[str]) -> None:
     options = _options(arguments)
     if SERVER_CORES == LOAD_CORES:
         print("One core only: servers and load share it. Trust the CPU figures, not the rates.")
-    rounds, warm, seconds = (1, 0.4, 1.2) if options.quick else (3, 0.7, 2.5)
+    rounds, warm, seconds = (1, 0.4, 1.2) if options.quick else (2, 0.7, 2.5)
+    stores = options.store or (["sqlite"] if options.quick else ["sqlite", "postgresql"])
     wanted: list[tuple[Scenario, str, Shape]] = []
     for shape in SHAPES:
         wanted.append((NULL, "none", shape))
         for scenario in (SCENARIOS[name] for name in options.scenario):
-            wanted += [(scenario, store, shape) for store in (options.store if scenario.stores else ["none"])]
+            wanted += [(scenario, store, shape) for store in (stores if scenario.stores else ["none"])]
     best: dict[tuple[Scenario, str, Shape], Row] = {}
     for turn in range(options.rounds or rounds):
         for key in wanted:
@@ -72,7 +73,7 @@ def _options(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="one short round, for a first look")
     parser.add_argument("--rounds", type=int, help="of how many repeats the best is taken")
     parser.add_argument(
-        "--store", nargs="+", default=["sqlite"], choices=["sqlite", "postgresql"], help="the stores to measure"
+        "--store", nargs="+", choices=["sqlite", "postgresql"], help="the stores to measure; both, or SQLite if quick"
     )
     parser.add_argument(
         "--scenario", nargs="+", default=list(SCENARIOS), choices=list(SCENARIOS), help="the servers to measure"
