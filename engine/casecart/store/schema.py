@@ -31,6 +31,7 @@ __all__ = [
     "exception",
     "ledger",
     "lookup",
+    "lookup_filter",
     "lookup_log",
     "lookup_run",
     "master",
@@ -235,6 +236,7 @@ lookup_run = Table(
     Index("lookup_run_first", "run", "first", "chunk", unique=True),
     info={"only": "sqlite"},
 )
+lookup_filter = Table("lookup_filter", metadata, number("run", key=True), octets("data"), info={"only": "sqlite"})
 
 master = Table(
     "master",

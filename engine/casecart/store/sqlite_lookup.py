@@ -25,8 +25,8 @@ RUN: Final = 65_536
 CHUNK: Final = 512
 """Rows that are kept and read together: a page."""
 
-LOADED: Final = 4
-"""Chunks that are read into the filter with a commit, as long as it isn't whole."""
+KEPT: Final = 16
+"""Runs after which the filter is kept anew, so that an engine that starts has to read no more than these into it."""
 
 Row = tuple[int, int]
 """Key and position."""
@@ -43,7 +43,10 @@ IN_RUN = """
 select data from lookup_run where run = ?1 and first <= ?2
 and first >= (select coalesce(max(first), ?2) from lookup_run where run = ?1 and first < ?2)
 """
-OFTEN_IN_RUN = "select data from lookup_run where run = ? order by first, chunk limit ? offset ?"
+OFTEN_IN_RUNS = "select data from lookup_run where run > ? and first < ?"
+READ_FILTER = "select run, data from lookup_filter"
+EMPTY_FILTER = "delete from lookup_filter"
+INSERT_FILTER = "insert into lookup_filter (run, data) values (?, ?)"
 
 
 def packed(rows: Sequence[Row]) -> bytes:
@@ -78,18 +81,18 @@ class _Filter:
 
     BITS: Final = 27
 
-    def __init__(self) -> None:
-        self._bits = bytearray(1 << self.BITS - 3)
+    def __init__(self, bits: bytes = b"") -> None:
+        self.bits = bytearray(bits or 1 << self.BITS - 3)
 
     def add(self, keys: Iterable[int]) -> None:
-        bits, shift = self._bits, 64 - self.BITS
+        bits, shift = self.bits, 64 - self.BITS
         for key in keys:
             place = (key * 0x9E3779B97F4A7C15 & 0xFFFFFFFFFFFFFFFF) >> shift
             bits[place >> 3] |= 1 << (place & 7)
 
     def __contains__(self, key: int) -> bool:
         place = (key * 0x9E3779B97F4A7C15 & 0xFFFFFFFFFFFFFFFF) >> 64 - self.BITS
-        return bool(self._bits[place >> 3] >> (place & 7) & 1)
+        return bool(self.bits[place >> 3] >> (place & 7) & 1)
 
 
 class Lookups:
@@ -109,12 +112,9 @@ class Lookups:
         self._tail: dict[int, list[int]] = {}
         self._size = 0
         self._log = [] if often else [data for _, data in log]
-        self._filter = _Filter() if often else None
-        self._unread = range(1, self._newest + 1)
-        """Runs that the filter doesn't know yet."""
-        self._reading: Iterator[None] = iter(())
+        self._filter: _Filter | None = None
         if often:
-            self._reading = self._read_runs()
+            self._filter = self._read_filter()
             for _, data in log:
                 self._keep(unpacked(data))
         self._added: list[Row] = []
@@ -133,9 +133,8 @@ class Lookups:
     def positions(self, key: int, limit: int) -> Sequence[int]:
         """Where a key stands, at most so many, and not the oldest; each once, in order."""
         waiting = self._tail.get(key, ())
-        runs = range(1, self._newest + 1)
-        if self._filter is not None and key < OFTEN and key not in self._filter:
-            runs = self._unread
+        surely_not = self._filter is not None and key < OFTEN and key not in self._filter
+        runs = range(0) if surely_not else range(1, self._newest + 1)
         if not (waiting or runs or self._log):
             return ()
         found = {*waiting, *(position for data in self._log for position in _in_log(data, key))}
@@ -162,6 +161,7 @@ class Lookups:
                 chunk = ordered[first : first + CHUNK]
                 execute(INSERT_CHUNK, (self._newest + 1, chunk[0][0], number, packed(chunk)))
             execute(EMPTY_LOG, (self._number,))
+            self._keep_filter(execute)
         if self._added:
             execute(INSERT_LOG, (self._number + 1, packed(self._added)))
 
@@ -169,29 +169,25 @@ class Lookups:
         """What was added last is durable."""
         if self._whole:
             self._newest += 1
-            if self._filter is not None:
-                self._filter.add([key for key in self._tail if key < OFTEN])
             self._tail, self._size, self._whole = {}, 0, False
         if self._added:
             self._number += 1
             self._keep(self._added)
             self._added = []
-        if self._unread:
-            next(self._reading, None)
 
-    def _read_runs(self) -> Iterator[None]:
-        """Reads what was there into the filter, the newest run first, some chunks a step."""
-        assert self._filter is not None  # noqa: S101 - only made then
-        for run in reversed(self._unread):
-            offset, more = 0, True
-            while more:
-                chunks = self._select(OFTEN_IN_RUN, (run, LOADED, offset))
-                offset, more = offset + LOADED, len(chunks) == LOADED
-                for (data,) in chunks:
-                    numbers = array("q", data)
-                    half = len(numbers) // 2
-                    last = bisect_left(numbers, OFTEN, 0, half)
-                    self._filter.add(numbers[:last])
-                    more = more and last == half
-                yield
-            self._unread = range(1, run)
+    def _keep_filter(self, execute: Callable[[str, Sequence[Any]], object]) -> None:
+        """Puts what goes into a run into the filter; that the run may not be made after all does no harm."""
+        if self._filter is None:
+            return
+        self._filter.add([key for key in self._tail if key < OFTEN])
+        if not (self._newest + 1) % KEPT:
+            execute(EMPTY_FILTER, ())
+            execute(INSERT_FILTER, (self._newest + 1, bytes(self._filter.bits)))
+
+    def _read_filter(self) -> _Filter:
+        kept = self._select(READ_FILTER, ())
+        known, made = (kept[0][0], _Filter(kept[0][1])) if kept else (0, _Filter())
+        for (data,) in self._select(OFTEN_IN_RUNS, (known, OFTEN)):
+            numbers = array("q", data)
+            made.add(numbers[: bisect_left(numbers, OFTEN, 0, len(numbers) // 2)])
+        return made

@@ -28,7 +28,7 @@ class Kept:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self.connection = connection
-        for table in (schema.lookup_log, schema.lookup_run):
+        for table in (schema.lookup_filter, schema.lookup_log, schema.lookup_run):
             table.create(create_engine("sqlite://", creator=lambda: connection))
         self.open()
 
@@ -57,7 +57,8 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """So that there are many runs of several chunks."""
     monkeypatch.setattr(sqlite_lookup, "RUN", 20)
     monkeypatch.setattr(sqlite_lookup, "CHUNK", 3)
-    monkeypatch.setattr(sqlite_lookup, "LOADED", 1)
+    monkeypatch.setattr(sqlite_lookup, "KEPT", 2)
+    monkeypatch.setattr(sqlite_lookup._Filter, "BITS", 16)
 
 
 @settings(max_examples=60, deadline=None)
@@ -114,8 +115,6 @@ def test_an_engine_asks_no_run_for_what_surely_is_in_none(monkeypatch: pytest.Mo
         kept.commit({(key, 1) for key in range(40)})
         kept.commit(set())
         kept.open()
-        while kept.engine._unread:
-            kept.commit(set())
         asked: list[str] = []
 
         def select(query: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
@@ -131,3 +130,15 @@ def test_an_engine_asks_no_run_for_what_surely_is_in_none(monkeypatch: pytest.Mo
 def test_what_is_packed_is_unpacked() -> None:
     rows = [(5 << 32 | 0xFFFFFFFF, 2**62), (0, 0)]
     assert unpacked(packed(rows)) == rows
+
+
+def test_an_engine_that_starts_reads_only_the_runs_after_the_filter_that_is_kept() -> None:
+    with closing(sqlite3.connect(":memory:")) as connection:
+        kept = Kept(connection)
+        for number in range(7):
+            kept.commit({(100 * number + key, 1) for key in range(20)})
+        assert kept.select("select run from lookup_filter", ()) == [(6,)]
+        kept.select("delete from lookup_run where run < 6 returning run", ())
+        kept.open()
+        assert kept.engine._filter is not None
+        assert all(100 * number + key in kept.engine._filter for number in range(6) for key in range(20))
