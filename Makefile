@@ -87,6 +87,14 @@ bench-quick: setup ## The same in under a minute, for a first look
 	@PYTHONPATH=tests $(PYTHON) tests/bench/run.py --quick
 	@PYTHONPATH=tests $(PYTHON) tests/bench/resolve.py --quick
 
+.PHONY: bench-growth
+bench-growth: setup ## What growth costs, look-ups, start-up and a Tryton's rate (half an hour, and 12 GB of disk)
+	@PYTHONPATH=tests $(PYTHON) tests/bench/start.py
+	@PYTHONPATH=tests $(PYTHON) tests/bench/growth.py --messages 0 100000 1000000 --chart docs/images/growth.svg
+	@PYTHONPATH=tests $(PYTHON) tests/bench/lookups.py
+	@PYTHONPATH=tests $(PYTHON) -m support.tryton
+	@PYTHONPATH=tests $(PYTHON) tests/bench/tryton.py
+
 .PHONY: demo
 demo: setup ## The main job, to watch: messages in, stock moved in a real ERP (ARGS=--once ends by itself)
 	@PYTHONPATH=tests $(PYTHON) tests/acceptance/demo.py $(ARGS)

@@ -14,11 +14,14 @@ if TYPE_CHECKING:
 
     from casecart.store.interface import Change
 
-__all__ = ["OFTEN", "Kind", "case_lookup", "decode_tokens", "encode_tokens", "keys_of", "lookup_key"]
+__all__ = ["KIND", "OFTEN", "Kind", "case_lookup", "decode_tokens", "encode_tokens", "keys_of", "lookup_key"]
 
 Kind = Literal["case", "serial", "token", "lot", "item"]
 
-_CODES: Final = {kind: code << 32 for code, kind in enumerate(get_args(Kind))}
+KIND: Final = 32
+"""Where a key's kind begins, in bits."""
+
+_CODES: Final = {kind: code << KIND for code, kind in enumerate(get_args(Kind))}
 
 OFTEN: Final = _CODES["token"]
 """Keys below it are asked for with each message or line, and mostly in vain: those of cases and serial numbers."""

@@ -236,7 +236,9 @@ lookup_run = Table(
     Index("lookup_run_first", "run", "first", "chunk", unique=True),
     info={"only": "sqlite"},
 )
-lookup_filter = Table("lookup_filter", metadata, number("run", key=True), octets("data"), info={"only": "sqlite"})
+lookup_filter = Table(
+    "lookup_filter", metadata, number("kind", key=True), number("run"), octets("data"), info={"only": "sqlite"}
+)
 
 master = Table(
     "master",

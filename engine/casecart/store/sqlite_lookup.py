@@ -12,7 +12,7 @@ from array import array
 from bisect import bisect_left, bisect_right
 from typing import TYPE_CHECKING, Any, Final
 
-from casecart.store.lookup import OFTEN
+from casecart.store.lookup import KIND, OFTEN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -44,9 +44,8 @@ select data from lookup_run where run = ?1 and first <= ?2
 and first >= (select coalesce(max(first), ?2) from lookup_run where run = ?1 and first < ?2)
 """
 OFTEN_IN_RUNS = "select data from lookup_run where run > ? and first < ?"
-READ_FILTER = "select run, data from lookup_filter"
-EMPTY_FILTER = "delete from lookup_filter"
-INSERT_FILTER = "insert into lookup_filter (run, data) values (?, ?)"
+READ_FILTERS = "select kind, run, data from lookup_filter"
+KEEP_FILTER = "insert or replace into lookup_filter (kind, run, data) values (?, ?, ?)"
 
 
 def packed(rows: Sequence[Row]) -> bytes:
@@ -77,7 +76,10 @@ def _in_log(data: bytes, key: int) -> Iterator[int]:
 
 
 class _Filter:
-    """Tells of a key that it surely was never put in; of one among some dozens that was not, that it may have been."""
+    """Tells of a key that it surely was never put in; of hardly one that was not, that it may have been.
+
+    One kind of keys has one: with five million keys it is wrong about one in two hundred.
+    """
 
     BITS: Final = 27
 
@@ -85,14 +87,20 @@ class _Filter:
         self.bits = bytearray(bits or 1 << self.BITS - 3)
 
     def add(self, keys: Iterable[int]) -> None:
-        bits, shift = self.bits, 64 - self.BITS
+        bits, mask = self.bits, (1 << self.BITS) - 1
         for key in keys:
-            place = (key * 0x9E3779B97F4A7C15 & 0xFFFFFFFFFFFFFFFF) >> shift
-            bits[place >> 3] |= 1 << (place & 7)
+            mixed = key * _MIX & _ALL_BITS
+            for place in (mixed >> 37 & mask, mixed >> 10 & mask):
+                bits[place >> 3] |= 1 << (place & 7)
 
     def __contains__(self, key: int) -> bool:
-        place = (key * 0x9E3779B97F4A7C15 & 0xFFFFFFFFFFFFFFFF) >> 64 - self.BITS
-        return bool(self.bits[place >> 3] >> (place & 7) & 1)
+        bits, mask, mixed = self.bits, (1 << self.BITS) - 1, key * _MIX & _ALL_BITS
+        one, other = mixed >> 37 & mask, mixed >> 10 & mask
+        return bool(bits[one >> 3] >> (one & 7) & 1 and bits[other >> 3] >> (other & 7) & 1)
+
+
+_MIX: Final = 0x9E3779B97F4A7C15  # Knuth's multiplicative hash, for 64 bits
+_ALL_BITS: Final = 0xFFFFFFFFFFFFFFFF
 
 
 class Lookups:
@@ -112,9 +120,10 @@ class Lookups:
         self._tail: dict[int, list[int]] = {}
         self._size = 0
         self._log = [] if often else [data for _, data in log]
-        self._filter: _Filter | None = None
+        self._filters: dict[int, _Filter] = {}
+        """By the kind of key."""
         if often:
-            self._filter = self._read_filter()
+            self._filters = self._read_filters()
             for _, data in log:
                 self._keep(unpacked(data))
         self._added: list[Row] = []
@@ -133,7 +142,8 @@ class Lookups:
     def positions(self, key: int, limit: int) -> Sequence[int]:
         """Where a key stands, at most so many, and not the oldest; each once, in order."""
         waiting = self._tail.get(key, ())
-        surely_not = self._filter is not None and key < OFTEN and key not in self._filter
+        kept = self._filters.get(key >> KIND)
+        surely_not = kept is not None and key not in kept
         runs = range(0) if surely_not else range(1, self._newest + 1)
         if not (waiting or runs or self._log):
             return ()
@@ -161,7 +171,7 @@ class Lookups:
                 chunk = ordered[first : first + CHUNK]
                 execute(INSERT_CHUNK, (self._newest + 1, chunk[0][0], number, packed(chunk)))
             execute(EMPTY_LOG, (self._number,))
-            self._keep_filter(execute)
+            self._keep_filters(execute)
         if self._added:
             execute(INSERT_LOG, (self._number + 1, packed(self._added)))
 
@@ -175,19 +185,22 @@ class Lookups:
             self._keep(self._added)
             self._added = []
 
-    def _keep_filter(self, execute: Callable[[str, Sequence[Any]], object]) -> None:
-        """Puts what goes into a run into the filter; that the run may not be made after all does no harm."""
-        if self._filter is None:
-            return
-        self._filter.add([key for key in self._tail if key < OFTEN])
-        if not (self._newest + 1) % KEPT:
-            execute(EMPTY_FILTER, ())
-            execute(INSERT_FILTER, (self._newest + 1, bytes(self._filter.bits)))
+    def _keep_filters(self, execute: Callable[[str, Sequence[Any]], object]) -> None:
+        """Puts what goes into a run into the filters; that the run may not be made after all does no harm."""
+        run = self._newest + 1
+        for kind, kept in self._filters.items():
+            kept.add([key for key in self._tail if key >> KIND == kind])
+            if not run % KEPT:
+                execute(KEEP_FILTER, (kind, run, bytes(kept.bits)))
 
-    def _read_filter(self) -> _Filter:
-        kept = self._select(READ_FILTER, ())
-        known, made = (kept[0][0], _Filter(kept[0][1])) if kept else (0, _Filter())
+    def _read_filters(self) -> dict[int, _Filter]:
+        kept = {kind: (run, bits) for kind, run, bits in self._select(READ_FILTERS, ())}
+        known = min((run for run, _ in kept.values()), default=0)
+        filters = {kind: _Filter(kept[kind][1] if kind in kept else b"") for kind in range(OFTEN >> KIND)}
         for (data,) in self._select(OFTEN_IN_RUNS, (known, OFTEN)):
             numbers = array("q", data)
-            made.add(numbers[: bisect_left(numbers, OFTEN, 0, len(numbers) // 2)])
-        return made
+            half = len(numbers) // 2
+            for kind, made in filters.items():
+                first = bisect_left(numbers, kind << KIND, 0, half)
+                made.add(numbers[first : bisect_left(numbers, kind + 1 << KIND, first, half)])
+        return filters

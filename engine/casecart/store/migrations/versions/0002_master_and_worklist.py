@@ -36,7 +36,7 @@ LOOKUPS: dict[str, dict[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
     "postgresql": {"lookup": (("key number", "position number"), ("key", "position"))},
     "sqlite": {
         "lookup_log": (("number number", "data bytes"), ("number",)),
-        "lookup_filter": (("run number", "data bytes"), ("run",)),
+        "lookup_filter": (("kind number", "run number", "data bytes"), ("kind",)),
         "lookup_run": (("run number", "first number", "chunk number", "data bytes"), ()),
     },
 }
