@@ -421,6 +421,16 @@ def test_a_head_is_the_message_without_its_body(store: Store) -> None:
         (MessageFilter(since=NOW + 601), []),
         (MessageFilter(since=NOW + 90_000_000_000), []),
         (MessageFilter(since=0, outcome="processed"), [6, 5, 1]),
+        (MessageFilter(until=NOW + 300), [2, 1]),
+        (MessageFilter(until=NOW), []),
+        (MessageFilter(until=0), []),
+        (MessageFilter(until=NOW + 90_000_000_000, outcome="processed"), [6, 5, 1]),
+        (MessageFilter(until=1 << 62), [6, 5, 4, 3, 2, 1]),
+        (MessageFilter(since=NOW + 200, until=NOW + 400), [3, 2]),
+        (MessageFilter(positions=(2, 6, 3, 99)), [6, 3, 2]),
+        (MessageFilter(positions=(2, 6, 3), facility="NORTH", since=NOW + 400), [6]),
+        (MessageFilter(positions=(4, 5), control_id="C1"), [4]),
+        (MessageFilter(positions=()), []),
     ],
 )
 def test_messages_are_filtered(store: Store, wanted: MessageFilter, expected: list[int]) -> None:
@@ -443,6 +453,18 @@ def test_since_finds_what_was_recorded_before_a_clock_was_set_back(store: Store)
     clock = [NOW, NOW + 30 * minute, NOW + 31 * minute, NOW + 2 * minute, NOW + 40 * minute]
     store.write(Change(messages=[a_message(n, recorded_at=at) for n, at in enumerate(clock, 1)]))
     assert positions(store.messages(MessageFilter(since=NOW + 20 * minute), None, 10)) == [5, 3, 2]
+
+
+def test_until_finds_what_was_recorded_after_a_clock_was_set_back(store: Store) -> None:
+    minute = 60_000_000
+    clock = [0, 70, 130, 20, 140]  # ids go on from the latest moment
+    ids = [(NOW // 1000 + latest * 60_000).to_bytes(6, "big") + bytes(9) for latest in (0, 70, 130, 130, 140)]
+    rows = [
+        a_message(n, recorded_at=NOW + at * minute)._replace(id=ids[n - 1] + bytes([n]))
+        for n, at in enumerate(clock, 1)
+    ]
+    store.write(Change(messages=rows))
+    assert positions(store.messages(MessageFilter(until=NOW + 75 * minute), None, 10)) == [4, 2, 1]
 
 
 def test_runs_and_entries_of_a_message_are_its_own(store: Store) -> None:

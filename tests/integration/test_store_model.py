@@ -82,6 +82,8 @@ FILTERS = st.builds(
     facility=st.none() | NAMES,
     control_id=st.none() | NAMES,
     since=st.none() | TIMES,
+    until=st.none() | TIMES,
+    positions=st.none() | st.lists(NUMBERS, max_size=3).map(tuple),
 )
 
 

@@ -105,6 +105,24 @@ def test_what_is_stood_over_is_left_out_once_that_is_known(store: Store) -> None
     assert [each.key for each in store.master(2, 1, current=False)] == ["A"]
 
 
+def test_versions_are_found_by_what_their_data_hold_also_what_was_stood_over(store: Store) -> None:
+    rows = [("item", "A", b"\xff\x000123%"), ("item", "B", b"45"), ("item", "A", b"6"), ("lot", "A", b"0123")]
+    with store.master_lock():
+        publish(store, store.append_master([version(*row) for row in rows]))
+        store.append_master([version("item", "C", b"0123")])
+
+    def held(*pieces: bytes) -> list[int]:
+        return [each.position for each in store.master_holding("item", pieces)]
+
+    assert [held(b"0123"), held(b"\x000"), held(b"45", b"3%"), held(b"9", b"_"), held()] == [
+        [1],
+        [1],
+        [1, 2],
+        [],
+        [1, 2, 3],
+    ]
+
+
 def test_a_facilitys_version_stands_over_nothing_else(store: Store) -> None:
     with store.master_lock():
         local = version("item", "A", b"2", facility="NORTH")

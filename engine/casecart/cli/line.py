@@ -109,7 +109,7 @@ def _lines(story: LineStory, zone_name: str, zone: tzinfo) -> Iterator[str]:
     for exception in story.exceptions:
         yield from _exception(exception)
     if story.not_all_exceptions:
-        yield "  and perhaps more: so many wait under this id of a line, of all cases, that not all were looked at"
+        yield "  and perhaps more: there are so many messages that not all were looked at"
 
 
 def _stands(story: LineStory) -> str:

@@ -58,6 +58,7 @@ def bring_in(
     epilog=examples(
         ("casecart recall trace Z-1234-2026", "every case that used something of it"),
         ("casecart recall trace --item SCREW-35 --lot L2026A", "without a recall"),
+        ("casecart recall trace --item SCREW-35 --every-message", "also what came before an upgrade; it takes long"),
         ("casecart recall trace Z-1234-2026 --cases", "with the cases' numbers; the audit trail records it"),
     ),
 )
@@ -65,6 +66,7 @@ def bring_in(
 @click.option("--item", help="The item, in place of a recall.")
 @click.option("--lot", help="The lot.")
 @click.option("--serial", help="The serial number.")
+@click.option("--every-message", is_flag=True, help="Read all messages, and not only those that look-ups tell.")
 @click.option("--cases", is_flag=True, help="Show the numbers of the cases, and not only tokens for them.")
 @json_option
 @workspace_option
@@ -75,15 +77,18 @@ def trace(
     lot: str | None,
     serial: str | None,
     *,
+    every_message: bool,
     cases: bool,
     json: bool,
 ) -> int:
     """Find every case on which something was used that is called back.
 
-    A line that does not tell its lot or serial number is shown as well: nobody knows that it is not of them.
+    A line of the item that does not tell its lot or serial number is shown as well: nobody knows that it is not of
+    them. An item is found by its number and by its device identifiers.
     """
     with at_desk(root, writing=cases) as desk:
-        found = desk.ask(TraceRecall(recall=number, item=item, lot=lot, serial=serial, cases=cases))
+        wanted = TraceRecall(recall=number, item=item, lot=lot, serial=serial, every_message=every_message, cases=cases)
+        found = desk.ask(wanted)
     if json:
         click.echo(as_json(found))
         return Exit.FINE

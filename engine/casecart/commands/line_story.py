@@ -18,7 +18,7 @@ from casecart.commands.moment import moment
 from casecart.commands.worklist import OPEN
 from casecart.rules.ledger import standing
 from casecart.runtime.identifier import shown
-from casecart.store import storable
+from casecart.store import lookup_key, storable
 
 if TYPE_CHECKING:
     from casecart.canonical import Usage
@@ -33,7 +33,7 @@ ALL = 1_000_000
 """More exceptions than a message can have."""
 
 MOST_LOOKED_AT = 1_000
-"""Open exceptions under the line's id that are looked at: many senders number the lines of each case from 1."""
+"""Messages of the case, or where these can't be looked up open exceptions under the line's id, that are looked at."""
 
 
 class LineTeller:
@@ -55,6 +55,7 @@ class LineTeller:
         told = messages.told_at(asked)
         own = {told.usage.case} if told is not None and told.usage is not None and told.usage.case else set()
         self._tokens = file.tokens or own
+        self._looked_up_by = file.tokens | own
         self._same_case = dict.fromkeys(self._tokens, True)
         self._not_taken, self._not_all = self._left_out()
         self._holds = self._raised()
@@ -166,17 +167,31 @@ class LineTeller:
         """What was stated under the line's id in its case, and not taken; and whether there may be more of it."""
         taken = self._file.sources
         positions = {self._asked[0], *(said.position for said in self._said)}
-        under = self._store.holds(
-            states=OPEN, line=storable(self._name), facility=self._file.facility, limit=MOST_LOOKED_AT + 1
-        )
-        positions |= {hold.position for hold in under[:MOST_LOOKED_AT] if not hold.key}
+        under, all_of_them = self._waiting_under()
+        positions |= {hold.position for hold in under if not hold.key}
         found = {}
         for position in sorted(positions):
             for (channel, place), told in self._messages.told(position).items():
                 source = (position, place, channel)
                 if told.line == self._name and source not in taken and self._of_case(told.usage):
                     found[source] = told
-        return found, len(under) > MOST_LOOKED_AT
+        return found, not all_of_them
+
+    def _waiting_under(self) -> tuple[list[Hold], bool]:
+        """Open exceptions under the line's id, at least all of its case; and whether they are all."""
+        store, line, facility = self._store, storable(self._name), self._file.facility
+        if any(store.token(token) is None for token in self._looked_up_by):  # older than the look-ups
+            under = store.holds(states=OPEN, line=line, facility=facility, limit=MOST_LOOKED_AT + 1)
+            return under[:MOST_LOOKED_AT], len(under) <= MOST_LOOKED_AT
+        # Not by the line's id alone: many senders number the lines of each case from 1.
+        keys = [lookup_key("token", token) for token in self._looked_up_by]
+        positions = store.looked_up(keys, limit=MOST_LOOKED_AT + 1)
+        found = [
+            hold
+            for position in positions[-MOST_LOOKED_AT:]
+            for hold in store.holds(states=OPEN, position=position, line=line, facility=facility, limit=ALL)
+        ]
+        return found, len(positions) <= MOST_LOOKED_AT
 
     def _of_case(self, usage: Usage | None) -> bool:
         """Whether a document is of the line's case, also where tokens were renewed in between."""

@@ -172,7 +172,7 @@ class LineStory(msgspec.Struct, frozen=True, kw_only=True):
     exceptions: list[LineException]
     """Oldest first."""
     not_all_exceptions: bool
-    """So many wait under this line's id, of other cases too, that not all were looked at."""
+    """There are so many messages of the case that what waits was not looked for in all of them."""
 
 
 def fields_of(document: Consumption | Usage) -> dict[str, Any]:

@@ -8,29 +8,24 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from casecart.canonical.master import Item, Recall
+from casecart.canonical.master import Recall
 from casecart.commands.desk import Query
-from casecart.commands.master_data import load_documents
 from casecart.commands.moment import moment
+from casecart.commands.recall_reach import Products, every_position, forms, load_recalls, positions_of
 from casecart.commands.refusal import Refusal
-from casecart.master.items import FIELD_OF_SYSTEM
 from casecart.master.lots import covers
 from casecart.runtime.made import decode_made, decode_postings
-from casecart.store import MessageFilter, lookup_key
 from casecart.workspace.findings import did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from casecart.canonical import Usage
     from casecart.commands.actor import Permission
     from casecart.commands.desk import View
-    from casecart.store import Message, Store
+    from casecart.store import Store
 
 __all__ = ["RecallTrace", "TraceRecall", "TracedUse"]
-
-PAGE = 1_000
-ALL = 10_000_000
 
 
 class TracedUse(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,6 +65,7 @@ class TraceRecall(Query[RecallTrace]):
     Attributes:
         recall: its number.
         item, lot, serial: in place of one.
+        every_message: read all of the log: also what came before the store kept look-ups.
         cases: show the numbers of the cases, and not only their tokens.
     """
 
@@ -77,6 +73,7 @@ class TraceRecall(Query[RecallTrace]):
     item: str | None = None
     lot: str | None = None
     serial: str | None = None
+    every_message: bool = False
     cases: bool = False
 
     @property
@@ -91,28 +88,25 @@ class TraceRecall(Query[RecallTrace]):
 
     def answer(self, view: View) -> RecallTrace:
         """Newest first."""
-        documents = load_documents(view.store)
-        rows = self._rows([document for document in documents.values() if isinstance(document, Recall)])
-        items: dict[str, set[str]] = {}
-        for item in documents.values():
-            for identifier in item.identifiers if isinstance(item, Item) else ():
-                if FIELD_OF_SYSTEM[identifier.system] == "di":
-                    items.setdefault(identifier.value, set()).add(item.number)  # type: ignore[union-attr]  # an item
-        positions = _positions(rows, view.store)
+        try:
+            " ".join(filter(None, [self.item, self.lot, self.serial])).encode()
+        except UnicodeEncodeError:
+            raise Refusal("bad-value", "what is to be traced is no text") from None
+        store = view.store
+        rows = self._rows(store)
+        products = Products(rows, store)
         uses: list[TracedUse] = []
         looked_at = 0
-        for position in positions:
-            message = view.store.message(position)
-            if message is None:
-                continue
+        for position in every_position(store) if self.every_message else positions_of(rows, products, store):
             looked_at += 1
-            uses += _uses(message, rows, items, view.store)
+            uses += _uses(position, rows, products.items, store)
         if self.cases:
-            uses = [msgspec.structs.replace(use, case=_case(use.case, view.store)) for use in uses]
+            numbers = {token: _case(token, store) for token in {use.case for use in uses}}
+            uses = [msgspec.structs.replace(use, case=numbers[use.case]) for use in uses]
         cases = {(use.facility, use.case) for use in uses}
         return RecallTrace(uses=uses, cases=len(cases), looked_at=looked_at)
 
-    def _rows(self, known: Sequence[Recall]) -> list[Recall]:
+    def _rows(self, store: Store) -> list[Recall]:
         if self.recall is None:
             if not (self.item or self.lot or self.serial):
                 raise Refusal("bad-value", "say what to trace: the number of a recall, or --item, --lot or --serial")
@@ -125,6 +119,7 @@ class TraceRecall(Query[RecallTrace]):
                     serial_from=self.serial or "",
                 )
             ]
+        known = load_recalls(store)
         rows = [row for row in known if row.recall == self.recall]
         if not rows:
             numbers = {row.recall for row in known}
@@ -133,29 +128,9 @@ class TraceRecall(Query[RecallTrace]):
         return rows
 
 
-def _positions(rows: Sequence[Recall], store: Store) -> Iterable[int]:
-    """Where uses of it may be: by its lots and serial numbers, else everywhere."""
-    wanted: list[int] = []
-    for row in rows:
-        if row.serial_from and row.serial_to in ("", row.serial_from):
-            wanted.append(lookup_key("serial", row.serial_from))
-        elif row.lot_from and row.lot_to in ("", row.lot_from) and not row.serial_from:
-            wanted.append(lookup_key("lot", row.lot_from))
-        else:
-            return _all_positions(store)
-    return reversed(store.looked_up(wanted, limit=ALL))
-
-
-def _all_positions(store: Store) -> Iterator[int]:
-    before: int | None = None
-    while heads := store.messages(MessageFilter(outcome="processed"), before, PAGE):
-        yield from (head.position for head in heads)
-        before = heads[-1].position
-
-
-def _uses(message: Message, rows: Sequence[Recall], items: dict[str, set[str]], store: Store) -> Iterator[TracedUse]:
+def _uses(position: int, rows: Sequence[Recall], items: dict[str, set[str]], store: Store) -> Iterator[TracedUse]:
     latest: dict[tuple[str, str], tuple[str, Usage]] = {}
-    for run in store.runs(message.position):
+    for run in store.runs(position):
         for place, line, usage in decode_made(run.documents).documents:
             latest[run.channel, place] = (line, usage)
     found = []
@@ -163,15 +138,16 @@ def _uses(message: Message, rows: Sequence[Recall], items: dict[str, set[str]], 
         row = next((row for row in rows if _covered(row, usage, items)), None)
         if row is not None:
             found.append((channel, place, line, usage, row))
-    if not found:
+    message = store.message(position) if found else None
+    if message is None:
         return
-    states = _states(message.position, store)
+    states = _states(position, store)
     for channel, place, line, usage, row in found:
         yield TracedUse(
             recall=row.recall,
             facility=usage.facility or "",
             case=usage.case or "",
-            position=message.position,
+            position=position,
             received_at=moment(message.recorded_at),
             channel=channel,
             place=place,
@@ -191,7 +167,9 @@ def _covered(row: Recall, usage: Usage, items: dict[str, set[str]]) -> bool:
             not row.serial_from or usage.serial == row.serial_from
         )
     known = items.get(row.di, set()) | ({row.item} if row.item else set())
-    product = (row.di and usage.di == row.di) or usage.item in known or bool(items.get(usage.di or "", set()) & known)
+    product = (
+        (row.di and usage.di in forms(row.di)) or usage.item in known or bool(items.get(usage.di or "", set()) & known)
+    )
     return bool(product) and covers(row, usage.lot, usage.serial)
 
 

@@ -19,12 +19,13 @@ from casecart.master.nearest import Candidate, nearest
 from casecart.rules.item import ORDER
 from casecart.runtime.identifier import shown
 from casecart.runtime.made import decode_made
+from casecart.store import HoldGroup
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from casecart.commands.desk import View
-    from casecart.store import Hold, HoldGroup, Store
+    from casecart.store import Hold, Store
 
 __all__ = [
     "OPEN",
@@ -36,6 +37,7 @@ __all__ = [
     "ShowCause",
     "WorkItem",
     "Worklist",
+    "cause_id",
     "find_cause",
     "ways",
 ]
@@ -46,6 +48,8 @@ OPEN = ("new", "assigned", "parked")
 
 _ID = re.compile(r"[0-9a-f]{32}")
 """Of a single exception, without its dashes."""
+
+_CAUSE = re.compile(r"[0-9a-f]{8}")
 
 MOST_GROUPS = 10_000
 MOST_ITEMS = 100_000
@@ -190,20 +194,27 @@ def find_cause(store: Store, reference: str, states: Sequence[str]) -> tuple[Hol
     Raises:
         Refusal: there is no such cause or exception.
     """
-    groups = store.hold_groups(states, MOST_GROUPS)
     wanted = reference.strip().lower()
-    for group in groups:
-        if cause_id(group) == wanted:
-            holds = store.holds(states=states, group=group, limit=MOST_ITEMS)
-            return group, holds[::-1]
     identifier = wanted.replace("-", "")
     hold = store.hold(bytes.fromhex(identifier)) if _ID.fullmatch(identifier) else None
     if hold is not None and hold.state in states:
-        group = next(group for group in groups if cause_id(group) == cause_id(hold) and group.state == hold.state)
-        return group._replace(exceptions=1, messages=1, oldest=hold.recorded_at, newest=hold.recorded_at), [hold]
+        return _alone(hold), [hold]
+    # Most have been worked off: they are grouped only where it is none of those that wait.
+    waiting = [state for state in states if state in OPEN]
+    for some in (waiting, [state for state in states if state not in OPEN]):
+        for group in store.hold_groups(some, MOST_GROUPS) if some and _CAUSE.fullmatch(wanted) else ():
+            if cause_id(group) == wanted:
+                holds = store.holds(states=states, group=group, limit=MOST_ITEMS)
+                return group, holds[::-1]
     raise Refusal(
         "not-found", f"nothing in the worklist has the id '{reference}'; `casecart worklist` lists what waits"
     )
+
+
+def _alone(hold: Hold) -> HoldGroup:
+    """An exception as a group of its own."""
+    same = (hold.kind, hold.state, hold.channel, hold.facility, hold.code, hold.cause, hold.subject, hold.field)
+    return HoldGroup(*same, 1, 1, hold.recorded_at, hold.recorded_at, hold.assignee)
 
 
 def ways(group: HoldGroup, reference: str) -> list[str]:

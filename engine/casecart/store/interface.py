@@ -175,6 +175,10 @@ class MessageFilter:
     control_id: str | None = None
     since: int | None = None
     """recorded_at, µs."""
+    until: int | None = None
+    """Recorded before this, µs."""
+    positions: tuple[int, ...] | None = None
+    """One of these; some hundreds at most."""
 
 
 class MessageHead(NamedTuple):
@@ -269,6 +273,12 @@ class Store(Protocol):
 
     def master_history(self, kind: str, key: str) -> list[MasterVersion]:
         """Published versions of a document, of all facilities, newest first."""
+
+    def master_holding(self, kind: str, pieces: Collection[bytes]) -> list[MasterVersion]:
+        """Published versions of a kind, by position, whose data hold one of these runs of bytes; of none, all.
+
+        Reads past all of the kind: for few pieces, and for people.
+        """
 
     # --- going on after a stop, and windows over what does not fit in memory
     def waiting(self, after: int, limit: int) -> list[Message]:

@@ -7,14 +7,19 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import bindparam, literal_column, select
+from sqlalchemy import Boolean, LargeBinary, bindparam, literal, literal_column, or_, select
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import FunctionElement
 
 from casecart.store import schema
 from casecart.store.interface import PUBLISHED
 from casecart.store.records import MasterVersion
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from sqlalchemy import Select
+    from sqlalchemy.sql.compiler import SQLCompiler
 
 __all__ = ["TIDIED", "MasterQueries"]
 
@@ -43,6 +48,29 @@ HISTORY = (
     )
     .order_by(master.c.position.desc())
 )
+OF_KIND = (
+    select(*VERSION)
+    .where(master.c.kind == bindparam("kind"), master.c.position <= bindparam("published"))
+    .order_by(master.c.position)
+)
+
+
+class _Holds(FunctionElement[bool]):
+    """Whether bytes hold others."""
+
+    type = Boolean()
+    inherit_cache = True
+
+
+@compiles(_Holds, "sqlite")
+def _holds_in_sqlite(element: _Holds, compiler: SQLCompiler, **settings: object) -> str:
+    return f"instr({compiler.process(element.clauses, **settings)}) > 0"
+
+
+@compiles(_Holds, "postgresql")
+def _holds_in_postgresql(element: _Holds, compiler: SQLCompiler, **settings: object) -> str:
+    whole, piece = (compiler.process(each, **settings) for each in element.clauses)
+    return f"position({piece} in {whole}) > 0"
 
 
 class MasterQueries(ABC):
@@ -66,4 +94,11 @@ class MasterQueries(ABC):
 
     def master_history(self, kind: str, key: str) -> list[MasterVersion]:
         rows = self._rows(HISTORY, kind=kind, key=key, published=self.published_master())
+        return [MasterVersion._make(row) for row in rows]
+
+    def master_holding(self, kind: str, pieces: Collection[bytes]) -> list[MasterVersion]:
+        statement = OF_KIND
+        if pieces:
+            statement = statement.where(or_(*(_Holds(master.c.data, literal(each, LargeBinary)) for each in pieces)))
+        rows = self._rows(statement, kind=kind, published=self.published_master())
         return [MasterVersion._make(row) for row in rows]

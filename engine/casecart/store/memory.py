@@ -146,6 +146,11 @@ class MemoryStore:
         public = self._master[: self.published_master()]
         return [version for version in reversed(public) if (version.kind, version.key) == (kind, key)]
 
+    def master_holding(self, kind: str, pieces: Collection[bytes]) -> list[MasterVersion]:
+        public = self._master[: self.published_master()]
+        found = [version for version in public if version.kind == kind]
+        return [version for version in found if not pieces or any(piece in version.data for piece in pieces)]
+
     def identities(self, identities: Iterable[Identity]) -> list[KnownIdentity]:
         return [
             KnownIdentity(identity, reuse, self._messages[position].digest, position)
@@ -187,6 +192,8 @@ class MemoryStore:
             for message in reversed(in_order(self._messages))
             if (before is None or message.position < before)
             and (wanted.since is None or message.recorded_at >= wanted.since)
+            and (wanted.until is None or message.recorded_at < wanted.until)
+            and (wanted.positions is None or message.position in wanted.positions)
             and all(
                 getattr(wanted, name) in (None, getattr(message, name))
                 for name in ("outcome", "listener", "facility", "message_type", "control_id")

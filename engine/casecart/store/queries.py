@@ -35,7 +35,10 @@ ENGINE = "engine"
 """The name of a cursor that is the store's own: its epoch tells an engine whether another came after it."""
 
 CLOCK_SLACK = 3_600_000_000
-"""How far, in µs, a clock may have been set back without hiding messages from a query that says since when."""
+"""How far, in µs, a clock may have been set back without hiding messages from a query that says since or until when."""
+
+LAST_MOMENT = 1 << 48
+"""Ids have 48 bits for their time in ms."""
 
 message, ledger = schema.message, schema.ledger
 
@@ -74,6 +77,7 @@ SWITCHES = select(*schema.switch.c).order_by(schema.switch.c.destination)
 MESSAGE_AT = select(*MESSAGE).where(message.c.position == POSITION)
 MESSAGE_WITH = select(*MESSAGE).where(message.c.id == bindparam("id"))
 LAST_BEFORE = select(message.c.position).where(message.c.id < bindparam("id")).order_by(message.c.id.desc()).limit(1)
+FIRST_FROM = select(message.c.position).where(message.c.id >= bindparam("id")).order_by(message.c.id).limit(1)
 RUNS = (
     select(*(schema.run.c[name] for name in Run._fields))
     .where(schema.run.c.position == POSITION)
@@ -161,6 +165,8 @@ class Queries(WorklistQueries, MasterQueries, ABC):
         statement = select(*HEAD).order_by(message.c.position.desc()).limit(limit)
         if before is not None:
             statement = statement.where(message.c.position < before)
+        if wanted.positions is not None:
+            statement = statement.where(message.c.position.in_(wanted.positions))
         for name in ("listener", "facility", "message_type"):
             if (value := getattr(wanted, name)) is not None:
                 statement = statement.where(message.c[name] == value)
@@ -168,9 +174,7 @@ class Queries(WorklistQueries, MasterQueries, ABC):
             statement = statement.where(message.c.outcome == wanted.outcome)
             if wanted.outcome != "processed":
                 statement = statement.where(UNUSUAL)
-        if wanted.since is not None:
-            first = self._first_since(wanted.since)
-            statement = statement.where(message.c.recorded_at >= wanted.since, message.c.position >= first)
+        statement = self._within_time(statement, wanted)
         if wanted.control_id is None:
             return [MessageHead._make(row) for row in self._rows(statement)]
         # Control ids stand in the index of identities, behind facility and sender, and of these there are few.
@@ -235,6 +239,17 @@ class Queries(WorklistQueries, MasterQueries, ABC):
         rows = self._rows(NEWEST_AUDIT)
         return replace(tail, audit=rows[0][0], digest=rows[0][1]) if rows else tail
 
+    def _within_time(self, statement: Statement, wanted: MessageFilter) -> Statement:
+        """With bounds of positions, so that the log isn't read beyond."""
+        if wanted.since is not None:
+            first = self._first_since(wanted.since)
+            statement = statement.where(message.c.recorded_at >= wanted.since, message.c.position >= first)
+        if wanted.until is not None:
+            statement = statement.where(message.c.recorded_at < wanted.until)
+            if (end := self._first_after(wanted.until)) is not None:
+                statement = statement.where(message.c.position < end)
+        return statement
+
     def _first_since(self, since: int) -> int:
         """A position that no message recorded at `since` or later lies below; ids begin with their time in ms.
 
@@ -243,6 +258,12 @@ class Queries(WorklistQueries, MasterQueries, ABC):
         earliest = max(since - CLOCK_SLACK, 0) // 1000
         rows = self._rows(LAST_BEFORE, id=earliest.to_bytes(6, "big") + bytes(10))
         return int(rows[0][0]) + 1 if rows else 0
+
+    def _first_after(self, until: int) -> int | None:
+        """A position that all messages recorded before `until` lie below; None where none is known. As above."""
+        latest = max(until + CLOCK_SLACK, 0) // 1000 + 1
+        rows = self._rows(FIRST_FROM, id=latest.to_bytes(6, "big") + bytes(10)) if latest < LAST_MOMENT else []
+        return int(rows[0][0]) if rows else None
 
     def _prefixes(self, first: Column[str], second: Column[str]) -> Iterator[tuple[str, str]]:
         """The different values of an index's first two columns, at two steps into the index each, however many rows."""

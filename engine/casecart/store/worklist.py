@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import bindparam, case, func, literal_column, select
@@ -42,6 +43,15 @@ HELD_COUNT = select(func.count()).where(hold.c.state.in_([literal_column("'new'"
 REPLAYS = select(*replay.c).order_by(replay.c.recorded_at, replay.c.hold).limit(bindparam("limit"))
 
 
+@lru_cache(maxsize=64)
+def _holds(states: tuple[str, ...], equal: tuple[str, ...]) -> Select[*tuple[Any, ...]]:
+    """Made once for each kind of question: to make a statement and compile it takes longer than to ask it."""
+    statement = select(*HOLD).order_by(hold.c.id.desc()).limit(bindparam("limit"))
+    if states:
+        statement = statement.where(hold.c.state.in_([bindparam(name) for name in states]))
+    return statement.where(*(hold.c[name] == bindparam(name) for name in equal))
+
+
 class WorklistQueries(ABC):
     """The part of `Store` that is about exceptions."""
 
@@ -55,14 +65,11 @@ class WorklistQueries(ABC):
     def holds(
         self, *, states: Collection[str] = (), group: HoldGroup | None = None, limit: int = 100, **equal: str | int
     ) -> list[Hold]:
-        statement = select(*HOLD).order_by(hold.c.id.desc()).limit(limit)
-        if states:
-            statement = statement.where(hold.c.state.in_(sorted(states)))
         if group is not None:
             equal |= {name: getattr(group, name) for name in SAME}
-        for name, value in equal.items():
-            statement = statement.where(hold.c[name] == value)
-        return [Hold._make(row) for row in self._rows(statement)]
+        any_of = {f"state_{number}": state for number, state in enumerate(sorted(states))}
+        statement = _holds(tuple(any_of), tuple(equal))
+        return [Hold._make(row) for row in self._rows(statement, limit=limit, **any_of, **equal)]
 
     def hold_groups(self, states: Collection[str], limit: int) -> list[HoldGroup]:
         rows = self._rows(GROUPS.where(hold.c.state.in_(sorted(states))).limit(limit))

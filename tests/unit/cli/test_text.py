@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from casecart.cli.messages import since
+from casecart.cli.messages import since, until
 from casecart.cli.text import age, counted, local, printable, table, zone_of
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -83,3 +83,22 @@ def test_since_is_a_span_or_a_time(text: str, at: datetime) -> None:
 def test_since_what_is_no_time_is_a_mistake_of_usage(text: str) -> None:
     with pytest.raises(click.BadParameter, match="30m"):
         since(text, CHICAGO, NOW)
+
+
+@pytest.mark.parametrize(
+    ("text", "at"),
+    [
+        ("2026-11-03", datetime(2026, 11, 4, 6, tzinfo=UTC)),
+        ("2026-11-01", datetime(2026, 11, 2, 6, tzinfo=UTC)),  # a day of 25 hours
+        ("2026-11-03 00:00", datetime(2026, 11, 3, 6, tzinfo=UTC)),
+        ("2h", datetime(2026, 11, 20, 10, tzinfo=UTC)),
+    ],
+)
+def test_until_a_day_is_until_its_end(text: str, at: datetime) -> None:
+    assert until(text, CHICAGO, NOW) == at
+
+
+@pytest.mark.parametrize("text", ["soon", "9999-12-31"])
+def test_until_what_is_no_time_is_a_mistake_of_usage(text: str) -> None:
+    with pytest.raises(click.BadParameter):
+        until(text, CHICAGO, NOW)

@@ -9,7 +9,7 @@ import pytest
 from casecart.commands.message_list import ListMessages
 from casecart.commands.moment import microseconds, moment
 from casecart.commands.refusal import Refusal
-from casecart.store import Change
+from casecart.store import Change, Count
 from support.log_row import BEGIN, SECOND, message
 
 if TYPE_CHECKING:
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 @pytest.fixture
 def ten(store: Store) -> Store:
     odd = {"outcome": "unrouted", "notes": "charset-fallback control-id-reused"}
-    store.write(Change(messages=[message(number, **(odd if number % 2 else {})) for number in range(1, 11)]))
+    messages = [message(number, **(odd if number % 2 else {})) for number in range(1, 11)]
+    store.write(Change(messages=messages, counts=[Count("NORTH", "messages:or-mllp", "received", 10)]))
     return store
 
 
@@ -58,6 +59,9 @@ def test_a_line_says_what_the_list_shows(desk: Desk) -> None:
         (ListMessages(control_id="MSG00003"), [3]),
         (ListMessages(control_id="msg00003"), []),
         (ListMessages(listener="adt"), []),
+        (ListMessages(listener="or-mllp", facility="SOUTH"), []),
+        (ListMessages(listener="or-mllp", limit=1), [10]),
+        (ListMessages(until=moment(BEGIN + 3 * SECOND)), [2, 1]),
         (ListMessages(facility="NORTH", message_type="DFT^P03", outcome="processed", limit=2), [10, 8]),
     ],
 )
