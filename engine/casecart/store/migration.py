@@ -99,7 +99,10 @@ def _alone(location: SqliteFile | PostgresqlServer, patience: float) -> Iterator
 
         with postgresql_session.connect(location.url, "engine") as session:
             postgresql_session.hold(session, patience=patience)
-            yield
+            try:
+                yield
+            finally:
+                postgresql_session.let_go(session)
 
 
 def _engine(location: SqliteFile | PostgresqlServer) -> Engine:

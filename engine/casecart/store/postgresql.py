@@ -25,7 +25,7 @@ from casecart.store.interface import (
 from casecart.store.location import PostgresqlServer
 from casecart.store.lookup import case_lookup, keys_of
 from casecart.store.master import TIDIED
-from casecart.store.postgresql_session import ENGINE_LOCKS, connect, explained, hold
+from casecart.store.postgresql_session import ENGINE_LOCKS, connect, explained, hold, let_go
 from casecart.store.queries import ENGINE, Queries, compiled, must_be_allowed
 from casecart.store.records import CaseRow
 from casecart.store.revision import check
@@ -78,6 +78,7 @@ class PostgreSQLStore(Queries):
                 for kind, (following, _) in self._given.items():
                     # What was not given goes back, so that numbers don't jump at each start.
                     self._cursor.execute(statements.GIVE_BACK, (statements.SEQUENCES[kind], following))
+                let_go(self._connection)
             except psycopg.Error:
                 pass  # a gap does no harm
         self._connection.close()

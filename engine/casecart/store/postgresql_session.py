@@ -14,7 +14,7 @@ from casecart.store.interface import StoreBroken, StoreInUse, StoreMisconfigured
 if TYPE_CHECKING:
     from psycopg import Connection
 
-__all__ = ["ENGINE_LOCKS", "connect", "explained", "hold", "place"]
+__all__ = ["ENGINE_LOCKS", "connect", "explained", "hold", "let_go", "place"]
 
 Role = Literal["engine", "person", "reader", "migration"]
 
@@ -113,6 +113,12 @@ def hold(session: Connection[tuple[Any, ...]], *, patience: float = 0.0) -> None
         if time.monotonic() >= give_up:
             raise StoreInUse("The PostgreSQL store is in use by another casecart process: stop that one first")
         time.sleep(STEP)
+
+
+def let_go(session: Connection[tuple[Any, ...]]) -> None:
+    """Gives the engine's lock back at once: when a session is closed, the server frees it somewhat later."""
+    if not session.closed:
+        session.execute(f"select pg_advisory_unlock({LOCK})")
 
 
 def explained(error: psycopg.Error, *, secret: object = None) -> StoreUnavailable | StoreBroken:
