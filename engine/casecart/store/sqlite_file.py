@@ -25,12 +25,8 @@ DURABLE = (2, 3)
 SETTINGS = (
     "pragma fullfsync = on",  # macOS: there a plain fsync stops at the drive's cache
     "pragma checkpoint_fullfsync = on",
-    # KiB. What is written is mostly at the end of the file, and the system caches the rest: 64 MiB gained nothing, and
-    # with 8 a message cost a quarter more.
-    "pragma cache_size = -16384",
-    # Pages of the log before they are put into the file, 32 MiB: a page that changes with each commit goes there once.
-    # Measured: a tenth of a message's cost less than with SQLite's 1000, and no more is gained by 8000.
-    "pragma wal_autocheckpoint = 4000",
+    # KiB. What is written is mostly at the end of the file, and the system caches the rest: 64 MiB gained nothing.
+    "pragma cache_size = -8192",
     "pragma temp_store = memory",
 )
 BUSY_SECONDS = 5.0
