@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from casecart.runtime.statements import Statements
     from casecart.store import Hold
 
-__all__ = ["AGAIN", "Ledger"]
+__all__ = ["AGAIN", "Ledger", "first_posting"]
 
 AGAIN: Final = '{"outcome":"again"}'
 """The decision of a wish to look again what is due on a line."""
@@ -42,6 +42,19 @@ _TROUBLE: Final = {
 }
 
 _payload = msgspec.json.Encoder().encode
+
+
+def first_posting(
+    keys: Keys, case_key: bytes, usage: Usage, decision: Decision, *, line: str, place: str
+) -> tuple[Posting, Consumption]:
+    """The posting that the first charge of a line calls for, without history, and its document.
+
+    Raises:
+        NotDerivable: the usage lacks what its posting can't do without.
+    """
+    key = f"{keys.line(case_key, line)}.1"
+    document = consumption(usage, key=key, revision=1, line=line)
+    return Posting(key, line, 1, place, decision.kind, _payload(document)), document
 
 
 class Ledger:
@@ -83,10 +96,8 @@ class Ledger:
         Raises:
             NotDerivable: the usage lacks what its posting can't do without.
         """
-        document = consumption(usage, key=f"{self._keys.line(case_key, line)}.1", revision=1, line=line)
-        self._plan(
-            case_key, decision.to, Posting(document.key, line, 1, place, decision.kind, _payload(document)), document
-        )
+        posting, document = first_posting(self._keys, case_key, usage, decision, line=line, place=place)
+        self._plan(case_key, decision.to, posting, document)
 
     def state(self, case_key: bytes, line: str, said: Said, repeat: Repeat) -> Trouble | None:
         """Any other statement: what is due after it is posted, now or when what is on its way has been answered.

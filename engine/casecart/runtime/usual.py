@@ -6,13 +6,10 @@ is only a shorter way to what `CopyEffect` makes, and never makes anything else.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
-import msgspec
-
-from casecart.rules import consumption
-from casecart.runtime.destination import Posting
 from casecart.runtime.finding import lookups
+from casecart.runtime.ledger import first_posting
 from casecart.runtime.made import SCHEMA, Made, encode_made, encode_postings
 from casecart.runtime.window import Work
 from casecart.store import Change, Count, Entry, Message, Run, encode_tokens
@@ -24,6 +21,7 @@ if TYPE_CHECKING:
     from casecart.master.catalogue import Catalogue
     from casecart.rules import Keys
     from casecart.runtime.copy import Copy
+    from casecart.runtime.destination import Posting
     from casecart.runtime.serials import Serials
     from casecart.runtime.statements import Statements
 
@@ -31,8 +29,6 @@ __all__ = ["Usual"]
 
 _Where: TypeAlias = "tuple[str, bytes, bytes]"
 """Destination, key of the case, order key."""
-
-_payload: Final = msgspec.json.Encoder().encode
 
 
 class Usual:
@@ -78,8 +74,8 @@ class Usual:
     ) -> dict[_Where, list[Posting]] | None:
         """The postings by destination, case and order; adds (place, line, document) to `documents`."""
         channel = copy.channel
-        decide, verify, by_case = channel.decide, channel.verify, channel.key == "case"
-        new, line_key, recorded_at = self._statements.new, self._keys.line, message.recorded_at
+        decide, verify, keys = channel.decide, channel.verify, self._keys
+        new, recorded_at = self._statements.new, message.recorded_at
         seen: set[str] = set()
         rows: dict[_Where, list[Posting]] = {}
         case, case_key, where, row = None, b"", None, None
@@ -99,16 +95,13 @@ class Usual:
                     return None
                 if usage.serial is not None:
                     self._serials.add(usage, line, message.position, channel.name)
-            key = f"{line_key(case_key, line)}.1"
-            document = consumption(usage, key=key, revision=1, line=line)
-            order_key = case_key if by_case else channel.order_key(self._keys, case_key, document)
+            posting, document = first_posting(keys, case_key, usage, decision, line=line, place=place)
+            posting.history = [(recorded_at, "planned")]
+            order_key = channel.order_key(keys, case_key, document)
             if row is None or where != (decision.to, case_key, order_key):
                 where = (decision.to, case_key, order_key)
                 row = rows.setdefault(where, [])
-            history = [(recorded_at, "planned")]
-            row.append(
-                Posting(key, line, 1, place, decision.kind, _payload(document), "planned", 0, "", "", "", "", history)
-            )
+            row.append(posting)
             documents.append((place, line, usage))
         return rows
 

@@ -235,7 +235,10 @@ class Store(Protocol):
         """All ledger rows of these (facility, case_key), by sequence."""
 
     def looked_up(self, keys: Iterable[int], *, limit: int) -> list[int]:
-        """The positions of messages that may have one of these values (`lookup_key`); of each the newest `limit`."""
+        """Positions of messages that may have one of these values (`lookup_key`), in order; at most `limit` of each.
+
+        Where there are more, it is the newest but for messages that were worked again later.
+        """
 
     # --- master data
     def master_lock(self) -> AbstractContextManager[None]:

@@ -31,8 +31,6 @@ KEPT: Final = 16
 Row = tuple[int, int]
 """Key and position."""
 
-Select = "Callable[[str, Sequence[Any]], list[tuple[Any, ...]]]"
-
 INSERT_LOG = "insert into lookup_log (number, data) values (?, ?)"
 READ_LOG = "select number, data from lookup_log order by number"
 EMPTY_LOG = "delete from lookup_log where number <= ?"

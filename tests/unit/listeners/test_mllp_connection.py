@@ -407,3 +407,24 @@ def test_an_address_that_is_taken_is_named() -> None:
 def test_an_open_interface_is_warned_of(interface: str, *, warned: bool) -> None:
     warnings = list(Door(settings=mllp_settings(f"interface: '{interface}'")).listener.warnings())
     assert bool(warnings) == warned
+
+
+@pytest.mark.parametrize("taken", [0, 1, 40, 10_000, "lost"])
+def test_answers_are_whole_and_in_order_whatever_the_socket_takes_at_once(taken: int | str) -> None:
+    door = Door()
+    line = door.connect()
+    sent: list[int] = []
+
+    def take(data: bytes) -> int | Exception:
+        if isinstance(taken, str):
+            return ConnectionError()
+        sent.append(len(data))
+        line.transport.write(data[:taken])
+        return min(taken, len(data))
+
+    line.protocol._send = take
+    line.send(message("1"), message("2"))
+    line.send(message("3"))
+    assert line.codes == ["AA 1", "AA 2", "AA 3"]
+    # Once it took less than all, everything goes by the transport, which keeps the order.
+    assert len(sent) == (2 if taken == 10_000 else 0 if taken == "lost" else 1)
