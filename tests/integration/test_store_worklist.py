@@ -5,7 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from sqlalchemy import text
 
+from casecart.canonical import Usage
+from casecart.runtime.made import SCHEMA, Made, encode_made
 from casecart.store import (
     Change,
     Count,
@@ -14,6 +17,7 @@ from casecart.store import (
     Store,
     StoreBroken,
     StoreInUse,
+    Token,
     lookup_key,
     migrate,
     open_store,
@@ -22,7 +26,7 @@ from casecart.store.memory import MemoryStore
 from casecart.store.migration import configuration, connected
 from support.master import version
 from support.postgresql import database
-from support.store import NOW, a_hold, a_message, a_run, empty
+from support.store import NOW, a_case, a_hold, a_message, a_run, an_entry, empty
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -220,4 +224,31 @@ def test_rows_of_an_earlier_version_are_kept(store_url: str) -> None:
     migrate(store_url)
     after = open_store(store_url, role="engine")
     assert (after.runs(1), after.holds()) == ([a_run(1)], [a_hold(1)])
+    after.close()
+
+
+def test_what_an_earlier_version_stored_is_found_by_what_stands_in_it(store_url: str) -> None:
+    from alembic import command  # noqa: PLC0415 - only these tests need it
+
+    usage = Usage(case="case-1a", lot="L1", serial="S1", item="A")
+    made = encode_made(Made(SCHEMA, [("FT1[1]", "1", usage)], [], []))
+    migrate(store_url)
+    before = open_store(store_url, role="engine")
+    before.write(Change(messages=[a_message(1)], runs=[a_run(1, documents=made)], entries=[an_entry(1)]))
+    before.close()
+    with connected(store_url) as connection:
+        command.downgrade(configuration(connection), "0001")
+    with connected(store_url) as connection:
+        for token in ("case-1a", "case-of-nothing"):
+            values = {"token": token, "facility": "NORTH", "kind": "case", "value": "V1", "recorded_at": 1}
+            columns = ", ".join(values)
+            marks = ", ".join(f":{name}" for name in values)
+            connection.execute(text(f"insert into token ({columns}) values ({marks})"), values)  # noqa: S608 - our own
+        connection.commit()
+    migrate(store_url)
+    after = open_store(store_url, role="engine")
+    assert after.token("case-1a") == Token("case-1a", "case", "V1")
+    for kind, value in (("lot", "L1"), ("serial", "S1"), ("item", "A"), ("token", "case-1a")):
+        assert after.looked_up([lookup_key(kind, value)], limit=9) == [1]  # type: ignore[arg-type]  # a kind
+    assert [row.sequence for row in after.case_rows([("NORTH", a_case(1))])] == [1]
     after.close()

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from array import array
 from typing import Any
+from zlib import crc32
 
+import msgspec
 import sqlalchemy as sa
 from alembic import op
 
@@ -87,7 +90,6 @@ def upgrade() -> None:
     op.create_index("master_current", "master", ["position"], sqlite_where=partial, postgresql_where=partial)
     op.add_column("ledger", sa.Column("statements", sa.LargeBinary()))
     op.drop_index("ledger_case", "ledger")
-    op.drop_table("token")
     for name, (before, new, key) in GROWN.items():
         if op.get_bind().dialect.name == "sqlite":
             _rebuild(name, (*before, *new), key, [*names(before), *new.values()])
@@ -99,6 +101,52 @@ def upgrade() -> None:
             if key != KEYS_BEFORE[name]:
                 op.drop_constraint(f"{name}_pkey", name)
                 op.create_primary_key(f"{name}_pkey", name, list(key))
+    _look_up_what_is_there()
+    op.drop_table("token")
+
+
+def _look_up_what_is_there() -> None:
+    """Tokens go to the runs whose documents have them; cases, tokens, lots, serial numbers and items get look-ups."""
+    bind = op.get_bind()
+    execute = bind.exec_driver_sql
+    values = {token: (token, kind, value) for token, kind, value in execute("select token, kind, value from token")}
+    rows: set[tuple[int, int]] = {
+        (int.from_bytes(bytes(case_key)[:4], "big"), position)
+        for position, case_key in execute("select position, case_key from ledger").fetchall()
+    }
+    for position, channel, data in execute("select position, channel, documents from run").fetchall():
+        given: dict[str, tuple[str, str, str]] = {}
+        for usage in _documents(bytes(data)):
+            given |= {said: values[said] for said in usage.values() if isinstance(said, str) and said in values}
+            told = [(kind, usage.get(kind)) for kind in ("lot", "serial", "item")]
+            rows.update((_key(kind, value), position) for kind, value in told if value)
+        rows.update((_key("token", token), position) for token in given)
+        if given:
+            tokens = msgspec.msgpack.encode(list(given.values()))
+            where = sa.text("update run set tokens = :tokens where position = :position and channel = :channel")
+            bind.execute(where, {"tokens": tokens, "position": position, "channel": channel})
+    if not rows:
+        return
+    if bind.dialect.name == "sqlite":
+        ordered = sorted(rows)
+        packed = array("q", [*(key for key, _ in ordered), *(position for _, position in ordered)]).tobytes()
+        bind.execute(sa.text("insert into lookup_log (number, data) values (1, :data)"), {"data": packed})
+    else:
+        wanted = [{"key": key, "position": position} for key, position in rows]
+        bind.execute(sa.text("insert into lookup (key, position) values (:key, :position)"), wanted)
+
+
+def _documents(made: bytes) -> list[dict[str, Any]]:
+    """The documents of a run of that time: [schema, [[place, line, document], ...], ...]."""
+    try:
+        return [document for _, _, document in msgspec.msgpack.decode(made)[1]]
+    except (msgspec.DecodeError, IndexError, TypeError, ValueError):
+        return []  # nothing that this program wrote
+
+
+def _key(kind: str, value: str) -> int:
+    """As look-ups are keyed with this revision; later ones may do otherwise."""
+    return ("case", "serial", "token", "lot", "item").index(kind) << 32 | crc32(value.encode())
 
 
 def downgrade() -> None:
