@@ -318,7 +318,7 @@ def test_a_fault_of_the_engine_in_the_backlog_stops_it(tmp_path: Path, store_url
     line = new_line(tmp_path, store_url)
     line.journal.store_first = True
     line.take(dft("M1"))
-    line.settle()
+    line.journal.flush()
     assert line.outcomes() == {"M1": "waiting"}
     line.crash()
     line = Line(tmp_path, store_url, pipeline_class=Broken).start()

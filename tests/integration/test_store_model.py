@@ -124,12 +124,12 @@ class Stores(RuleBasedStateMachine):
 
     @rule(rows=MESSAGES)
     def messages_come(self, rows: list[dict[str, object]]) -> None:
-        first = self.memory.reserve("message", len(rows))
+        first = self.memory.reserve("message", len(rows)).start
         self.write(Change(messages=[a_message(position, **row) for position, row in enumerate(rows, first)]))
 
     @rule(rows=ENTRIES)
     def entries_come(self, rows: list[tuple[str, int, str, int, bytes]]) -> None:
-        first = self.memory.reserve("entry", len(rows))
+        first = self.memory.reserve("entry", len(rows)).start
         entries = [
             an_entry(n, facility=facility, case_key=a_case(case), destination=name, open=count, postings=data)
             for n, (facility, case, name, count, data) in enumerate(rows, first)

@@ -31,6 +31,7 @@ from casecart.store import (
     postgresql_statements,
 )
 from casecart.store.postgresql import PostgreSQLStore, transposed
+from casecart.store.postgresql_session import connect, hold
 from support.postgresql import Server, database
 from support.store import a_case, a_message, an_entry, an_event, empty, work
 
@@ -97,7 +98,7 @@ def test_a_server_that_does_not_sync_is_refused() -> None:
         open_store(server.dsn, role="engine")
 
 
-def test_an_engines_lock_is_free_when_it_was_killed(url: str) -> None:
+def test_a_migration_waits_for_no_engine_that_was_killed(url: str) -> None:
     code = (
         "import sys, time; from casecart.store import open_store\n"
         "store = open_store(sys.argv[1], role='engine'); print('at work', flush=True); time.sleep(50)"
@@ -105,13 +106,18 @@ def test_an_engines_lock_is_free_when_it_was_killed(url: str) -> None:
     with subprocess.Popen([sys.executable, "-c", code, url], stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == b"at work\n"
-        with pytest.raises(StoreInUse, match="stop that one first"):
-            PostgreSQLStore(url, "engine")
+        with connect(url, "migration") as session, pytest.raises(StoreInUse, match="stop all engines first"):
+            hold(session, alone=True)
         process.send_signal(signal.SIGKILL)
-    migrate(url)
-    with psycopg.connect(url, autocommit=True) as session:  # the server takes a moment to see that it is gone
-        session.execute("select pg_advisory_lock(hashtextextended('casecart engine public', 0))")
-    PostgreSQLStore(url, "engine").close()
+    with connect(url, "migration") as session:
+        hold(session, alone=True, patience=5)  # the server takes a moment to see that it is gone
+
+
+def test_an_engine_does_not_start_while_the_store_is_migrated(url: str) -> None:
+    with connect(url, "migration") as session:
+        hold(session, alone=True)
+        with pytest.raises(StoreInUse, match="brought up to date"):
+            PostgreSQLStore(url, "engine")
 
 
 def test_a_lost_session_is_told_once_and_then_taken_up_again(url: str, store: PostgreSQLStore) -> None:
@@ -123,9 +129,9 @@ def test_a_lost_session_is_told_once_and_then_taken_up_again(url: str, store: Po
     store.write(work(range(3, 5)))
     assert [position for position, _ in store.events(0, 10)] == [1, 2, 3, 4]
     assert [head.position for head in store.messages(ANY, None, 10)] == [4, 3, 2, 1]
-    assert store.reserve("message", 1) > numbers + 1
-    with pytest.raises(StoreInUse):
-        PostgreSQLStore(url, "engine")  # the lock was taken again
+    assert store.reserve("message", 1)[0] > numbers[-1]
+    with connect(url, "migration") as session, pytest.raises(StoreInUse):
+        hold(session, alone=True)  # the lock was taken again
 
 
 def test_a_reader_takes_up_a_lost_session_too(url: str) -> None:
@@ -135,20 +141,6 @@ def test_a_reader_takes_up_a_lost_session_too(url: str) -> None:
         reader.counts()
     assert reader.counts() == []
     reader.close()
-
-
-def test_an_engine_that_another_replaced_meanwhile_stops(url: str, store: PostgreSQLStore) -> None:
-    end_session(url, store)
-    other = PostgreSQLStore(url, "engine")
-    with pytest.raises(StoreUnavailable):
-        store.write(work(range(1, 3)))
-    with pytest.raises(StoreUnavailable, match="in use"):
-        store.write(work(range(1, 3)))
-    other.write(work(range(1, 3)))
-    other.close()
-    for _ in range(2):
-        with pytest.raises(StoreBroken, match="another engine has been at work"):
-            store.write(work(range(3, 5)))
 
 
 def test_a_server_that_is_gone_is_unavailable_until_it_is_back() -> None:
@@ -163,7 +155,7 @@ def test_a_server_that_is_gone_is_unavailable_until_it_is_back() -> None:
         server.start()
         store.write(work(range(3, 5)))
         assert [head.position for head in store.messages(ANY, None, 10)] == [4, 3, 2, 1]
-        numbers = [store.reserve("message", 1) for _ in range(3)]
+        numbers = [number for _ in range(3) for number in store.reserve("message", 1)]
         assert sorted(set(numbers)) == numbers
         store.close()
 
@@ -393,6 +385,6 @@ def test_numbers_never_fall_behind_the_rows(url: str) -> None:
     store.write(Change(messages=[a_message(5000)], entries=[an_entry(7000)]))  # as after a restore of rows alone
     store.close()
     store = open_store(url, role="engine")
-    assert store.reserve("message", 1) == 5001
-    assert store.reserve("entry", 1) == 7001
+    assert store.reserve("message", 1) == [5001]
+    assert store.reserve("entry", 1) == [7001]
     store.close()

@@ -165,8 +165,7 @@ store = open_store(url, role="engine")
 if limit:
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
 def write():
-    first = store.reserve("message", 10)
-    store.write(Change(messages=[a_message(n, body=b"x" * 5000) for n in range(first, first + 10)]))
+    store.write(Change(messages=[a_message(n, body=b"x" * 5000) for n in store.reserve("message", 10)]))
     return 10
 safe = refused = 0
 while refused < 5:

@@ -27,7 +27,7 @@ store = open_store(sys.argv[1], role="engine")
 group = int(sys.argv[2])
 after = 0
 while True:
-    first = store.reserve("message", group)
+    first = store.reserve("message", group)[0]
     change = work(range(first, first + group))
     change.settlements = [Settlement(0, b"settled", sequence) for sequence in range(after, first) if after]
     store.write(change)

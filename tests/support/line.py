@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 from zoneinfo import ZoneInfo
 
 from twisted.internet.defer import Deferred, succeed
@@ -24,16 +24,20 @@ from casecart.runtime.journal import COMPANY, Journal
 from casecart.runtime.kinds import installed_kinds
 from casecart.runtime.listener import Arrival, Receipt
 from casecart.runtime.made import decode_postings
+from casecart.runtime.membership import DISPATCH, REPLAY, WORK, Membership
 from casecart.runtime.pipeline import Pipeline
 from casecart.runtime.replay import Replayer
-from casecart.store import MessageFilter, Store, migrate, open_store
+from casecart.runtime.shared_backlog import SharedBacklog
+from casecart.runtime.sharing import LeasedJournal, Sharing
+from casecart.store import Member, MessageFilter, Store, migrate, open_store
 from casecart.workspace import load
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
     from pathlib import Path
 
     from casecart.runtime.window import Work
+    from casecart.store import Fence, SharedStore
 
 ENGINE = """\
 organisation: MERCY
@@ -210,6 +214,7 @@ class Line:
             planned=self._planned,
             broken=self.broken.append,
             recovered=self._recovered,
+            lost=self._lost,
         )
         self.follower = Follower(
             store=self.store,
@@ -217,18 +222,6 @@ class Line:
             reactor=self.clock,
             defer=self.journal.defer,
             broken=self.broken.append,
-        )
-        self.backlog = Backlog(
-            store=self.store,
-            journal=self.journal,
-            pipeline=self.pipeline,
-            reactor=self.clock,
-            identifier=identifiers.mint,
-            now=self.now,
-            planned=self._planned,
-            broken=self.broken.append,
-            recovered=self._recovered,
-            ready=self._ready,
         )
         self.replayer = Replayer(
             store=self.store,
@@ -244,11 +237,12 @@ class Line:
             recovered=self._recovered,
             broken=self.broken.append,
         )
+        self.leased = LeasedJournal(self.journal)
         self.dispatcher = Dispatcher(
             name="erp",
             destination=self.script,
             store=self.store,
-            journal=self.journal,
+            journal=self.leased if self.store.shared else self.journal,
             reactor=self.clock,
             now=self.now,
             random=lambda: 0.5,
@@ -256,6 +250,45 @@ class Line:
             organisation="MERCY",
             limits=self.limits,
         )
+        self.sharing: Sharing | None = None
+        self.membership: Membership | None = None
+        parts: dict[str, Any] = {
+            "store": self.store,
+            "journal": self.journal,
+            "pipeline": self.pipeline,
+            "reactor": self.clock,
+            "identifier": identifiers.mint,
+            "now": self.now,
+            "planned": self._planned,
+            "broken": self.broken.append,
+            "recovered": self._recovered,
+            "ready": self._ready,
+        }
+        self.backlog = self._share(parts) if self.store.shared else Backlog(**parts)
+
+    def _share(self, parts: dict[str, Any]) -> Backlog:
+        store = cast("SharedStore", self.store)
+        self.sharing = Sharing(
+            store=store,
+            reactor=self.clock,
+            dispatchers={"erp": self.dispatcher},
+            journals={"erp": self.leased},
+            died=self._beware,
+        )
+        member = Member(os.urandom(16), f"{WORK} {REPLAY} {DISPATCH}erp", "here:1", self.now())
+        self.membership = Membership(store, member, self.clock, self.sharing, self.broken.append)
+        self.sharing.backlog = SharedBacklog(
+            member=member.id, partitions=self.sharing.partitions, lost=self._lost, maps=True, **parts
+        )
+        return self.sharing.backlog
+
+    def _beware(self) -> None:
+        self.backlog.beware()
+        self.journal.defer()
+
+    def _lost(self, fences: Collection[Fence]) -> None:
+        assert self.membership is not None
+        self.membership.over(fences)
 
     def _ready(self) -> bool:
         return self.follower.ready
@@ -272,7 +305,11 @@ class Line:
 
     def start(self) -> Line:
         """As the engine starts."""
-        self.dispatcher.start()
+        if self.membership is not None and self.sharing is not None:
+            self.membership.start()
+            self.sharing.start()
+        else:
+            self.dispatcher.start()
         self.backlog.begin()
         self.follower.start()
         self.settle()
@@ -361,6 +398,9 @@ class Line:
         self.journal.flush()
         self.dispatcher.stop(1.0)
         self.backlog.end()
+        if self.membership is not None and self.sharing is not None:
+            self.sharing.stop()
+            self.membership.stop()
         self.store.close()
 
     def crash(self) -> None:

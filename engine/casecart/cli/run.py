@@ -10,6 +10,7 @@ import signal
 import sys
 import time
 import traceback
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -23,6 +24,7 @@ from casecart.commands.site import opened, read_site
 from casecart.commands.workspace import bring_up_store, load_workspace
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from twisted.internet.base import ReactorBase
@@ -36,6 +38,7 @@ __all__ = ["EngineProcess", "command", "install_reactor"]
 log = logging.getLogger("casecart")
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+_LAST_PORT = 65_535
 _BY_SIGNAL = 128
 """Added to a signal's number, it is the exit code of a process that the signal ended."""
 
@@ -46,10 +49,29 @@ _BY_SIGNAL = 128
         ("casecart run", "the workspace in this folder, until Ctrl-C"),
         ("casecart run /srv/casecart", "another one"),
         ("casecart check && casecart run", ""),
+        ("casecart run --role worker --role dispatcher", "of several engines on one PostgreSQL database"),
+        ("casecart run --port or-mllp=2576", "a second one on the same machine"),
     ),
 )
+@click.option(
+    "--role",
+    "roles",
+    type=click.Choice(("all", "listener", "worker", "dispatcher")),
+    multiple=True,
+    default=("all",),
+    show_default=True,
+    help="What it does; more than once for more. Less than all needs a store in PostgreSQL.",
+)
+@click.option(
+    "--port",
+    "ports",
+    metavar="LISTENER=PORT",
+    multiple=True,
+    callback=lambda _, __, given: dict(map(_port, given)),
+    help="The port of a listener, in place of the configured one.",
+)
 @directory_argument
-def command(directory: Path | None, root: Path) -> int:
+def command(directory: Path | None, root: Path, roles: tuple[str, ...], ports: Mapping[str, int]) -> int:
     """Run the engine on a workspace.
 
     Refuses a workspace that has errors (see `casecart check`), brings the store up, opens the listeners and works until
@@ -57,19 +79,35 @@ def command(directory: Path | None, root: Path) -> int:
     exits with 0; a second signal ends it at once. Nothing that was acknowledged is lost either way.
 
     What is open goes to stdout, what the engine has to say to stderr: a line when trouble begins and one when it ends.
+
+    With a store in PostgreSQL any number of engines work together, on any machines, each with the same workspace: a
+    listener stores what arrives, a worker maps it, a dispatcher sends postings. They share the work by themselves, and
+    what one that is killed had in hand, the others take over.
     """
     root = directory or root
     with named_from_here(root):
-        return _run(root)
+        return _run(root, roles, ports)
 
 
-def _run(root: Path) -> int:
+def _run(root: Path, roles: tuple[str, ...], ports: Mapping[str, int]) -> int:
     reactor = install_reactor()
     _log_to_stderr()
     workspace = load_workspace(root)
+    if unknown := sorted(ports.keys() - set(map(str, workspace.engine.listeners))):
+        raise Stop(Exit.USAGE, f"--port: there is no listener '{unknown[0]}'")
     place = bring_up_store(root)
     with opened(read_site(root), "engine") as store:
-        return EngineProcess(workspace, store, reactor, place).run()
+        if "all" not in roles and not store.shared:
+            words = "is for several engines on one store, and a SQLite file takes one: use PostgreSQL, or leave it out"
+            raise Stop(Exit.CONFIGURATION, f"--role {roles[0]} {words}")
+        return EngineProcess(workspace, store, reactor, place, roles=roles, ports=ports).run()
+
+
+def _port(given: str) -> tuple[str, int]:
+    name, _, number = given.partition("=")
+    if not name or not number.isdecimal() or int(number) > _LAST_PORT:
+        raise click.BadParameter(f"'{given}' is not LISTENER=PORT, such as or-mllp=2576")
+    return name, int(number)
 
 
 def install_reactor() -> ReactorBase:
@@ -92,13 +130,28 @@ class EngineProcess:
         store: opened for an engine.
         reactor: not running yet.
         place: where the store is, to show.
+        roles: what it does.
+        ports: of listeners, in place of the configured ones.
     """
 
-    def __init__(self, workspace: Workspace, store: Store, reactor: ReactorBase, place: str) -> None:
-        from casecart.runtime.engine import Engine  # noqa: PLC0415 - for help nobody should wait for all of it
+    def __init__(
+        self,
+        workspace: Workspace,
+        store: Store,
+        reactor: ReactorBase,
+        place: str,
+        *,
+        roles: tuple[str, ...] = ("all",),
+        ports: Mapping[str, int] = MappingProxyType({}),
+    ) -> None:
+        from casecart.runtime.engine import ROLES, Engine  # noqa: PLC0415 - for help nobody should wait for all of it
 
         self._workspace, self._reactor, self._place = workspace, reactor, place
-        self._engine = Engine(workspace=workspace, store=store, reactor=reactor, failed=_broken)
+        chosen = [role for role in ROLES if role in roles or "all" in roles]
+        self._engine = Engine(
+            workspace=workspace, store=store, reactor=reactor, failed=_broken, roles=chosen, ports=ports
+        )
+        self._roles = "" if len(chosen) == len(ROLES) else f" as {' and '.join(chosen)}"
         self._code = Exit.FINE
         self._started = False
         self._stopping = False
@@ -122,7 +175,7 @@ class EngineProcess:
         gc.freeze()
         gc.set_threshold(50_000, 50, 1_000)
         organisation = printable(str(self._workspace.engine.organisation))
-        click.echo(f"casecart runs for {organisation}; store: {printable(self._place)}")
+        click.echo(f"casecart runs for {organisation}{self._roles}; store: {printable(self._place)}")
         for name, listener in self._engine.listeners.items():
             component = self._workspace.engine.listeners[name]
             interface = getattr(component.settings, "interface", "")

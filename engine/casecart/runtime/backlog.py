@@ -69,27 +69,39 @@ class Backlog:
         self._call: Call | None = None
         self._stopped = False
         self._marked = False
+        self._trying, self._until = TRYING, UNTIL
         journal.overran = self._start
 
     def begin(self) -> None:
         """Look at how the last run ended, mark this one, and work off what waits."""
-        marks = {cursor.name: cursor for cursor in self._store.cursors() if cursor.partition == 0}
-        running, trying, until = marks.get(RUNNING), marks.get(TRYING), marks.get(UNTIL)
-        if running is not None and running.position:
-            self._careful_until = self._reactor.seconds() + CAREFUL
-            if trying is not None and until is not None and trying.position:
-                self._suspects = (trying.position, until.position, trying.epoch + 1)
+        if any(cursor.name == RUNNING and cursor.position for cursor in self._store.cursors()):
+            self.beware()
+            self._suspect_what_stands_in(TRYING, UNTIL)
         self._store.write(Change(cursors=[Cursor(RUNNING, 0, 1, 0)]))
         self._journal.store_first = True
         self._start()
 
+    def beware(self) -> None:
+        """An engine was killed: for a while every message is stored, and marked, before it is mapped."""
+        self._careful_until = self._reactor.seconds() + CAREFUL
+
+    def _suspect_what_stands_in(self, trying: str, until: str) -> None:
+        """What an engine that was killed had in hand, as it marked it."""
+        marks = {cursor.name: cursor for cursor in self._store.cursors() if cursor.partition == 0}
+        first, last = marks.get(trying), marks.get(until)
+        if first is not None and last is not None and first.position:
+            self._suspects = (first.position, last.position, first.epoch + 1)
+
     def end(self) -> None:
         """A clean stop: nothing is in hand."""
+        self._stop()
+        self._store.write(Change(cursors=[Cursor(RUNNING, 0, 0, 0), Cursor(TRYING, 0, 0, 0)]))
+
+    def _stop(self) -> None:
         self._stopped = True
         if self._call is not None:
             self._call.cancel()
             self._call = None
-        self._store.write(Change(cursors=[Cursor(RUNNING, 0, 0, 0), Cursor(TRYING, 0, 0, 0)]))
 
     @property
     def careful(self) -> bool:
@@ -118,14 +130,28 @@ class Backlog:
             return
         if more:
             self._call = self._reactor.callLater(0, self._turn)
-        elif self.careful:
+        else:
+            self._rest()
+
+    def _rest(self) -> None:
+        """Nothing waits."""
+        if self.careful:
             self._call = self._reactor.callLater(WAIT, self._turn)
         else:
             self._journal.store_first = False
 
+    def _waiting(self) -> list[Message]:
+        return self._store.waiting(0, GROUP)
+
+    def _write(self, change: Change, messages: list[Message]) -> bool:
+        """Write what is to become of these messages; whether it was written."""
+        del messages
+        self._store.write(change)
+        return True
+
     def _step(self) -> bool:
         """Work off one group; whether there was any."""
-        messages = self._store.waiting(0, GROUP)
+        messages = self._waiting()
         if not messages:
             self._suspects = None
             return False
@@ -158,7 +184,7 @@ class Backlog:
 
     def _mark(self, first: int, last: int, deaths: int) -> None:
         self._marked = True
-        self._store.write(Change(cursors=[Cursor(TRYING, 0, first, deaths), Cursor(UNTIL, 0, last, 0)]))
+        self._store.write(Change(cursors=[Cursor(self._trying, 0, first, deaths), Cursor(self._until, 0, last, 0)]))
 
     def _commit(self, messages: list[Message]) -> None:
         change = Change()
@@ -167,8 +193,9 @@ class Backlog:
             change.outcomes.append((result.outcome, result.notes, message.position))
             works += result.works
         if self._marked:
-            change.cursors.append(Cursor(TRYING, 0, 0, 0))
-        self._store.write(change)
+            change.cursors.append(Cursor(self._trying, 0, 0, 0))
+        if not self._write(change, messages):
+            return
         self._marked = False
         if works:
             self._planned(works)
@@ -187,7 +214,7 @@ class Backlog:
                 )
             ],
             counts=[Count(message.facility, f"messages:{message.listener}", "quarantined", 1)],
-            cursors=[Cursor(TRYING, 0, 0, 0)],
+            cursors=[Cursor(self._trying, 0, 0, 0)],
         )  # fmt: skip
-        self._store.write(change)
-        self._journal.processed(message.position)
+        if self._write(change, [message]):
+            self._journal.processed(message.position)

@@ -16,8 +16,8 @@ from casecart.runtime.backoff import Backoff
 from casecart.runtime.destination import Answer, Delivery, Destination, NotDelivered, OutcomeUnknown, Posting
 from casecart.runtime.fault import told
 from casecart.runtime.marks import DISPATCHER
-from casecart.runtime.outbox import Outbox
 from casecart.runtime.settlement import Settling
+from casecart.runtime.shared_outbox import outbox_of
 from casecart.runtime.states import OPEN, PostingEvent, after, next_step
 from casecart.store import Store, Timer
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from casecart.runtime.clock import Call, Clock
     from casecart.runtime.destination import TwoStep
     from casecart.runtime.journal import Journal
+    from casecart.runtime.sharing import LeasedJournal
     from casecart.runtime.window import Batch, Work
 
 __all__ = ["Dispatcher", "Limits"]
@@ -86,7 +87,7 @@ class Dispatcher:
         name: str,
         destination: Destination,
         store: Store,
-        journal: Journal,
+        journal: Journal | LeasedJournal,
         reactor: Clock,
         now: Callable[[], int],
         random: Callable[[], float],
@@ -95,10 +96,10 @@ class Dispatcher:
         limits: Limits,
     ) -> None:
         self.name, self.destination, self.limits = name, destination, limits
-        self._journal, self._reactor, self._now = journal, reactor, now
+        self._store, self._journal, self._reactor, self._now = store, journal, reactor, now
         self._settling = Settling(destination=name, organisation=organisation, now=now, identifier=identifier)
         self._delivery: Delivery = destination.delivery
-        self._outbox = Outbox(destination=name, store=store, most=limits.window)
+        self._outbox = outbox_of(name, store, limits.window)
         self._backoff = Backoff(random)
         self._in_flight = 0
         self._answers = 0
@@ -379,6 +380,12 @@ class Dispatcher:
         self._idle = done
         self._limit = self._reactor.callLater(within, self._give_up)
         return done
+
+    def release(self) -> None:
+        """Another engine sends from here on: forget what is in memory."""
+        self.stop(0.0)
+        self._in_flight = 0
+        self._outbox = outbox_of(self.name, self._store, self.limits.window)
 
     def _give_up(self) -> None:
         if self._idle is not None:

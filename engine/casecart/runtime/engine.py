@@ -1,4 +1,8 @@
-"""The engine: puts the rooms together for one workspace, starts them in order and stops them in the other order."""
+"""The engine: puts the rooms together for one workspace, starts them in order and stops them in the other order.
+
+On a store that is shared, a process may have one role, or all: a listener stores what arrives, a worker maps it, a
+dispatcher sends postings. Any number of each share the work among them (`casecart.runtime.membership`).
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,9 @@ import logging
 import os
 import random
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from socket import gethostname
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, Literal, cast
 from zoneinfo import ZoneInfo
 
 from twisted.internet.defer import inlineCallbacks
@@ -24,19 +30,26 @@ from casecart.runtime.journal import Journal
 from casecart.runtime.kinds import destination_specs, listener_specs
 from casecart.runtime.listener import Arrival, Listener, ListenerContext
 from casecart.runtime.marks import DISPATCHER, FINGERPRINT
+from casecart.runtime.membership import DISPATCH, REPLAY, WORK, Membership
 from casecart.runtime.pipeline import Pipeline
 from casecart.runtime.replay import Replayer
-from casecart.store import Change, Cursor, Store, StoreBroken, StoreUnavailable
+from casecart.runtime.shared_backlog import SharedBacklog
+from casecart.runtime.sharing import LeasedJournal, Sharing
+from casecart.store import Change, Cursor, Member, Store, StoreBroken, StoreUnavailable
 from casecart.workspace import Finding, Secret, Workspace, WorkspaceError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Mapping
+    from collections.abc import Callable, Collection, Generator, Mapping
 
     from twisted.internet.defer import Deferred
 
     from casecart.runtime.window import Work
+    from casecart.store import Fence, SharedStore
 
-__all__ = ["Engine"]
+__all__ = ["ROLES", "Engine", "Role"]
+
+Role = Literal["listener", "worker", "dispatcher"]
+ROLES: Final[tuple[Role, ...]] = ("listener", "worker", "dispatcher")
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +67,8 @@ class Engine:
         environment: where secrets that name a variable are found.
         now: wall clock, µs since 1970.
         failed: told when the engine can't go on.
+        roles: what it does; less than all only on a store that is shared.
+        ports: of listeners, in place of the configured ones.
 
     Raises:
         WorkspaceError: a channel does not compile, a secret is missing or too short, or the secret of keys is not the
@@ -69,8 +84,14 @@ class Engine:
         environment: Mapping[str, str] = os.environ,
         now: Callable[[], int] = wall_clock,
         failed: Callable[[Exception], None],
+        roles: Collection[Role] = ROLES,
+        ports: Mapping[str, int] = MappingProxyType({}),
     ) -> None:
         self._workspace, self._store, self._reactor, self._now = workspace, store, reactor, now
+        self._works, self._ports = "worker" in roles, ports
+        names = [str(name) for name in workspace.engine.destinations] if "dispatcher" in roles else []
+        leases = [*((WORK, REPLAY) if self._works else ()), *(f"{DISPATCH}{name}" for name in names)]
+        member = Member(os.urandom(16), " ".join(leases), f"{gethostname()}:{os.getpid()}", now())
         identifiers = Identifiers(now, os.urandom)
         channels = compile_channels(workspace)
         catalogue = Catalogue()
@@ -96,11 +117,22 @@ class Engine:
             planned=self._planned,
             broken=failed,
             recovered=self._recovered,
+            member=member.id.hex() if store.shared else "",
+            lost=self._lost,
         )
+        journals = {name: LeasedJournal(self._journal) for name in names} if store.shared else {}
+        self.dispatchers = {
+            name: self._dispatcher(name, identifiers, journals.get(name, self._journal)) for name in names
+        }
+        self._sharing: Sharing | None = None
+        self._membership: Membership | None = None
+        if store.shared:
+            self._sharing, self._membership = self._shared(member, journals, failed)
         self._follower = Follower(
             store=store, catalogue=catalogue, reactor=reactor, defer=self._journal.defer, broken=failed
         )
-        self._backlog = Backlog(
+        self._backlog = self._made_backlog(
+            member.id,
             store=store,
             journal=self._journal,
             pipeline=self._pipeline,
@@ -125,12 +157,30 @@ class Engine:
             planned=self._planned,
             recovered=self._recovered,
             broken=failed,
+            fences=self._sharing.fences_of_replays if self._sharing is not None else tuple,
         )
-        destinations, listeners = map(str, workspace.engine.destinations), map(str, workspace.engine.listeners)
-        self.dispatchers = {name: self._dispatcher(name, identifiers) for name in destinations}
-        self.listeners = {name: self._listener(name) for name in listeners}
+        doors = workspace.engine.listeners if "listener" in roles else ()
+        self.listeners = {str(name): self._listener(str(name)) for name in doors}
 
     # --- building
+    def _shared(
+        self, member: Member, journals: Mapping[str, LeasedJournal], failed: Callable[[Exception], None]
+    ) -> tuple[Sharing, Membership]:
+        store = cast("SharedStore", self._store)
+        sharing = Sharing(
+            store=store, reactor=self._reactor, dispatchers=self.dispatchers, journals=journals, died=self._beware
+        )
+        return sharing, Membership(store, member, self._reactor, sharing, failed)
+
+    def _made_backlog(self, member: bytes, **parts: Any) -> Backlog:  # noqa: ANN401 - passed on
+        sharing = self._sharing
+        if sharing is None:
+            return Backlog(**parts)
+        sharing.backlog = SharedBacklog(
+            member=member, partitions=sharing.partitions, lost=self._lost, maps=self._works, **parts
+        )
+        return sharing.backlog
+
     def _secret(self, name: str, environment: Mapping[str, str]) -> bytes:
         secret: Secret = getattr(self._workspace.engine.secrets, name)
         value = secret.reveal(environment, self._workspace.root).encode()
@@ -153,7 +203,7 @@ class Engine:
             )
             raise WorkspaceError([Finding(self._workspace.engine.secrets.keys.place, "error", "secret-changed", words)])
 
-    def _dispatcher(self, name: str, identifiers: Identifiers) -> Dispatcher:
+    def _dispatcher(self, name: str, identifiers: Identifiers, journal: Journal | LeasedJournal) -> Dispatcher:
         component = self._workspace.engine.destinations[name]
         spec = destination_specs()[component.kind]
         settings = component.settings
@@ -164,7 +214,7 @@ class Engine:
             name=name,
             destination=destination,
             store=self._store,
-            journal=self._journal,
+            journal=journal,
             reactor=self._reactor,
             now=self._now,
             random=random.random,
@@ -187,6 +237,7 @@ class Engine:
                     facility: str(about.time_zone) for facility, about in self._workspace.engine.facilities.items()
                 },
                 root=self._workspace.root,
+                port=self._ports.get(name),
             )
         )
 
@@ -201,13 +252,27 @@ class Engine:
         return self._journal.open
 
     def _settled(self) -> int:
+        if self._sharing is not None:  # another engine may have it settled: ask each second
+            return int(self._reactor.seconds())
         return sum(dispatcher.settled for dispatcher in self.dispatchers.values())
+
+    def _lost(self, fences: Collection[Fence]) -> None:
+        assert self._membership is not None  # noqa: S101 - nothing is fenced otherwise
+        self._membership.over(fences)
+
+    def _beware(self) -> None:
+        """An engine was killed, perhaps by a message that was not stored: from now on it is stored first."""
+        if self._works:
+            self._backlog.beware()
+            self._journal.defer()
 
     def _ready(self) -> bool:
         return self._follower.ready
 
     def _planned(self, works: list[Work]) -> None:
         for name, dispatcher in self.dispatchers.items():
+            if self._sharing is not None and name not in self._sharing.sends:
+                continue
             mine = [work for work in works if work.entry.destination == name]
             if mine:
                 dispatcher.feed(mine)
@@ -220,12 +285,19 @@ class Engine:
     @inlineCallbacks
     def start(self) -> Generator[Deferred[None], None, None]:
         """Destinations first, then the backlog and the catalogue, then the doors. `OSError`: a port is taken."""
-        timers = {timer.key: timer.due_at for timer in self._store.timers() if timer.owner == DISPATCHER}
         self._switch()
-        for name, dispatcher in self.dispatchers.items():
-            dispatcher.start(timers.get(name))
-        self._backlog.begin()
-        self._follower.start()
+        if self._membership is not None and self._sharing is not None:
+            self._membership.start()
+            self._sharing.start()
+        else:
+            timers = {timer.key: timer.due_at for timer in self._store.timers() if timer.owner == DISPATCHER}
+            for name, dispatcher in self.dispatchers.items():
+                dispatcher.start(timers.get(name))
+        if self._works:
+            self._backlog.begin()
+            self._follower.start()
+        else:
+            self._journal.store_first = True
         for listener in self.listeners.values():
             yield listener.start()
         self._look_again()
@@ -236,10 +308,11 @@ class Engine:
     def _look(self) -> None:
         with suppress(StoreUnavailable, StoreBroken):  # the journal meets the same trouble, and tells it
             self._switch()
-            # In this order: by what is read of the master data after a wish, the wish can be worked off.
-            wishes = self._replayer.wishes()
-            self._follower.look()
-            self._replayer.work(wishes)
+            if self._works:
+                # In this order: by what is read of the master data after a wish, the wish can be worked off.
+                wishes = self._replayer.wishes() if self._sharing is None or self._sharing.replays is not None else []
+                self._follower.look()
+                self._replayer.work(wishes)
         self._look_again()
 
     def _switch(self) -> None:
@@ -263,6 +336,10 @@ class Engine:
         for dispatcher in self.dispatchers.values():
             yield dispatcher.stop(DRAIN)
         self._journal.flush()
-        self._backlog.end()
+        if self._works:
+            self._backlog.end()
+        if self._membership is not None and self._sharing is not None:
+            self._sharing.stop()
+            self._membership.stop()
         for dispatcher in self.dispatchers.values():
             yield dispatcher.destination.stop()

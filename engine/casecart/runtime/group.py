@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from hashlib import blake2b
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from casecart.runtime.listener import Arrival, Receipt
 from casecart.store import Change, Count, Identity, Message, Store
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from casecart.runtime.identifier import Identifiers
     from casecart.runtime.pipeline import Pipeline, Result
     from casecart.runtime.window import Work
+    from casecart.store import SharedStore
 
 __all__ = ["Group", "Grouping"]
 
@@ -36,7 +37,9 @@ class Group:
     reuses: list[int] = field(init=False)
     works: list[Work] = field(default_factory=list)
     left: list[Message] = field(default_factory=list)
-    """Still to be mapped when this is committed."""
+    """Still to be mapped when this is committed, in the next turn."""
+    waiting: set[int] = field(default_factory=set)
+    """Positions of those that are to be mapped from the store, by whoever works their partition."""
     first: int = 0
     """The first position of this group's arrivals."""
     positions: dict[int, int] = field(default_factory=dict)
@@ -111,24 +114,37 @@ class Grouping:
         group.works = [work for result in results for work in result.works]
         group.left = group.behind[len(results) :]
         fresh = self._store_arrivals(group, change)
-        if store_first:
-            change.messages += fresh
-            return
-        mapped: list[Result] = []
-        if fresh and not group.left:
-            mapped = self._pipeline.process(fresh, change, began + self._budget)
-        for message, result in zip(fresh, mapped, strict=False):
+        ours, others = ([], fresh) if store_first or group.left else self._divided(fresh)
+        mapped = self._pipeline.process(ours, change, began + self._budget) if ours else []
+        for message, result in zip(ours, mapped, strict=False):
             change.messages.append(_became(message, result))
             group.works += result.works
-        change.messages += fresh[len(mapped) :]
-        group.left += fresh[len(mapped) :]
+        left = ours[len(mapped) :] + others
+        change.messages += left
+        if store_first or self._store.shared:
+            group.waiting = {message.position for message in left}
+        else:
+            group.left += left
+
+    def _divided(self, fresh: list[Message]) -> tuple[list[Message], list[Message]]:
+        """Those that can be mapped now, and those of whose partition something else waits in the store."""
+        if not self._store.shared or not fresh:
+            return fresh, []
+        busy = cast("SharedStore", self._store).busy({message.partition for message in fresh})
+        if not busy:
+            return fresh, []
+        return (
+            [message for message in fresh if message.partition not in busy],
+            [message for message in fresh if message.partition in busy],
+        )
 
     def _store_arrivals(self, group: Group, change: Change) -> list[Message]:
         """Counts the arrivals and stores those that are refused; gives the others, in order."""
         fresh: list[Message] = []
         if not group.arrivals:
             return fresh
-        first = group.first = self._store.reserve("message", len(group.arrivals))
+        positions = self._store.reserve("message", len(group.arrivals))
+        group.first = positions[0]
         recorded_at = self._now()
         for index, arrival in enumerate(group.arrivals):
             scope = f"messages:{arrival.listener}"
@@ -136,7 +152,7 @@ class Grouping:
             if group.receipts[index] is Receipt.DUPLICATE:
                 change.counts.append(Count(arrival.facility, scope, "duplicate", 1))
                 continue
-            message = self._message(first + index, recorded_at, arrival, group.reuses[index])
+            message = self._message(positions[index], recorded_at, arrival, group.reuses[index])
             group.positions[index] = message.position
             if arrival.refused:
                 change.counts.append(Count(arrival.facility, scope, "refused", 1))

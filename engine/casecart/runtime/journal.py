@@ -8,7 +8,8 @@ while the backlog is being worked off is left to the backlog.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from typing import TYPE_CHECKING, cast
 
 from casecart.runtime.group import Group, Grouping
 from casecart.runtime.listener import Arrival, Receipt
@@ -16,16 +17,21 @@ from casecart.store import (
     Change,
     Cursor,
     DuplicateIdentity,
+    Fence,
+    LeaseLost,
     Message,
     Store,
     StoreUnavailable,
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from casecart.runtime.clock import Call, Clock
     from casecart.runtime.identifier import Identifiers
     from casecart.runtime.pipeline import Pipeline
     from casecart.runtime.window import Work
+    from casecart.store import SharedStore
 
 __all__ = ["Journal"]
 
@@ -38,8 +44,11 @@ COMPANY = 0.002
 AGAIN = 1.0  # seconds until a store that was unavailable is tried again
 NUMBER = "journal:commit"  # cursor that numbers the commits, to tell after a lost connection whether one was made
 
+LOOK = 0.05  # seconds until it is looked again whether others have worked what somebody waits for
+
 Fill = Callable[[Change], None]
 Done = Callable[[], None]
+Write = tuple[Fill, Done, Fence | None]
 
 
 class Journal:
@@ -55,6 +64,8 @@ class Journal:
         planned: told of work for destinations, after its commit.
         broken: told that the store failed for good, or the engine did; it must stop.
         recovered: told that the store takes changes again; what was last written is uncertain.
+        member: tells this engine's commits from those of others at work on the store.
+        lost: told of leases that are over: what was to be written under them was not.
     """
 
     def __init__(
@@ -69,20 +80,23 @@ class Journal:
         planned: Callable[[list[Work]], None],
         broken: Callable[[Exception], None],
         recovered: Callable[[], None],
+        member: str = "",
+        lost: Callable[[Collection[Fence]], None] = lambda _: None,
     ) -> None:
         self._store, self._pipeline, self._reactor = store, pipeline, reactor
+        self._commits, self._lost = f"{NUMBER}{member}", lost
         self._grouping = Grouping(
             store=store, pipeline=pipeline, identifiers=identifiers, now=now, seconds=reactor.seconds, budget=budget
         )
         self._planned, self._broken, self._recovered = planned, broken, recovered
         self._arrivals: list[Arrival] = []
         self._behind: list[Message] = []
-        self._writes: list[tuple[Fill, Done]] = []
+        self._writes: list[Write] = []
         self._turn: Call | None = None
         self._later: Call | None = None
         self._awaited: dict[int, list[tuple[Arrival, Receipt, Call]]] = {}
         self._number = self._committed()
-        self._uncertain: list[tuple[Fill, Done]] = []
+        self._uncertain: list[Write] = []
         self.store_first = False
         """While true, messages are stored as waiting and left to the backlog."""
         self.overran: Callable[[], None] = lambda: None
@@ -99,9 +113,12 @@ class Journal:
         self._arrivals.append(arrival)
         self._soon()
 
-    def write(self, fill: Fill, done: Done) -> None:
-        """Have `fill` add to the next change, and call `done` once it is durable. Kept until the store takes it."""
-        self._writes.append((fill, done))
+    def write(self, fill: Fill, done: Done, fence: Fence | None = None) -> None:
+        """Have `fill` add to the next change, and call `done` once it is durable. Kept until the store takes it.
+
+        Under a fence that is over by then, nothing happens but that `lost` is told.
+        """
+        self._writes.append((fill, done, fence))
         if self.open and self._turn is None and self._later is None:
             self._later = self._reactor.callLater(COMPANY, self._flush)
 
@@ -178,7 +195,7 @@ class Journal:
             return
         uncertain, self._uncertain = self._uncertain, []
         if made:
-            for _, done in uncertain:
+            for _, done, _ in uncertain:
                 done()
         else:
             self._writes = uncertain + self._writes
@@ -187,9 +204,9 @@ class Journal:
         self._soon()
 
     def _committed(self) -> int:
-        return next((cursor.position for cursor in self._store.cursors() if cursor.name == NUMBER), 0)
+        return next((cursor.position for cursor in self._store.cursors() if cursor.name == self._commits), 0)
 
-    def _commit(self, arrivals: list[Arrival], writes: list[tuple[Fill, Done]]) -> None:
+    def _commit(self, arrivals: list[Arrival], writes: list[Write]) -> None:
         group = Group(self._behind, arrivals)
         # The second round happens only when a message was in the log already; the first costs no look-up.
         while True:
@@ -197,27 +214,39 @@ class Journal:
             self._number += 1
             change = Change()
             self._grouping.build(group, change, store_first=self.store_first)
-            for fill, _ in writes:
+            for fill, _, fence in writes:
                 fill(change)
+                if fence is not None:
+                    change.fences.append(fence)
             if not change:
+                self._store.let_go()
                 return
-            change.cursors.append(Cursor(NUMBER, 0, self._number, 0))
-            try:
-                self._store.write(change)
-            except DuplicateIdentity:
-                group.find_duplicates(self._store)
-                continue
-            break
+            change.cursors.append(Cursor(self._commits, 0, self._number, 0))
+            if self._written(change, group, writes):
+                break
         self._behind = group.left
         self._answer(group)
         if group.works:
             self._planned(group.works)
-        for _, done in writes:
+        for _, done, _ in writes:
             done()
         if len(self._behind) > MOST_BEHIND or sum(len(left.body) for left in self._behind) > MOST_BYTES_BEHIND:
             self.defer()
         elif self._behind:
             self._soon()
+
+    def _written(self, change: Change, group: Group, writes: list[Write]) -> bool:
+        """Whether it is durable; else the group or the writes are corrected, to be tried again."""
+        try:
+            self._store.write(change)
+        except DuplicateIdentity:
+            group.find_duplicates(self._store)
+            return False
+        except LeaseLost as error:
+            writes[:] = [write for write in writes if write[2] not in error.lost]
+            self._lost(error.lost)
+            return False
+        return True
 
     def _answer(self, group: Group) -> None:
         """Tell senders what they may be told, and those that wait for what was mapped now."""
@@ -234,7 +263,7 @@ class Journal:
 
     def _waits(self, position: int, group: Group, left: set[int]) -> bool:
         """Whether a message is stored and still to be mapped."""
-        if position in left or position in self._awaited:
+        if position in left or position in group.waiting or position in self._awaited:
             return True
         if position < group.first:  # a resend: the message is of an earlier commit
             try:
@@ -242,8 +271,20 @@ class Journal:
             except StoreUnavailable:
                 return False
             return message is not None and message.outcome == "waiting"
-        return self.store_first
+        return False
 
     def _await(self, position: int, arrival: Arrival, receipt: Receipt, within: float) -> None:
+        if self._store.shared and not self._awaited:
+            self._reactor.callLater(LOOK, self._look)
         limit = self._reactor.callLater(within, arrival.reply, Receipt.LATE)
         self._awaited.setdefault(position, []).append((arrival, receipt, limit))
+
+    def _look(self) -> None:
+        """Another engine may have worked what is waited for."""
+        if not self._awaited:
+            return
+        with suppress(StoreUnavailable):
+            waiting = cast("SharedStore", self._store).still_waiting(self._awaited)
+            for position in self._awaited.keys() - waiting:
+                self.processed(position)
+        self._reactor.callLater(LOOK, self._look)

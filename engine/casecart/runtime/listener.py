@@ -96,6 +96,8 @@ class ListenerContext:
     time_zones: Mapping[str, str]
     """Facility → IANA time zone."""
     root: Path
+    port: int | None = None
+    """In place of the configured one, where a person said so when the engine was started."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -251,7 +251,7 @@ class Pipeline:
         return Result("quarantined", message.notes)
 
     def _reserve(self) -> int:
-        return self._store.reserve("entry", 1)
+        return self._store.reserve("entry", 1)[0]
 
 
 @lru_cache(maxsize=1024)

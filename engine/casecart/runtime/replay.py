@@ -16,7 +16,7 @@ from casecart.runtime.copy import Decision
 from casecart.runtime.effect import hold
 from casecart.runtime.fault import told
 from casecart.runtime.made import decode_made
-from casecart.store import Change, Count, HoldChange, StoreBroken, StoreUnavailable
+from casecart.store import Change, Count, HoldChange, LeaseLost, StoreBroken, StoreUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from casecart.runtime.clock import Call, Clock
     from casecart.runtime.pipeline import Became, Pipeline
     from casecart.runtime.window import Work
-    from casecart.store import Message, Replay, Store
+    from casecart.store import Fence, Message, Replay, Store
 
 __all__ = ["OPEN", "Replayer"]
 
@@ -59,6 +59,7 @@ class Replayer:
         planned: told of work for destinations, after its commit.
         recovered: told that the store may have taken work that nobody was told of.
         broken: told that the store failed for good, or the engine did; it must stop.
+        fences: what is written under.
     """
 
     def __init__(
@@ -76,8 +77,9 @@ class Replayer:
         planned: Callable[[list[Work]], None],
         recovered: Callable[[], None],
         broken: Callable[[Exception], None],
+        fences: Callable[[], Collection[Fence]] = tuple,
     ) -> None:
-        self._store, self._pipeline, self._reactor = store, pipeline, reactor
+        self._store, self._pipeline, self._reactor, self._fences = store, pipeline, reactor, fences
         self._identifier, self._now, self._revisions = identifier, now, revisions
         self._settled, self._ready, self._defer = settled, ready, defer
         self._planned, self._recovered, self._broken = planned, recovered, broken
@@ -123,6 +125,8 @@ class Replayer:
         try:
             for wishes in groups:
                 self._message(wishes)
+        except LeaseLost:
+            self._groups = []  # another engine sees to them
         except StoreUnavailable:
             self._recovered()
             self._groups = []  # what was not done is looked for again
@@ -151,12 +155,17 @@ class Replayer:
                 )
         change.replays_done += [(wish.hold,) for wish in wishes]
         if not change:
+            self._store.let_go()
             return
-        self._store.write(change)
+        self._write(change)
         if works:
             self._planned(works)
         if change.outcomes:
             self._defer()
+
+    def _write(self, change: Change) -> None:
+        change.fences += self._fences()
+        self._store.write(change)
 
     def _look_again(self, message: Message, wishes: list[Replay]) -> list[Replay]:
         """Work off the wishes to look what is due on a line, each in a transaction of its own; gives all the others."""
@@ -170,9 +179,10 @@ class Replayer:
             settled = self._settled()
             works = self._pipeline.look_again(message, wish, decision, change)
             if works is None:
+                self._store.let_go()
                 self._waiting[wish.hold] = settled
                 continue
-            self._store.write(change)
+            self._write(change)
             self._planned(works)
         return left
 

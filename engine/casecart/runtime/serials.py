@@ -56,6 +56,7 @@ class Serials:
         }
         if not wanted:
             return
+        store.lock(wanted)
         serials = set(wanted.values())
         for position in store.looked_up(wanted, limit=MOST):
             self._read(position, serials)

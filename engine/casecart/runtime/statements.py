@@ -11,6 +11,7 @@ from casecart.canonical.consumption import Consumption
 from casecart.rules import Case, Line, Movement, Said
 from casecart.runtime.made import Statement, Verdict, decode_postings, decode_statements
 from casecart.runtime.states import OPEN
+from casecart.store import case_lookup
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -45,7 +46,7 @@ class Statements:
     """All that the ledger has about each case that the copies speak of.
 
     Args:
-        store: asked once, for all of them.
+        store: asked once, for all of them; while an engine works on a case, no other one does.
         copies: of the messages in hand, mapped.
     """
 
@@ -69,7 +70,10 @@ class Statements:
         return statements
 
     def _read(self, store: Store, cases: set[tuple[str, bytes]]) -> None:
-        for row in store.case_rows(cases) if cases else ():
+        if not cases:
+            return
+        store.lock([case_lookup(case_key) for _, case_key in cases])
+        for row in store.case_rows(cases):
             rows, lines = self._of(row.case_key)
             stated = _stated(row)
             rows.append((row.position, row.channel, row.destination, stated))

@@ -8,6 +8,7 @@ from casecart.store.interface import (
     DuplicateIdentity,
     Identity,
     KnownIdentity,
+    LeaseLost,
     MessageFilter,
     MessageHead,
     OpenCount,
@@ -20,13 +21,14 @@ from casecart.store.interface import (
     StoreUnavailable,
 )
 from casecart.store.location import SqliteFile, locate
-from casecart.store.lookup import encode_tokens, lookup_key
+from casecart.store.lookup import case_lookup, encode_tokens, lookup_key
 from casecart.store.records import (
     CaseRow,
     Count,
     Cursor,
     Entry,
     Event,
+    Fence,
     Hold,
     HoldChange,
     HoldGroup,
@@ -41,6 +43,7 @@ from casecart.store.records import (
     Token,
     storable,
 )
+from casecart.store.shared import Lease, Member, SharedStore
 
 __all__ = [
     "AuditRecord",
@@ -51,12 +54,16 @@ __all__ = [
     "DuplicateIdentity",
     "Entry",
     "Event",
+    "Fence",
     "Hold",
     "HoldChange",
     "HoldGroup",
     "Identity",
     "KnownIdentity",
+    "Lease",
+    "LeaseLost",
     "MasterVersion",
+    "Member",
     "Message",
     "MessageFilter",
     "MessageHead",
@@ -67,6 +74,7 @@ __all__ = [
     "Role",
     "Run",
     "Settlement",
+    "SharedStore",
     "Store",
     "StoreBroken",
     "StoreInUse",
@@ -75,6 +83,7 @@ __all__ = [
     "Switch",
     "Timer",
     "Token",
+    "case_lookup",
     "encode_tokens",
     "lookup_key",
     "migrate",
@@ -105,10 +114,10 @@ def open_store(url: str, *, role: Role) -> Store:
 
     Args:
         url: ``sqlite:///var/casecart.db`` (a relative path), ``sqlite:////srv/casecart.db`` or ``postgresql://…``.
-        role: One engine at a time; persons and readers beside it.
+        role: A SQLite file takes one engine at a time, a PostgreSQL database any number; persons and readers beside.
 
     Raises:
-        StoreInUse: Another engine is at work on it.
+        StoreInUse: Another engine is at work on a SQLite file.
         StoreMisconfigured: The URL is wrong, the store not migrated or too new, or its commits would not be durable.
         StoreUnavailable: It can't be reached now.
     """

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         Count,
         Entry,
         Event,
+        Fence,
         Hold,
         HoldChange,
         HoldGroup,
@@ -37,6 +38,7 @@ __all__ = [
     "DuplicateIdentity",
     "Identity",
     "KnownIdentity",
+    "LeaseLost",
     "MessageFilter",
     "MessageHead",
     "OpenCount",
@@ -54,8 +56,8 @@ PUBLISHED = "master:published"
 """A cursor: the position up to which versions of master data are there for everybody."""
 
 Role = Literal["engine", "person", "reader"]
-"""One engine at a time may write. Beside it any number of persons may write what is `Change.personal`, and one at a
-time master data; all may read."""
+"""An engine writes everything; how many may at a time, `Store.shared` says. Beside it any number of persons may write
+what is `Change.personal`, and one at a time master data; all may read."""
 
 
 class StoreUnavailable(Exception):
@@ -83,6 +85,18 @@ class StoreMisconfigured(Exception):
 
 class DuplicateIdentity(Exception):
     """A message of the change has an identity that is in the log already; nothing was written (`Store.identities`)."""
+
+
+class LeaseLost(Exception):
+    """A change was made under a lease that somebody else has now; nothing was written.
+
+    Args:
+        lost: the fences that are over.
+    """
+
+    def __init__(self, lost: Collection[Fence]) -> None:
+        super().__init__("A lease was lost to another engine")
+        self.lost = frozenset(lost)
 
 
 class Identity(NamedTuple):
@@ -143,6 +157,8 @@ class Change:
     """Written once for an exception."""
     replays_done: list[tuple[bytes]] = field(default_factory=list)
     """Exceptions whose replay is done."""
+    fences: list[Fence] = field(default_factory=list)
+    """The change is written only while all of these hold; nothing to write by themselves."""
 
     @property
     def personal(self) -> bool:
@@ -161,7 +177,7 @@ class Change:
 
     def __bool__(self) -> bool:
         """Whether there is anything to write."""
-        return any(getattr(self, name) for name in self.__slots__)
+        return any(getattr(self, name) for name in self.__slots__ if name != "fences")
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,18 +230,37 @@ class Store(Protocol):
     is, is the latter: what the engine knows and what is stored are two things then.
     """
 
+    @property
+    def shared(self) -> bool:
+        """Whether any number of engines may be at work on it (`SharedStore`); else a second one is refused."""
+
     def close(self) -> None:
         """Let go of files and connections; whatever was written stays."""
 
     # --- the hot path
-    def reserve(self, kind: Literal["message", "entry"], count: int) -> int:
-        """The first of `count` consecutive numbers, higher than any given before, also across restarts."""
+    def reserve(self, kind: Literal["message", "entry"], count: int) -> Sequence[int]:
+        """So many numbers in order, higher than any given before, also across restarts.
+
+        In a shared store: higher than any of a change that was written before. Numbers of ledger rows are higher than
+        those in the rows of all that `lock` was called for since the last write.
+        """
+
+    def lock(self, keys: Collection[int]) -> None:
+        """Before an engine reads what it will change, or what decides it: for these keys (`lookup_key`, `case_lookup`).
+
+        No other engine gets past this for one of them until the next `write` or `let_go` of this one. It does nothing
+        where one engine is at work at a time.
+        """
+
+    def let_go(self) -> None:
+        """What was locked is not changed after all. Does nothing when nothing is locked."""
 
     def write(self, change: Change) -> None:
-        """All of the change in one transaction, durable when this returns.
+        """All of the change in one transaction, durable when this returns. Whatever it raises, nothing is locked then.
 
         Raises:
             DuplicateIdentity: nothing was written.
+            LeaseLost: as well.
         """
 
     def identities(self, identities: Iterable[Identity]) -> list[KnownIdentity]:
@@ -354,8 +389,8 @@ class Store(Protocol):
     def held_count(self) -> int:
         """Exceptions that are new or assigned."""
 
-    def events(self, after: int, limit: int) -> list[tuple[int, Event]]:
-        """Events with a position above `after`, dense and in order."""
+    def events(self, after: int, limit: int, *, partition: int = 0) -> list[tuple[int, Event]]:
+        """Events of a partition with a position above `after`, dense and in order. Each engine at work writes one."""
 
     def audit(self, limit: int) -> Sequence[AuditRecord]:
         """Newest first."""

@@ -70,10 +70,20 @@ class MemoryStore:
     def close(self) -> None:
         pass
 
-    def reserve(self, kind: Literal["message", "entry"], count: int) -> int:
+    @property
+    def shared(self) -> bool:
+        return False
+
+    def reserve(self, kind: Literal["message", "entry"], count: int) -> range:
         first = self._next[kind]
         self._next[kind] += count
-        return first
+        return range(first, first + count)
+
+    def lock(self, keys: Collection[int]) -> None:
+        """One engine is at work."""
+
+    def let_go(self) -> None:
+        """As above."""
 
     def write(self, change: Change) -> None:
         self._refuse(change)
@@ -274,7 +284,8 @@ class MemoryStore:
     def held_count(self) -> int:
         return sum(hold.state in ("new", "assigned") for hold in self._holds.values())
 
-    def events(self, after: int, limit: int) -> list[tuple[int, Event]]:
+    def events(self, after: int, limit: int, *, partition: int = 0) -> list[tuple[int, Event]]:
+        del partition  # one engine writes one
         return list(enumerate(self._events, 1))[after : after + limit]
 
     def audit(self, limit: int) -> Sequence[AuditRecord]:

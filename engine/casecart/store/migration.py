@@ -98,7 +98,7 @@ def _alone(location: SqliteFile | PostgresqlServer, patience: float) -> Iterator
         from casecart.store import postgresql_session
 
         with postgresql_session.connect(location.url, "engine") as session:
-            postgresql_session.hold(session, patience=patience)
+            postgresql_session.hold(session, patience=patience, alone=True)
             try:
                 yield
             finally:

@@ -1,14 +1,15 @@
-"""The store in a PostgreSQL database, for one engine, and any number of persons and readers beside it."""
+"""The store in a PostgreSQL database, for any number of engines, persons and readers."""
 
 # ruff: noqa: D102 - what a caller may rely on stands in `Store`
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Literal
 
 import psycopg
 from psycopg import errors
+from psycopg.pq import TransactionStatus
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 
 from casecart.store import postgresql_statements as statements
@@ -16,6 +17,7 @@ from casecart.store.interface import (
     DuplicateIdentity,
     Identity,
     KnownIdentity,
+    LeaseLost,
     OutcomeUnknown,
     StoreBroken,
     StoreInUse,
@@ -25,14 +27,15 @@ from casecart.store.interface import (
 from casecart.store.location import PostgresqlServer
 from casecart.store.lookup import case_lookup, keys_of
 from casecart.store.master import TIDIED
-from casecart.store.postgresql_session import ENGINE_LOCKS, connect, explained, hold, let_go
-from casecart.store.queries import ENGINE, Queries, compiled, must_be_allowed
-from casecart.store.records import CaseRow
+from casecart.store.postgresql_members import MembersOfPostgreSQL
+from casecart.store.postgresql_session import ENGINE_LOCKS, UNLOCK_ALONE, connect, explained, hold, let_go, take_slot
+from casecart.store.queries import compiled, must_be_allowed
+from casecart.store.records import CaseRow, Fence
 from casecart.store.revision import check
 from casecart.store.tail import Tail, added_up
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from psycopg.errors import Diagnostic
     from sqlalchemy.engine import Dialect
@@ -47,17 +50,19 @@ __all__ = ["PostgreSQLStore"]
 DIALECT: Dialect = PGDialect_psycopg()  # type: ignore[no-untyped-call]  # SQLAlchemy left its arguments untyped
 
 PATIENCE = 0.25
-"""Seconds that a call waits for the lock of a lost session; then it raises, and the next call waits again."""
+"""Seconds that a call waits for a migration to end; then it raises, and the next call waits again."""
+
+IDLE = TransactionStatus.IDLE
 
 Kind = Literal["message", "entry"]
 
 
-class PostgreSQLStore(Queries):
-    """A store in a database; see `Store` for what it promises.
+class PostgreSQLStore(MembersOfPostgreSQL):
+    """A store in a database; see `Store` and `SharedStore` for what it promises.
 
-    A commit is one flush of the server's write-ahead log. The role ``engine`` holds an advisory lock as long as its
-    session lasts. When the session is lost, the call that met it raises and the next one connects anew: it takes the
-    lock again, and raises `StoreBroken` when another engine was at work meanwhile, because what this one knows is old.
+    A commit is one flush of the server's write-ahead log. When the session is lost, the call that met it raises and the
+    next one connects anew. An engine keeps nothing in memory that another one could make untrue: what it reads to
+    change it, it reads under a lock (`lock`), which is the server's, and ends with the transaction.
     """
 
     def __init__(self, url: str, role: Role) -> None:
@@ -65,44 +70,71 @@ class PostgreSQLStore(Queries):
         self._place = PostgresqlServer(url).place
         self._role = role
         self._broken: StoreBroken | None = None
-        self._epoch = 0
         self._tail = Tail()
-        # Numbers that are ours to give: the next, and the one behind the last.
-        self._given: dict[Kind, tuple[int, int]] = {"message": (1, 1), "entry": (1, 1)}
+        self._slot = 0
+        self._known_member = b""
+        self._entries: list[int] = []  # numbers for ledger rows, the next one last
         self._warnings: list[str] = []
         self._connect()
 
+    @property
+    def shared(self) -> bool:
+        return True
+
     def close(self) -> None:
         if self._role == "engine" and not self._connection.closed and not self._broken:
-            try:
-                for kind, (following, _) in self._given.items():
-                    # What was not given goes back, so that numbers don't jump at each start.
-                    self._cursor.execute(statements.GIVE_BACK, (statements.SEQUENCES[kind], following))
+            with suppress(psycopg.Error):
                 let_go(self._connection)
-            except psycopg.Error:
-                pass  # a gap does no harm
         self._connection.close()
 
-    def reserve(self, kind: Kind, count: int) -> int:
+    def reserve(self, kind: Kind, count: int) -> list[int]:
         self._must_be_engine()
-        following, end = self._given[kind]
-        while following + count > end:
-            wanted = max(count, statements.BLOCK)
-            ((first, last),) = self._select(statements.TAKE, (statements.SEQUENCES[kind], wanted))
-            # One engine holds the lock, so they are consecutive; if ever they aren't, they are not used.
-            if last - first + 1 == wanted:
-                following, end = following if first == end else first, last + 1
-        self._given[kind] = (following + count, end)
-        return following
+        if kind == "message":
+            return self._numbers(kind, count)
+        if len(self._entries) < count:
+            self._entries = self._numbers(kind, max(count, statements.BLOCK))[::-1]
+        given = self._entries[-count:][::-1]
+        del self._entries[-count:]
+        return given
+
+    def _numbers(self, kind: Kind, count: int) -> list[int]:
+        return sorted(number for (number,) in self._select(statements.TAKE, (statements.SEQUENCES[kind], count)))
+
+    def lock(self, keys: Collection[int]) -> None:
+        if self._role != "engine" or not keys:
+            return
+        self._must_be_connected()
+        try:
+            self._begin()
+            self._cursor.execute(statements.LOCK, (sorted(set(keys)),))
+        except psycopg.Error as error:
+            self._roll_back()
+            raise self._explained(error) from error
+        self._entries = []  # they may be lower than those of somebody who had the lock before
+
+    def let_go(self) -> None:
+        if self._begun:
+            self._roll_back()
+
+    def _begin(self) -> None:
+        if not self._begun:
+            self._cursor.execute("begin isolation level read committed")
+
+    @property
+    def _begun(self) -> bool:
+        return self._connection.info.transaction_status != IDLE and not self._connection.closed
 
     def write(self, change: Change) -> None:
         must_be_allowed(self._role, change)
         if not change:
+            self.let_go()
             return
         self._must_be_connected()
         before = self._tail
         try:
-            self._cursor.execute("begin isolation level read committed")
+            self._begin()
+            if change.fences:
+                self._must_hold(change.fences)
             if change.audit:
                 self._cursor.execute(statements.LOCK_AUDIT)
                 before = self._with_newest_audit(before)
@@ -125,6 +157,13 @@ class PostgreSQLStore(Queries):
             raise
         self._commit()
         self._tail = tail
+        self._entries = []
+
+    def _must_hold(self, fences: Iterable[Fence]) -> None:
+        wanted = set(fences)
+        rows = self._cursor.execute(statements.FENCED, transposed(sorted(wanted))).fetchall()
+        if lost := wanted.difference(map(Fence._make, rows)):
+            raise LeaseLost(lost)
 
     def engine_at_work(self) -> bool:
         return bool(self._select(ENGINE_LOCKS))
@@ -192,6 +231,9 @@ class PostgreSQLStore(Queries):
             raise
         self._commit()
 
+    def _run(self, statement: str, values: Sequence[Any] = ()) -> None:
+        self._cursor.execute(statement, values)
+
     def _write(self, change: Change) -> None:
         for field, copy in statements.COPIES:
             if rows := getattr(change, field):
@@ -202,7 +244,7 @@ class PostgreSQLStore(Queries):
         if rows := keys_of(change):
             self._cursor.execute(statements.INSERT_LOOKUPS, transposed(sorted(rows)))
         if change.counts:
-            self._cursor.execute(statements.ADD_COUNTS, transposed(added_up(change.counts)))
+            self._cursor.execute(statements.ADD_COUNTS, (self._slot, *transposed(added_up(change.counts))))
         for field, statement in statements.FEW:
             if rows := getattr(change, field):
                 self._cursor.executemany(statement, rows)
@@ -250,7 +292,7 @@ class PostgreSQLStore(Queries):
             self._cursor = connection.cursor(binary=True)
             check(self._place, self._revision())
             if self._role == "engine":
-                self._take_over()
+                self._take_up()
         except psycopg.Error as error:
             connection.close()
             raise self._explained(error) from error
@@ -258,18 +300,19 @@ class PostgreSQLStore(Queries):
             connection.close()
             raise
 
-    def _take_over(self) -> None:
-        # A lost session of our own holds the lock until the server has missed it.
-        hold(self._connection, patience=PATIENCE if self._epoch else 0.0)
-        if self._epoch:
-            if self._cursor.execute(statements.LAST_EPOCH, (ENGINE,)).fetchall() != [(self._epoch,)]:
-                raise self._break(f"{self._place}: another engine has been at work while the connection was lost")
+    def _take_up(self) -> None:
+        """An engine's session. The first of all looks at the numbers; each has events and counters of its own."""
+        session = self._connection
+        try:
+            hold(session, alone=True)
+        except StoreInUse:
+            hold(session, patience=PATIENCE)
         else:
-            ((self._epoch,),) = self._cursor.execute(statements.NEW_EPOCH, (ENGINE,)).fetchall()
-        given: dict[str, int] = {kind: following - 1 for kind, (following, _) in self._given.items()}
-        self._cursor.execute(statements.NOT_BELOW, given)
-        self._given = {kind: (following, following) for kind, (following, _) in self._given.items()}
-        self._tail = self._read_tail()
+            self._cursor.execute(statements.NOT_BELOW)
+            hold(session)
+            session.execute(UNLOCK_ALONE)
+        self._slot, self._known_member, self._entries = take_slot(session), b"", []
+        self._tail = self._read_tail(self._slot)
 
     def _must_be_connected(self) -> None:
         if self._broken:
@@ -279,8 +322,7 @@ class PostgreSQLStore(Queries):
         try:
             self._connect()
         except StoreInUse as error:
-            # Perhaps only our own lost session, which the server has not missed yet. If not, the epoch will tell.
-            raise StoreUnavailable(str(error)) from error
+            raise StoreUnavailable(str(error)) from error  # a migration: when it is done, the revision will tell
         except StoreMisconfigured as error:
             raise self._break(str(error)) from error
 
@@ -306,6 +348,7 @@ class PostgreSQLStore(Queries):
         try:
             return self._cursor.execute(query, values).fetchall()
         except psycopg.Error as error:
+            self._roll_back()
             raise self._explained(error) from error
 
     def _rows(self, statement: Statement, **values: object) -> list[tuple[Any, ...]]:

@@ -1,4 +1,4 @@
-"""A session with a PostgreSQL server: durable or refused, bounded in time, one engine a store; what its errors mean."""
+"""A session with a PostgreSQL server: durable or refused, bounded in time; what its errors mean."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from casecart.store.interface import StoreBroken, StoreInUse, StoreMisconfigured
 if TYPE_CHECKING:
     from psycopg import Connection
 
-__all__ = ["ENGINE_LOCKS", "connect", "explained", "hold", "let_go", "place"]
+__all__ = ["ENGINE_LOCKS", "UNLOCK_ALONE", "connect", "explained", "hold", "let_go", "place", "take_slot"]
 
 Role = Literal["engine", "person", "reader", "migration"]
 
@@ -33,8 +33,8 @@ DEFAULTS: dict[str, Any] = {
 }
 SETTINGS = {
     "statement_timeout": "30s",
-    # An engine that hangs in a transaction must not keep others from its rows.
-    "idle_in_transaction_session_timeout": "30s",
+    # An engine that hangs in a transaction must not keep others from its rows, and from the cases that it locked.
+    "idle_in_transaction_session_timeout": "15s",
     "lock_timeout": "10s",
     # The other direction: an engine whose machine is gone must not keep its lock for two hours.
     "tcp_keepalives_idle": "5",
@@ -48,8 +48,12 @@ UNSAFE_COMMIT = ("off", "local")
 # prepared statement keeps that plan while the table grows.
 BY_INDEX = ("enable_seqscan", "enable_hashjoin", "enable_mergejoin")
 
-# One engine a store: a store is a schema of a database.
+# Engines share it, and a migration has it alone. A store is a schema of a database.
 LOCK = "hashtextextended('casecart engine ' || current_schema(), 0)"
+
+UNLOCK_ALONE = f"select pg_advisory_unlock({LOCK})"
+SLOT = "hashtextextended(%s || current_schema(), 0)"
+MOST_ENGINES = 1_000
 
 # pg_locks shows a lock of 64 bits in two halves.
 ENGINE_LOCKS = f"""
@@ -98,27 +102,39 @@ def connect(url: str, role: Role) -> Connection[tuple[Any, ...]]:
     return session
 
 
-def hold(session: Connection[tuple[Any, ...]], *, patience: float = 0.0) -> None:
-    """Takes the engine's lock, which lasts as long as the session. Raises `StoreInUse` when another has it.
+def hold(session: Connection[tuple[Any, ...]], *, patience: float = 0.0, alone: bool = False) -> None:
+    """Takes the engines' lock, which lasts as long as the session. Raises `StoreInUse` when it can't be had.
 
     Args:
         session: The session that will hold it.
-        patience: Seconds to wait for the other one to go.
+        patience: Seconds to wait for others to go.
+        alone: While no engine is at work; else beside other engines.
     """
     give_up = time.monotonic() + patience
+    function = "pg_try_advisory_lock" if alone else "pg_try_advisory_lock_shared"
     while True:
-        row = session.execute(f"select pg_try_advisory_lock({LOCK})").fetchone()
+        row = session.execute(f"select {function}({LOCK})").fetchone()
         if row and row[0]:
             return
         if time.monotonic() >= give_up:
-            raise StoreInUse("The PostgreSQL store is in use by another casecart process: stop that one first")
+            words = "stop all engines first" if alone else "its tables are being brought up to date; start again then"
+            raise StoreInUse(f"The PostgreSQL store is in use by another casecart process: {words}")
         time.sleep(STEP)
 
 
 def let_go(session: Connection[tuple[Any, ...]]) -> None:
-    """Gives the engine's lock back at once: when a session is closed, the server frees it somewhat later."""
+    """Gives all locks back at once: when a session is closed, the server frees them somewhat later."""
     if not session.closed:
-        session.execute(f"select pg_advisory_unlock({LOCK})")
+        session.execute("select pg_advisory_unlock_all()")
+
+
+def take_slot(session: Connection[tuple[Any, ...]]) -> int:
+    """A number that no other engine's session has, from 0, as long as the session lasts."""
+    for slot in range(MOST_ENGINES):
+        row = session.execute(f"select pg_try_advisory_lock({SLOT})", (f"casecart slot {slot} ",)).fetchone()
+        if row and row[0]:
+            return slot
+    raise StoreInUse(f"{MOST_ENGINES} engines are at work on this PostgreSQL store already")
 
 
 def explained(error: psycopg.Error, *, secret: object = None) -> StoreUnavailable | StoreBroken:

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = ["BLOCK", "Copy"]
 
-BLOCK = 1024
-"""How many numbers an engine takes from a sequence at once."""
+BLOCK = 64
+"""How many numbers for ledger rows an engine takes at once, for what it has locked."""
 
 
 class Copy(NamedTuple):
@@ -76,7 +76,7 @@ values (%b, %s, %s, %s, %s, %s, %s, %s) on conflict do nothing
 DELETE_REPLAY = "delete from replay where hold = %b"
 ADD_COUNTS = """
 insert into balance (facility, scope, name, shard, amount)
-select facility, scope, name, 0, amount
+select facility, scope, name, %s, amount
 from unnest(%b::text[], %b::text[], %b::text[], %b::int8[]) as new (facility, scope, name, amount)
 on conflict (facility, scope, name, shard) do update set amount = balance.amount + excluded.amount
 """
@@ -150,20 +150,24 @@ update master set superseded = 1 where superseded = 0 and position in (
   where new.position > %s and new.position <= %s)
 """
 
-TAKE = "select min(n), max(n) from (select nextval(%s) as n from generate_series(1, %s)) as taken"
-GIVE_BACK = "select setval(%s, %s, false)"
+TAKE = "select nextval(%s) from generate_series(1, %s)"
 SEQUENCES = {"message": "message_position", "entry": "entry_sequence"}
 # After a restore, or a crash that took back numbers nobody had used yet: what was given stays given.
 NOT_BELOW = """
 select
   setval('message_position', 1 + greatest((select last_value - 1 + is_called::int from message_position),
-    (select max(position) from message), %(message)s), false),
+    (select max(position) from message)), false),
   setval('entry_sequence', 1 + greatest((select last_value - 1 + is_called::int from entry_sequence),
-    (select max(sequence) from ledger), %(entry)s), false)
+    (select max(sequence) from ledger)), false)
 """
-# Not a sequence: after a crash one may have gone on by itself.
-NEW_EPOCH = """
-insert into cursor (name, partition, position, epoch) values (%s, 0, 0, 1)
-on conflict (name, partition) do update set epoch = cursor.epoch + 1 returning epoch
+
+# In the order of the keys, so that two engines never wait for each other.
+LOCK = "select pg_advisory_xact_lock(key) from unnest(%b::int8[]) as wanted (key)"
+# A lease that changes hands waits for the changes that are being written under it.
+FENCED = """
+select lease.name, lease.partition, lease.epoch
+from unnest(%b::text[], %b::int4[], %b::int8[]) as wanted (name, partition, epoch)
+join lease using (name, partition, epoch)
+order by lease.name, lease.partition
+for share of lease
 """
-LAST_EPOCH = "select epoch from cursor where name = %s and partition = 0"

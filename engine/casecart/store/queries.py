@@ -16,7 +16,7 @@ from casecart.store.interface import AuditRecord, MessageFilter, MessageHead, Op
 from casecart.store.lookup import decode_tokens, lookup_key
 from casecart.store.master import MasterQueries
 from casecart.store.records import Count, Cursor, Entry, Event, Message, Run, Switch, Timer, Token
-from casecart.store.tail import PARTITION, Tail, unpacked
+from casecart.store.tail import Tail, unpacked
 from casecart.store.worklist import WorklistQueries
 
 if TYPE_CHECKING:
@@ -29,10 +29,7 @@ if TYPE_CHECKING:
 
     Statement = Select[*tuple[Any, ...]]
 
-__all__ = ["CLOCK_SLACK", "ENGINE", "Queries", "compiled", "must_be_allowed"]
-
-ENGINE = "engine"
-"""The name of a cursor that is the store's own: its epoch tells an engine whether another came after it."""
+__all__ = ["CLOCK_SLACK", "Queries", "compiled", "must_be_allowed"]
 
 CLOCK_SLACK = 3_600_000_000
 """How far, in µs, a clock may have been set back without hiding messages from a query that says since or until when."""
@@ -67,11 +64,7 @@ ENTRIES_OF = (
     .order_by(ledger.c.sequence)
     .limit(LIMIT)
 )
-CURSORS = (
-    select(*schema.cursor.c)
-    .where(schema.cursor.c.name != ENGINE)
-    .order_by(schema.cursor.c.name, schema.cursor.c.partition)
-)
+CURSORS = select(*schema.cursor.c).order_by(schema.cursor.c.name, schema.cursor.c.partition)
 TIMERS = select(*TIMER).order_by(schema.timer.c.due_at, schema.timer.c.owner, schema.timer.c.key)
 SWITCHES = select(*schema.switch.c).order_by(schema.switch.c.destination)
 MESSAGE_AT = select(*MESSAGE).where(message.c.position == POSITION)
@@ -99,7 +92,7 @@ OPEN_COUNTS = (
     .order_by(ledger.c.destination)
 )
 EVENT = select(schema.event.c.position, schema.event.c.count, schema.event.c.data).where(
-    schema.event.c.partition == PARTITION
+    schema.event.c.partition == bindparam("partition")
 )
 EVENT_ROW_WITH = EVENT.where(schema.event.c.position <= POSITION).order_by(schema.event.c.position.desc()).limit(1)
 EVENT_ROWS = EVENT.where(schema.event.c.position >= POSITION).order_by(schema.event.c.position).limit(LIMIT)
@@ -215,10 +208,11 @@ class Queries(WorklistQueries, MasterQueries, ABC):
     def open_counts(self) -> list[OpenCount]:
         return [OpenCount._make(row) for row in self._rows(OPEN_COUNTS)]
 
-    def events(self, after: int, limit: int) -> list[tuple[int, Event]]:
+    def events(self, after: int, limit: int, *, partition: int = 0) -> list[tuple[int, Event]]:
         # A row carries all events of one commit, so the one that is wanted first may stand in the middle of a row.
-        start = self._rows(EVENT_ROW_WITH, position=after + 1)
-        rows = self._rows(EVENT_ROWS, position=start[0][0] if start else after + 1, limit=limit + 1)
+        start = self._rows(EVENT_ROW_WITH, partition=partition, position=after + 1)
+        first = start[0][0] if start else after + 1
+        rows = self._rows(EVENT_ROWS, partition=partition, position=first, limit=limit + 1)
         found: list[tuple[int, Event]] = []
         for first, count, data in rows:
             if first + count - 1 > after and len(found) < limit:
@@ -228,11 +222,11 @@ class Queries(WorklistQueries, MasterQueries, ABC):
     def audit(self, limit: int) -> Sequence[AuditRecord]:
         return [AuditRecord._make(row) for row in self._rows(AUDIT, limit=limit)]
 
-    def _read_tail(self) -> Tail:
+    def _read_tail(self, partition: int = 0) -> Tail:
         """The ends of the dense logs."""
-        event, audit = self._rows(NEWEST_EVENT), self._rows(NEWEST_AUDIT)
+        event, audit = self._rows(NEWEST_EVENT, partition=partition), self._rows(NEWEST_AUDIT)
         position, digest = audit[0] if audit else (0, b"")
-        return Tail(event[0][0] + event[0][1] - 1 if event else 0, position, digest)
+        return Tail(partition, event[0][0] + event[0][1] - 1 if event else 0, position, digest)
 
     def _with_newest_audit(self, tail: Tail) -> Tail:
         """With the end of the trail as it is now: persons write to it beside the engine. Ask within the transaction."""

@@ -14,6 +14,7 @@ __all__ = [
     "Cursor",
     "Entry",
     "Event",
+    "Fence",
     "Hold",
     "HoldChange",
     "HoldGroup",
@@ -296,6 +297,14 @@ class Cursor(NamedTuple):
     name: str
     partition: int
     position: int
+    epoch: int
+
+
+class Fence(NamedTuple):
+    """The epoch of a lease that a change was made under: the change is written while that is the lease's epoch."""
+
+    name: str
+    partition: int
     epoch: int
 
 

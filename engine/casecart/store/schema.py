@@ -29,12 +29,14 @@ __all__ = [
     "cursor",
     "event",
     "exception",
+    "lease",
     "ledger",
     "lookup",
     "lookup_filter",
     "lookup_log",
     "lookup_run",
     "master",
+    "member",
     "message",
     "metadata",
     "process",
@@ -44,7 +46,7 @@ __all__ = [
     "timer",
 ]
 
-REVISION = "0002"
+REVISION = "0003"
 """The newest migration: what a store must be at. Kept here so that opening a store needn't load Alembic."""
 
 metadata = MetaData()
@@ -131,6 +133,15 @@ Index(
     sqlite_where=message.c.outcome != text("'processed'"),
     postgresql_where=message.c.outcome != text("'processed'"),
 )
+
+# What waits in a partition, for the engine that works it.
+Index(
+    "message_waiting",
+    message.c.partition,
+    message.c.position,
+    postgresql_where=message.c.outcome == text("'waiting'"),
+    info={"only": "postgresql"},
+).ddl_if(dialect="postgresql")
 
 run = Table(
     "run",
@@ -269,7 +280,7 @@ balance = Table(
     words("facility", key=True),
     words("scope", key=True),
     words("name", key=True),
-    # One engine writes shard 0; several would write a shard each, so that none waits for the other's row.
+    # Each engine at work writes one of its own, so that none waits for another's row.
     small("shard", key=True),
     number("amount"),
     sqlite_with_rowid=False,
@@ -329,6 +340,27 @@ cursor = Table(
     number("position"),
     number("epoch"),
     sqlite_with_rowid=False,
+)
+
+# Engines at work, and what one of them at a time does (casecart.store.shared).
+member = Table(
+    "member",
+    metadata,
+    octets("id", key=True),
+    words("roles"),
+    words("place"),
+    number("started_at"),
+    number("beat"),
+    info={"only": "postgresql"},
+)
+lease = Table(
+    "lease",
+    metadata,
+    words("name", key=True),
+    small("partition", key=True),
+    octets("holder", null=True),
+    number("epoch"),
+    info={"only": "postgresql"},
 )
 
 switch = Table(

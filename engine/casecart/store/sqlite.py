@@ -24,7 +24,7 @@ from casecart.store.sqlite_lookup import Lookups
 from casecart.store.tail import Tail, added_up
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from sqlalchemy import Table
@@ -168,11 +168,21 @@ class SQLiteStore(Queries):
             if self._lock:
                 self._lock.release()
 
-    def reserve(self, kind: Literal["message", "entry"], count: int) -> int:
+    @property
+    def shared(self) -> bool:
+        return False
+
+    def reserve(self, kind: Literal["message", "entry"], count: int) -> range:
         self._must_be_engine()
         first: int = self._next[kind]
         self._next[kind] = first + count
-        return first
+        return range(first, first + count)
+
+    def lock(self, keys: Collection[int]) -> None:
+        """One engine is at work."""
+
+    def let_go(self) -> None:
+        """As above."""
 
     def write(self, change: Change) -> None:
         must_be_allowed(self._role, change)

@@ -24,9 +24,6 @@ EventRow = tuple[int, int, int, int, bytes]
 AuditRow = tuple[int, int, str, str, str, str, bytes]
 """position, the record's fields, digest"""
 
-PARTITION = 0
-"""Of the event log: one engine writes one."""
-
 
 def _plain(value: object) -> str:
     # A name from a workspace is a str that knows its place; msgspec takes no subclass.
@@ -43,6 +40,8 @@ _events = msgspec.msgpack.Decoder(list[Event]).decode
 class Tail:
     """The ends of the event log and of the audit trail. A new one takes its place when the rows are durable."""
 
+    partition: int = 0
+    """Of the event log: each engine at work writes one."""
     event: int = 0
     """Position of the newest event."""
     audit: int = 0
@@ -55,14 +54,14 @@ class Tail:
         """The rows that these add, and the tail behind them."""
         row: EventRow | None = None
         if events:
-            row = (PARTITION, self.event + 1, len(events), events[-1].recorded_at, _encode(events))
+            row = (self.partition, self.event + 1, len(events), events[-1].recorded_at, _encode(events))
         position, digest = self.audit, self.digest
         rows: list[AuditRow] = []
         for record in records:
             position += 1
             digest = chained(digest, position, record)
             rows.append((position, *record, digest))
-        return Tail(self.event + len(events), position, digest), row, rows
+        return Tail(self.partition, self.event + len(events), position, digest), row, rows
 
 
 def chained(previous: bytes, position: int, record: AuditRecord) -> bytes:

@@ -138,6 +138,7 @@ class MllpListener:
         self._reactor: Any = context.reactor  # Twisted's interfaces say nothing that mypy could use
         self._connections: set[MllpConnection] = set()
         self._unwritten: set[MllpConnection] = set()
+        self._wanted = settings.port if context.port is None else context.port
         self._port: Any = None
         self._ticking: Any = None
         self._turning_away = False
@@ -153,10 +154,10 @@ class MllpListener:
 
     def start(self) -> Deferred[None]:
         """Open the port; fails with an `OSError` that says why it can't be."""
-        address = f"{self._settings.interface}:{self._settings.port}"
+        address = f"{self._settings.interface}:{self._wanted}"
         try:
             self._port = self._reactor.listenTCP(
-                self._settings.port, _Factory(self), backlog=_BACKLOG, interface=str(self._settings.interface)
+                self._wanted, _Factory(self), backlog=_BACKLOG, interface=str(self._settings.interface)
             )
         except CannotListenError as error:
             number = getattr(error.socketError, "errno", None) or errno.EADDRNOTAVAIL

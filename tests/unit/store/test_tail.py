@@ -21,7 +21,7 @@ def test_events_of_a_change_are_one_row_that_begins_behind_the_last() -> None:
 
 
 def test_a_change_without_events_and_records_leaves_the_tail() -> None:
-    assert Tail(3, 4, b"d").extended([], []) == (Tail(3, 4, b"d"), None, [])
+    assert Tail(2, 3, 4, b"d").extended([], []) == (Tail(2, 3, 4, b"d"), None, [])
 
 
 def digests(records: list[AuditRecord], tail: Tail = Tail()) -> list[bytes]:  # noqa: B008 - a tail never changes

@@ -1,0 +1,68 @@
+"""The outbox where several engines write what is to be sent: what is open is found in the store, whoever wrote it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from casecart.runtime.made import decode_postings
+from casecart.runtime.outbox import Outbox
+from casecart.runtime.window import Work
+from casecart.store import StoreUnavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from casecart.store import SharedStore, Store
+
+__all__ = ["SharedOutbox", "outbox_of"]
+
+
+class SharedOutbox(Outbox):
+    """Takes the open rows that it does not have yet, the lowest sequences first.
+
+    It does not go on from the last sequence it saw: another engine may commit a lower one later. A row of a case has a
+    higher sequence than all rows of that case that were written before it (`Store.reserve`), so that whoever sees it
+    sees those too.
+    """
+
+    def __init__(self, *, destination: str, store: Store, most: int) -> None:
+        super().__init__(destination=destination, store=store, most=most)
+        self._known: set[int] = set()
+        self._fresh: dict[int, Work] = {}
+
+    def feed(self, works: Iterable[Work]) -> None:
+        """Spares reading them, and nothing else: where they stand among those of others is looked up."""
+        if len(self._fresh) < self._most:
+            self._fresh |= {work.entry.sequence: work for work in works}
+        self._behind = True
+
+    def free(self, keys: Iterable[bytes]) -> None:
+        """As above."""
+        self._known.difference_update(work.entry.sequence for work in self._window.free(keys))
+
+    def _refill(self, room: int) -> None:
+        store = cast("SharedStore", self._store)
+        try:
+            sequences = store.open_sequences(self._destination, self._most)
+            new = [sequence for sequence in sequences if sequence not in self._known][:room]
+            unread = [sequence for sequence in new if sequence not in self._fresh]
+            read = {entry.sequence: entry for entry in store.entries_at(unread)} if unread else {}
+        except StoreUnavailable:
+            self.failed = True
+            return
+        self.failed = False
+        for sequence in new:
+            work = self._fresh.get(sequence)
+            if work is None and sequence in read:
+                work = Work(read[sequence], decode_postings(read[sequence].postings))
+            if work is not None:
+                self._window.add((work,))
+                self._known.add(sequence)
+        self._fresh = {}
+        self._behind = len(sequences) == self._most and len(new) == room
+
+
+def outbox_of(destination: str, store: Store, most: int) -> Outbox:
+    """The outbox that fits the store."""
+    make = SharedOutbox if store.shared else Outbox
+    return make(destination=destination, store=store, most=most)
