@@ -21,7 +21,7 @@ UV := $(VENV)/lock/bin/uv
 
 .PHONY: help
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 .PHONY: setup
 setup: $(INSTALLED) ## Make .venv with everything that the other targets need
@@ -68,10 +68,22 @@ format: setup ## Bring the code into the house's form
 	@$(PYTHON) -m ruff check --fix
 	@$(PYTHON) -m ruff format
 
+# The counts of each test go to RESULTS. RELIABILITY_SEED=… repeats a run's chance.
+RESULTS := var/reliability/latest.json
+BREAK := RELIABILITY_FILE=$(RESULTS) $(PYTEST) tests/reliability tests/acceptance -m slow -rP
+
 .PHONY: reliability
 reliability: setup ## Kill, cut and starve the engine under load (minutes)
 	@PYTHONPATH=tests $(PYTHON) -m support.tryton
-	@$(PYTEST) tests/reliability tests/acceptance -m slow --timeout 1800 -rP
+	@rm -f $(RESULTS)
+	@$(BREAK) --timeout 1800
+
+.PHONY: reliability-long
+reliability-long: setup ## The same for hours, and its counts into docs/reliability.md
+	@PYTHONPATH=tests $(PYTHON) -m support.tryton
+	@rm -f $(RESULTS)
+	@RELIABILITY=long $(BREAK)
+	@PYTHONPATH=tests $(PYTHON) -m support.trial_page $(RESULTS) docs/reliability.md
 
 .PHONY: fuzz
 fuzz: setup ## Throw made-up device identifiers at their parser for a minute

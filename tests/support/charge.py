@@ -32,16 +32,17 @@ _PRT = (
 _DEVICES = ("00643169001763", "00643169001770", "00643169001787", "00643169001794")
 
 
-def charge(control_id: str, case: str, lines: Sequence[Line] = ALL_POSTED) -> bytes:
+def charge(control_id: str, case: str, lines: Sequence[Line] = ALL_POSTED, *, first: int = 1) -> bytes:
     """One message. The ids of its lines are `line_ids`.
 
     Args:
         control_id: MSH-10; what sets it apart for the intake log.
         case: PV1-19.1; what sets its lines apart for the ledger.
         lines: what the workspace of `support.workspace` makes of each, one to nine.
+        first: the number of the first line, where the case had lines before.
     """
     segments = [segment.format(control_id=control_id, case=case) for segment in _HEAD]
-    for number, (outcome, line) in enumerate(zip(lines, line_ids(lines), strict=True), 1):
+    for number, (outcome, line) in enumerate(zip(lines, line_ids(lines, first), strict=True), 1):
         code = "PY" if outcome == "filtered" else "CG"
         department = "WARD-7" if outcome == "held" else "OR-MAIN"
         device = _DEVICES[number % len(_DEVICES)]
@@ -52,9 +53,9 @@ def charge(control_id: str, case: str, lines: Sequence[Line] = ALL_POSTED) -> by
     return "".join(f"{segment}\r" for segment in segments).encode("ascii")
 
 
-def line_ids(lines: Sequence[Line]) -> list[str]:
-    """The ids of a message's lines within its case (FT1-2)."""
-    return [f"77000{number}" for number, _ in enumerate(lines, 1)]
+def line_ids(lines: Sequence[Line], first: int = 1) -> list[str]:
+    """The ids of a message's lines within its case (FT1-2); by their order, they tell the lines' order."""
+    return [f"{770_000 + number}" for number, _ in enumerate(lines, first)]
 
 
 def frame(body: bytes) -> bytes:

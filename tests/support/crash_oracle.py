@@ -10,7 +10,7 @@ import sqlite3
 from collections import Counter, defaultdict
 from contextlib import closing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import psycopg
 
@@ -19,13 +19,13 @@ from casecart.store import open_store
 from casecart.store.lookup import decode_tokens
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from collections.abc import Set as AbstractSet
     from pathlib import Path
 
     from support.sender import Sent
 
-__all__ = ["Evidence", "connected", "faults"]
+__all__ = ["Evidence", "Tally", "connected", "faults", "tally"]
 
 MESSAGES, LINES = "messages:or-mllp", "lines:or-usage"
 
@@ -65,6 +65,57 @@ def faults(evidence: Evidence) -> list[str]:
         *_postings(evidence, scan),
         *_counters(evidence, scan),
     ]
+
+
+class Tally(NamedTuple):
+    """The promises in four numbers.
+
+    Attributes:
+        acknowledged: messages.
+        lost: of these, those that are not in the store, or of which a line that had to be posted did not come.
+        duplicates: messages that are in the store a second time, and lines that came to the sink a second time.
+        inversions: messages of a sender and lines of a case that are behind a later one: in the log, and at the sink.
+    """
+
+    acknowledged: int
+    lost: int
+    duplicates: int
+    inversions: int
+
+
+def tally(evidence: Evidence) -> Tally:
+    """Counts once more what `faults` tells in words; `evidence` is of a run at rest."""
+    scan = _Scan(evidence.store)
+    stored = Counter(control_id for _, control_id, _, _ in scan.messages)
+    came = list(_came(evidence, scan))
+    there = set(came)
+    lost = [
+        control_id
+        for control_id in evidence.acknowledged
+        if control_id not in stored or evidence.sent[control_id].expected("posted") - there
+    ]
+    place = {control_id: number for number, control_id in enumerate(evidence.sent)}
+    # A control id begins with the sender's number; a sender's messages were begun one after the other.
+    log = [(control_id[:4], place[control_id]) for _, control_id, _, _ in sorted(scan.messages) if control_id in place]
+    twice = stored.total() - len(stored) + len(came) - len(there)
+    return Tally(len(evidence.acknowledged), len(lost), twice, _behind(log) + _behind(dict.fromkeys(came)))
+
+
+def _came(evidence: Evidence, scan: _Scan) -> Iterator[tuple[str, str]]:
+    """(case, line id) of every posting at the sink, in the order in which they came."""
+    for payload in evidence.record.read_text("utf-8").splitlines():
+        posted = json.loads(payload)
+        yield scan.cases.get(posted["case"], posted["case"]), posted["line"]
+
+
+def _behind(places: Iterable[tuple[str, Any]]) -> int:
+    """How many of (key, place) come after one of the same key with a higher place."""
+    highest: dict[str, Any] = {}
+    behind = 0
+    for key, place in places:
+        behind += key in highest and place < highest[key]
+        highest[key] = max(place, highest.get(key, place))
+    return behind
 
 
 class _Scan:

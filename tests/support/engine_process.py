@@ -10,12 +10,16 @@ import sys
 import time
 from contextlib import closing
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 __all__ = ["EngineProcess", "NotStarted", "free_port"]
 
 START_LIMIT = 30.0
 STOP_LIMIT = 30.0
+RUNS = b"casecart runs for "  # what `casecart run` says when it is up
 
 
 class NotStarted(Exception):
@@ -26,14 +30,35 @@ class EngineProcess:
     """One engine after the other on one workspace; a context manager that leaves none behind.
 
     Args:
-        workspace: its folder; what the engines print is added to `engine.log` in it.
-        port: the listener's.
+        workspace: its folder; what the engines print is added to a log in it.
+        port: the listener's; None: it has none, and is taken as started when it says that it runs.
         cores: where it runs; None: anywhere.
+        name: tells it from others on the same workspace; its log is `<name>.log`.
+        arguments: what else `casecart run` is given.
+        environment: what it has beyond this process's environment.
+        plant: Python that is run in its process before anything of casecart: a fault to be seen by a test.
+
+    Attributes:
+        began: when each engine was started, on the monotonic clock.
     """
 
-    def __init__(self, workspace: Path, port: int, *, cores: set[int] | None = None) -> None:
+    def __init__(
+        self,
+        workspace: Path,
+        port: int | None,
+        *,
+        cores: set[int] | None = None,
+        name: str = "engine",
+        arguments: Sequence[str] = (),
+        environment: Mapping[str, str] | None = None,
+        plant: str = "",
+    ) -> None:
         self._workspace, self._port, self._cores = workspace, port, cores
+        self._log = workspace / f"{name}.log"
+        self._environment = environment
+        self.command = [*_program(plant), "run", str(workspace), *arguments]
         self._process: subprocess.Popen[bytes] | None = None
+        self.began: list[float] = []
 
     @property
     def pid(self) -> int:
@@ -44,26 +69,54 @@ class EngineProcess:
     @property
     def log(self) -> str:
         """What the engines printed so far."""
-        path = self._workspace / "engine.log"
-        return path.read_text("utf-8", errors="replace") if path.exists() else ""
+        return self._log.read_text("utf-8", errors="replace") if self._log.exists() else ""
+
+    @property
+    def running(self) -> bool:
+        """Whether there is one, as far as its parent knows."""
+        return self._process is not None and self._process.poll() is None
 
     def start(self) -> float:
         """Starts an engine; returns when its listener's door is open, and says after how many seconds."""
-        began = time.monotonic()
-        command = [str(Path(sys.executable).with_name("casecart")), "run", str(self._workspace)]
-        with (self._workspace / "engine.log").open("ab") as log:
-            self._process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
-            )
-        if self._cores:
-            os.sched_setaffinity(self._process.pid, self._cores)
-        while not _answers(self._port):
+        began = self.launch()
+        assert self._process is not None
+        while not self._open():
             if self._process.poll() is not None:
                 raise NotStarted(f"the engine ended with {self._process.returncode}:\n{self.log[-2000:]}")
             if time.monotonic() > began + START_LIMIT:
                 raise NotStarted(f"no door after {START_LIMIT:.0f} s:\n{self.log[-2000:]}")
             time.sleep(0.01)
         return time.monotonic() - began
+
+    def launch(self) -> float:
+        """Starts an engine, waits for nothing, and says when it began."""
+        self._said = self._log.stat().st_size if self._log.exists() else 0
+        began = time.monotonic()
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                self.command,
+                env={**os.environ, **(self._environment or {})},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        if self._cores:
+            os.sched_setaffinity(self._process.pid, self._cores)
+        self.began.append(began)
+        return began
+
+    def _open(self) -> bool:
+        if self._port is not None:
+            return _answers(self._port)
+        with self._log.open("rb") as log:
+            log.seek(self._said)
+            return RUNS in log.read()
+
+    def wait(self, limit: float) -> int:
+        """Waits so many seconds for it to end by itself; gives its exit code. `subprocess.TimeoutExpired`: it runs."""
+        assert self._process is not None
+        return self._process.wait(limit)
 
     def kill(self) -> None:
         """Ends it as kill -9 does: it has no chance to do anything more."""
@@ -87,8 +140,14 @@ class EngineProcess:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._process is not None and self._process.poll() is None:
+        if self.running:
             self.kill()
+
+
+def _program(plant: str) -> list[str]:
+    if not plant:
+        return [str(Path(sys.executable).with_name("casecart"))]
+    return [sys.executable, "-c", f"{plant}\nimport sys\nfrom casecart.cli.main import main\nsys.exit(main())"]
 
 
 def free_port() -> int:

@@ -1,9 +1,10 @@
 """A counting sink: an HTTP server that takes batches of postings, counts them, and remembers which keys came twice.
 
-    python -m support.sink DELAY [RECORD]
+    python -m support.sink DELAY [RECORD [keyed]]
 
 It prints its port. Each POST carries a JSON array of payloads and is answered 200 after DELAY seconds; GET answers with
-the counts as JSON. With RECORD, every payload is a line of that file at once, before its request is answered.
+the counts as JSON. With RECORD, every payload is a line of that file at once, before its request is answered; a keyed
+sink refuses a key that came before, as a service does that is called keyed: it has no effect, so it is not recorded.
 """
 
 from __future__ import annotations
@@ -50,10 +51,12 @@ class Sink:
     Args:
         record: the file that every payload is added to; it may be there from an earlier sink.
         delay: seconds between the taking of a request and its answer.
+        keyed: refuse a key that came before; the duplicates that it counts had no effect.
     """
 
-    def __init__(self, record: Path | None = None, *, delay: float = 0.0) -> None:
+    def __init__(self, record: Path | None = None, *, delay: float = 0.0, keyed: bool = False) -> None:
         command = [sys.executable, "-m", "support.sink", str(delay), *([str(record)] if record else [])]
+        command += ["keyed"] if keyed else []
         self._process = subprocess.Popen(command, cwd=FOLDER, stdout=subprocess.PIPE)
         assert self._process.stdout is not None
         self.port = int(self._process.stdout.readline())
@@ -92,19 +95,21 @@ _payloads = msgspec.json.Decoder(list[msgspec.Raw]).decode
 class _Taken:
     """What the process has taken so far."""
 
-    def __init__(self, record: BinaryIO | None) -> None:
-        self._record = record
+    def __init__(self, record: BinaryIO | None, *, keyed: bool) -> None:
+        self._record, self._keyed = record, keyed
         self._keys: set[str] = set()
         self._requests = self._postings = 0
 
     def take(self, body: bytes) -> None:
-        postings = _keys(body)
-        self._keys.update(posting.key for posting in postings)
-        self._requests += 1
-        self._postings += len(postings)
+        keys = [posting.key for posting in _keys(body)]
         if self._record is not None:
-            self._record.write(b"".join(b"%b\n" % payload for payload in _payloads(body)))
+            payloads = zip(keys, _payloads(body), strict=True)
+            taken = [payload for key, payload in payloads if not (self._keyed and key in self._keys)]
+            self._record.write(b"".join(b"%b\n" % payload for payload in taken))
             self._record.flush()
+        self._keys.update(keys)
+        self._requests += 1
+        self._postings += len(keys)
 
     def counts(self) -> Counts:
         keys = len(self._keys)
@@ -147,7 +152,7 @@ def _main(arguments: list[str]) -> None:
     installReactor(reactor)
     with ExitStack() as stack:
         record = stack.enter_context(Path(arguments[1]).open("ab")) if arguments[1:] else None
-        _Request.taken = _Taken(record)
+        _Request.taken = _Taken(record, keyed="keyed" in arguments[2:])
         if delay := float(arguments[0]):
             _Request.answer_later = staticmethod(partial(reactor.callLater, delay))
         factory = HTTPFactory()

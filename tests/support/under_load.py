@@ -1,0 +1,137 @@
+"""The scene of the reliability tests: senders, an engine and a sink on one store, and the evidence that they leave."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from contextlib import ExitStack, closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from casecart.store import open_store
+from support.crash_oracle import Evidence
+from support.engine_process import EngineProcess, free_port
+from support.sender import Load, Senders
+from support.sink import Counts, Sink
+from support.workspace import Settings, write
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["UnderLoad", "rest", "status"]
+
+SENDERS = 6
+REST_LIMIT = 90.0
+DELAY = 0.02  # seconds that the sink takes its time, so that at any moment something is on its way
+BATCH = 20  # postings a request; for the same reason they are few
+CASE = 4  # messages of one case one after the other: there is an order to keep
+
+
+class UnderLoad:
+    """A context manager: the engine and the sink are up within it; `begin` lets the senders begin.
+
+    Args:
+        root: an empty folder for the workspace and the sink's record.
+        store: the store's URL.
+        senders: how many.
+        load: how much each sends.
+        to: the port where they send; None: the engine's own.
+        keyed: whether the sink refuses a second posting with the same key.
+        plant: see `EngineProcess`.
+        environment: see `EngineProcess`.
+
+    Attributes:
+        engine: the process; the test kills and starts it as it likes.
+        senders: those who send.
+        sink: where the postings go.
+        counts: the sink's, at rest.
+        workspace: its folder.
+        port: the engine's.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        store: str,
+        *,
+        senders: int = SENDERS,
+        load: Load | None = None,
+        to: int | None = None,
+        keyed: bool = True,
+        port: int | None = None,
+        plant: str = "",
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        self.store, self.record = store, root / "sink.jsonl"
+        self.port = port or free_port()
+        self.workspace = root / "workspace"
+        self.counts = Counts(0, 0, 0, 0)
+        self._stack = ExitStack()
+        self.sink = self._stack.enter_context(Sink(self.record, delay=DELAY, keyed=keyed))
+        write(self.workspace, Settings(store=store, port=self.port, destination=self.sink.url, batch=BATCH))
+        self.engine = EngineProcess(self.workspace, self.port, plant=plant, environment=environment)
+        self.senders = Senders(senders, to or self.port, load or Load(messages_a_case=CASE))
+
+    def __enter__(self) -> Self:
+        self._stack.enter_context(self.engine)
+        try:
+            self.engine.start()
+        except BaseException:
+            self._stack.close()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def begin(self) -> None:
+        """Let the senders begin."""
+        self._stack.enter_context(self.senders)
+
+    def come_to_rest(self) -> Evidence:
+        """Lets the senders finish and the engine work off what waits, and stops it in order.
+
+        Fails where a sender met something that no sender expects, where it does not come to rest, where a balance is
+        not exact, and where the engine told a traceback.
+        """
+        self.senders.finish()
+        rest(self.store)
+        said = status(self.workspace)
+        assert said["balances"]["exact"] is True, said
+        assert self.engine.stop() == 0, self.engine.log
+        assert "Traceback" not in self.engine.log, self.engine.log
+        self.counts = self.sink.counts()
+        return self.evidence()
+
+    def evidence(self) -> Evidence:
+        """What is known now."""
+        senders = self.senders
+        return Evidence(self.store, self.record, senders.sent, senders.acknowledged, senders.resends)
+
+    def ready_after(self) -> list[float]:
+        """Of each start that was seen to the first acknowledgement after it: the seconds between, in rising order."""
+        heard = self.senders.heard
+        ends = [*self.engine.began[1:], float("inf")]
+        firsts = [
+            (began, end, next((moment for moment in heard if moment > began), None))
+            for began, end in zip(self.engine.began, ends, strict=True)
+        ]
+        return sorted(moment - began for began, end, moment in firsts if moment is not None and moment < end)
+
+
+def rest(store: str) -> None:
+    """Waits until nothing waits and nothing is on its way."""
+    give_up = time.monotonic() + REST_LIMIT
+    with closing(open_store(store, role="reader")) as reader:
+        while any(reader.waiting_counts().values()) or reader.open_counts():
+            assert time.monotonic() < give_up, f"not at rest: {reader.waiting_counts()}, {reader.open_counts()}"
+            time.sleep(0.05)
+
+
+def status(workspace: Path) -> dict[str, dict[str, object]]:
+    """What `casecart status --json` says."""
+    command = [str(Path(sys.executable).with_name("casecart")), "status", "-w", str(workspace), "--json"]
+    said: dict[str, dict[str, object]] = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
+    return said
