@@ -11,7 +11,7 @@ import subprocess
 import tempfile
 import time
 import uuid
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Literal, Self
 from urllib.parse import urlsplit, urlunsplit
@@ -42,9 +42,16 @@ class Server:
     checkout below /root is closed to it). No user is made and no mode is changed outside the folder.
 
     Use it as a context manager; within it `stop` and `start` show what a crash or a restart does.
+
+    Args:
+        settings: beyond PostgreSQL's own.
+        disk: an empty folder for its data, on a disk of the test's; None: in its own folder.
+        log_disk: the same for its write-ahead log; None: with the data.
     """
 
-    def __init__(self, settings: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, settings: dict[str, str] | None = None, *, disk: Path | None = None, log_disk: Path | None = None
+    ) -> None:
         self._binaries = _installed_binaries()
         self._account = _unprivileged_account() if os.geteuid() == 0 else None
         # Straight below /tmp: a Unix socket's path has room for some hundred bytes, and TMPDIR may be long.
@@ -55,7 +62,15 @@ class Server:
             "unix_socket_directories": str(self.folder),
             **(settings or {}),
         }
+        self._data = (disk or self.folder) / "data"
+        self._log_disk = log_disk
+        self._places = [place for place in (disk, log_disk) if place is not None]
         self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def binaries(self) -> Path:
+        """The folder of PostgreSQL's programs."""
+        return self._binaries
 
     @property
     def dsn(self) -> str:
@@ -66,8 +81,11 @@ class Server:
         """Makes the server's data folder."""
         if self._account is not None:
             self._copy_binaries(self._account)
+            for place in self._places:
+                os.chown(place, self._account.pw_uid, self._account.pw_gid)
         command: list[str | Path] = [self._binaries / "initdb", "--pgdata", self._data, "--username", USER]
         command += ["--auth", "trust", "--encoding", "UTF8", "--locale", "C", "--no-sync"]
+        command += ["--waldir", self._log_disk / "wal", "--wal-segsize", "1"] if self._log_disk else []
         made = self._spawn(command, subprocess.PIPE)
         told, _ = made.communicate(timeout=START_LIMIT)
         if made.returncode:
@@ -103,6 +121,24 @@ class Server:
             self._process.wait(START_LIMIT)
         self._process = None
 
+    def kill(self) -> None:
+        """Ends all of its processes as a power cut does: none has a chance to do anything more."""
+        assert self._process is not None
+        children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text("ascii").split()
+        for process in (self._process.pid, *map(int, children)):
+            with suppress(ProcessLookupError):  # it ended by itself meanwhile
+                os.kill(process, signal.SIGKILL)
+        self._process.wait(START_LIMIT)
+        self._process = None
+
+    def answers(self) -> bool:
+        """Whether it takes sessions."""
+        try:
+            psycopg.connect(self.dsn).close()
+        except psycopg.OperationalError:
+            return False
+        return True
+
     def __enter__(self) -> Self:
         try:
             self.create()
@@ -119,10 +155,6 @@ class Server:
             self.stop("immediate")  # nothing in it is wanted any more
         finally:
             shutil.rmtree(self.folder, ignore_errors=True)
-
-    @property
-    def _data(self) -> Path:
-        return self.folder / "data"
 
     def _copy_binaries(self, account: pwd.struct_passwd) -> None:
         package = self._binaries.parents[1]

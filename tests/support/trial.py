@@ -1,7 +1,7 @@
 """What a reliability test is given and what it tells: a seed, how often to break things, and a row of counts.
 
 The environment says how: RELIABILITY is `quick` (the default) or `long`, RELIABILITY_SEED is the seed of an earlier
-run, to have it again. With RELIABILITY_FILE, the rows are kept in that file, one for each test and store.
+run, to have it again. With RELIABILITY_FILE, the rows are kept in that file: one for each test, store and thing broken.
 """
 
 from __future__ import annotations
@@ -90,9 +90,12 @@ def kept_rows(path: Path) -> list[Row]:
 def _keep(path: Path, row: Row) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with _alone(path):
-        other = [kept for kept in kept_rows(path) if (kept["test"], kept["store"]) != (row["test"], row["store"])]
-        rows = sorted([*other, row], key=lambda kept: (str(kept["test"]), str(kept["store"])))
+        rows = sorted([*(kept for kept in kept_rows(path) if _is_of(kept) != _is_of(row)), row], key=_is_of)
         path.write_text("[\n" + ",\n".join(map(json.dumps, rows)) + "\n]\n", "utf-8")
+
+
+def _is_of(row: Row) -> tuple[str, ...]:
+    return tuple(str(row[name]) for name in ("test", "what", "store"))
 
 
 @contextmanager
