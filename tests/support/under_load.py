@@ -18,7 +18,7 @@ from support.sink import Counts, Sink
 from support.workspace import Settings, write
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 __all__ = ["UnderLoad", "rest", "status"]
 
@@ -37,7 +37,7 @@ class UnderLoad:
         store: the store's URL.
         senders: how many.
         load: how much each sends.
-        to: the port where they send; None: the engine's own.
+        to: the port where they send, or several; None: the engine's own.
         keyed: whether the sink refuses a second posting with the same key.
         plant: see `EngineProcess`.
         environment: see `EngineProcess`.
@@ -58,7 +58,7 @@ class UnderLoad:
         *,
         senders: int = SENDERS,
         load: Load | None = None,
-        to: int | None = None,
+        to: int | Sequence[int] | None = None,
         keyed: bool = True,
         port: int | None = None,
         plant: str = "",
