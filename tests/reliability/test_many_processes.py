@@ -32,6 +32,10 @@ DEAD = 5.0
 """Seconds after which an engine without a sign of life counts as dead, and some for it to be noticed."""
 
 
+DOORS = ("all", "listener")
+"""Roles of engines that take messages."""
+
+
 class Crew:
     """A scene with more engines than one: `door` has all roles; others as they are asked for. All in one context.
 
@@ -43,23 +47,23 @@ class Crew:
     """
 
     def __init__(self, root: Path, store: str, *, doors: int = 1, roles: Sequence[str] = ()) -> None:
-        port, ports = free_port(), [free_port() for _ in range(doors)]
-        self.scene = UnderLoad(root, store, port=port, to=[port, *ports])
-        workspace = self.scene.workspace
-        self.others = [
-            EngineProcess(workspace, other, name=f"door-{other}", arguments=["--port", f"or-mllp={other}"])
-            for other in ports
-        ] + [
-            EngineProcess(workspace, None, name=f"{role}-{number}", arguments=["--role", role])
-            for number, role in enumerate(roles)
-        ]
+        port = free_port()
+        doors_of = {number: free_port() for number, role in enumerate(["all"] * doors + list(roles)) if role in DOORS}
+        self.scene = UnderLoad(root, store, port=port, to=[port, *doors_of.values()])
+        self.others = []
+        for number, role in enumerate(["all"] * doors + list(roles)):
+            door = doors_of.get(number)
+            arguments = ["--role", role, *([] if door is None else ["--port", f"or-mllp={door}"])]
+            name = f"{role}-{number}"
+            self.others.append(EngineProcess(self.scene.workspace, door, name=name, arguments=arguments))
 
     def __enter__(self) -> Self:
-        self._stack = ExitStack()
-        self._stack.enter_context(self.scene)
-        for engine in self.others:
-            self._stack.enter_context(engine)
-            engine.start()
+        with ExitStack() as stack:
+            stack.enter_context(self.scene)
+            for engine in self.others:
+                stack.enter_context(engine)
+                engine.start()
+            self._stack = stack.pop_all()
         return self
 
     def __exit__(self, *_: object) -> None:
