@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
@@ -54,8 +55,8 @@ def test_an_answer_that_is_lost_twice_is_one_movement(tryton: Tryton, tmp_path: 
     with cutting(tryton.port, second) as (behind, _), cutting(behind, first) as (port, _):
         erp = destination(f"http://127.0.0.1:{port}/hosp", tmp_path, tryton.key)
         assert codes(post(erp, sent)) == ["unknown connection-lost"]
-        with pytest.raises((NotDelivered, OutcomeUnknown)):
-            look_up(erp, sent)
+        with suppress(NotDelivered, OutcomeUnknown):  # where it was the look-up itself that broke
+            assert codes(look_up(erp, sent)) == ["unknown connection-lost"]
         assert codes(look_up(erp, sent)) == ["posted"]
         in_reactor(erp.stop)
     assert (tryton.on_hand(lot), len(tryton.moves(lot))) == (17, 1)

@@ -123,6 +123,8 @@ class Script:
         """For the next calls of `post`; then everything is taken."""
         self.look_ups: list[Callable[[Sequence[Posting]], Sequence[Answer] | Exception]] = []
         self.seen: Callable[[Sequence[Posting]], None] = lambda _: None
+        self.settling = 0.0
+        """Of a searchable one."""
 
     def post(self, postings: Sequence[Posting]) -> Deferred[Sequence[Answer]]:
         """Does what `answers` says."""

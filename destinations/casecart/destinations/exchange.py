@@ -135,7 +135,7 @@ def _not_delivered(error: Exception, *, late: bool) -> NotDelivered:
     if isinstance(error, DNSLookupError):
         return NotDelivered("host-unknown", "The name of the service's host isn't known.")
     if isinstance(error, _NotGreeted):
-        return NotDelivered("tls-failed", f"No TLS connection to the service could be made: {error}.")
+        return NotDelivered("tls-failed", f"No TLS connection to the service could be made: {error}.", permanent=True)
     return NotDelivered("connection-failed", f"The service can't be reached ({type(error).__name__}).")
 
 

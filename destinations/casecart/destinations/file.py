@@ -137,7 +137,7 @@ def write(folder: Path, files: Sequence[tuple[str, bytes]]) -> Sequence[Answer]:
                 _write_part(directory, name, payload)
         except OSError as error:
             _remove_parts(directory, fit)
-            raise NotDelivered(*_trouble(folder, error)) from error
+            raise _not_delivered(folder, error) from error
         try:
             placed = {name for name, _ in fit if _place(directory, name)}
             os.fsync(directory)
@@ -154,7 +154,7 @@ def _opened(folder: Path) -> Iterator[int]:
         folder.mkdir(parents=True, exist_ok=True)
         directory = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError as error:
-        raise NotDelivered(*_trouble(folder, error)) from error
+        raise _not_delivered(folder, error) from error
     try:
         yield directory
     finally:
@@ -229,6 +229,11 @@ def _final(name: str) -> str:
 
 def _part(name: str) -> str:
     return f".{name}.part"
+
+
+def _not_delivered(folder: Path, error: OSError) -> NotDelivered:
+    code, words = _trouble(folder, error)
+    return NotDelivered(code, words, permanent=code == "not-permitted")
 
 
 def _trouble(folder: Path, error: OSError) -> tuple[str, str]:

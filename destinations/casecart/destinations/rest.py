@@ -305,7 +305,8 @@ class RestDestination:
                 waiting = Answer("retry", code=trouble.code, words=words, tried=False, retry_after=after)
                 return said + [waiting] * (len(postings) - len(said))
         if all(answer.code == "http-404" for answer in said):
-            raise NotDelivered("http-404", "The service answers 404 to everything: look at the destination's url.")
+            words = "The service answers 404 to everything: look at the destination's url."
+            raise NotDelivered("http-404", words, permanent=True)
         return said
 
     def _body(self, postings: Sequence[Posting]) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
@@ -43,13 +44,15 @@ def answers(response: Response, postings: Sequence[Posting], accept: frozenset[i
     if status in _REFUSALS:
         return None if len(postings) > 1 else [Answer("rejected", code=code, words=f"{words} and will not take it.")]
     if status in _NOT_AUTHORISED:
-        raise NotDelivered("not-authorised", f"{words}: what the destination authenticates with is not good for this.")
+        words = f"{words}: what the destination authenticates with is not good for this."
+        raise NotDelivered("not-authorised", words, permanent=True)
     if status in _NOT_NOW:
         raise NotDelivered(code, f"{words}.", retry_after(response.headers))
     if status in _ELSEWHERE:
-        raise NotDelivered(code, f"{words}: it is at another address, and redirects are not followed.")
+        words = f"{words}: it is at another address, and redirects are not followed."
+        raise NotDelivered(code, words, permanent=True)
     if 400 <= status < 500:  # noqa: PLR2004 - the client's fault, so HTTP says, and nothing was done
-        raise NotDelivered(code, f"{words}: look at the destination's settings.")
+        raise NotDelivered(code, f"{words}: look at the destination's settings.", permanent=True)
     raise OutcomeUnknown(code, f"{words}; what it did with the request isn't known.")
 
 
@@ -112,8 +115,15 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     if said.isascii() and said.isdigit():
         return float(said[:9])
     try:
-        until = parsedate_to_datetime(said)
-        since = parsedate_to_datetime(headers["date"]) if "date" in headers else datetime.now(UTC)
-        return max(0.0, (until - since).total_seconds())
-    except (ValueError, TypeError):
+        return max(0.0, (parsedate_to_datetime(said) - _date(headers)).total_seconds())
+    except (ValueError, TypeError, OverflowError):
         return None
+
+
+def _date(headers: Mapping[str, str]) -> datetime:
+    """When the service answered: by its own clock, where it tells."""
+    with suppress(ValueError, TypeError, OverflowError):
+        said = parsedate_to_datetime(headers.get("date", ""))
+        if said.tzinfo is not None:
+            return said
+    return datetime.now(UTC)

@@ -41,6 +41,7 @@ __all__ = [
     "Proof",
     "Readable",
     "Reconcilable",
+    "Searchable",
     "TwoStep",
 ]
 
@@ -54,9 +55,9 @@ class Delivery(Enum):
     KEYED = "keyed"
     """Refuses a second posting with the same key: an unknown outcome is sent again."""
     TWO_STEP = "two-step"
-    """Makes a harmless draft first: an unknown outcome is asked of the draft."""
+    """Makes a harmless draft first: an unknown outcome is asked of the draft (`TwoStep`)."""
     SEARCHABLE = "searchable"
-    """Can be asked for a key after a settling time: looked up, then sent again when it is not there."""
+    """Can be asked for a key after a settling time: looked up, sent again when it is not there (`Searchable`)."""
     BLIND = "blind"
     """Can't be asked: an unknown outcome is sent again, so that a posting may arrive twice, with the same key."""
 
@@ -96,15 +97,16 @@ class Answer(msgspec.Struct, frozen=True, gc=False):
 
     ``posted`` needs its proof. ``rejected``: it never will be taken as it is. ``held``: a person must act first
     (closed period, shortage). ``retry``: not taken now, surely without effect. ``unknown``: it may have had its effect.
+    ``drafted``, of a two-step destination: a draft of it is there, with this reference, and has had no effect.
     """
 
-    state: Literal["posted", "rejected", "held", "retry", "unknown"]
+    state: Literal["posted", "rejected", "held", "retry", "unknown", "drafted"]
     proof: Proof | Literal[""] = ""
     reference: str = ""
     code: str = ""
     words: str = ""
     tried: bool = True
-    """False with ``retry``: it was not sent, because the destination was in trouble before its turn came."""
+    """False with ``retry`` or ``unknown``: its turn did not come, because the destination was in trouble before."""
     retry_after: float | None = None
     """Seconds that the destination asked for; with `tried` False."""
 
@@ -116,11 +118,12 @@ class NotDelivered(Exception):
         code: stable code.
         words: for the person who must act.
         retry_after: seconds that the destination asked for, or None.
+        permanent: it stays so until somebody mends the destination or the configuration (a wrong key, a wrong address).
     """
 
-    def __init__(self, code: str, words: str, retry_after: float | None = None) -> None:
+    def __init__(self, code: str, words: str, retry_after: float | None = None, *, permanent: bool = False) -> None:
         super().__init__(words)
-        self.code, self.words, self.retry_after = code, words, retry_after
+        self.code, self.words, self.retry_after, self.permanent = code, words, retry_after, permanent
 
 
 class OutcomeUnknown(Exception):
@@ -154,13 +157,38 @@ class Destination(Protocol):
         """Let go of connections and files."""
 
 
+class Searchable(Destination, Protocol):
+    """A destination that can be asked for a posting's key, some time after it was sent."""
+
+    @property
+    def settling(self) -> float:
+        """Seconds after the sending for which a posting that is not found may still come to light.
+
+        It is not looked up before. What comes to light later than that may be done twice: the stated window.
+        """
+
+
 class TwoStep(Destination, Protocol):
-    """A destination that makes a harmless draft first, of one posting or of several that belong together."""
+    """A destination that makes a harmless draft first, of one posting or of several that belong together.
+
+    `post` makes drafts only, and answers ``drafted``; `look_up` finds them, and answers the same; neither has any
+    effect. The dispatcher stores what they answered, by a write that only who holds the destination can make, and then
+    calls `carry_out`. So an engine that was stopped anywhere, and goes on after another one has taken over, can at most
+    leave a draft behind, or ask for an effect that was asked for already.
+    """
+
+    def carry_out(self, postings: Sequence[Posting]) -> Deferred[Sequence[Answer]]:
+        """Have drafts that `post` or `look_up` answered just now their effect: of those only, never of another.
+
+        Called with the draft's reference in `Posting.reference`; the posting is `unknown` if `look_up` found it, else
+        `sent`. ``retry`` means: it surely has no effect, now or later (its draft is cancelled). When the call fails as
+        a whole, by whatever, the outcome is unknown.
+        """
 
     def groups(self, postings: Sequence[Posting]) -> Sequence[str]:
         """The reference of the draft that each of these is to be part of.
 
-        It is asked once for each sending of a posting, and stored with it before `post` is called; `look_up` finds what
+        It is asked once for each sending of a posting, and stored with it before `post` is called; `look_up` finds
         became of the draft by it. A posting that is surely not there (`retry`) gets another reference the next time,
         so that a draft which comes to light late is nobody's, and harmless.
 

@@ -1,54 +1,40 @@
 """The dispatcher of one destination: takes work in order, sends it in batches, and sees each posting to its end.
 
-What became of a posting is durable before the next of its key goes out.
+What became of a posting is durable before the next of its key goes out. Whatever is written is written by `_write`: so
+a dispatcher that lost its destination to another one (`release`) neither writes nor sends.
 """
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
-from functools import partial
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
-from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.defer import Deferred
 
-from casecart.runtime.backoff import Backoff
-from casecart.runtime.destination import Answer, Delivery, Destination, NotDelivered, OutcomeUnknown, Posting
-from casecart.runtime.fault import told
-from casecart.runtime.marks import DISPATCHER
+from casecart.runtime.flight import Flights
+from casecart.runtime.health import Health
+from casecart.runtime.marks import DRAINED
+from casecart.runtime.outcome import HISTORY, Outcomes
+from casecart.runtime.pace import Pace
 from casecart.runtime.settlement import Settling
 from casecart.runtime.shared_outbox import outbox_of
-from casecart.runtime.states import OPEN, PostingEvent, after, next_step
-from casecart.store import Store, Timer
+from casecart.runtime.states import next_step
+from casecart.store import Cursor
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Sequence
-
-    from twisted.python.failure import Failure
+    from collections.abc import Callable, Iterable
 
     from casecart.runtime.clock import Call, Clock
-    from casecart.runtime.destination import TwoStep
+    from casecart.runtime.destination import Delivery, Destination, Posting
     from casecart.runtime.journal import Journal
     from casecart.runtime.sharing import LeasedJournal
     from casecart.runtime.window import Batch, Work
+    from casecart.store import Change, Store, Switch
 
-__all__ = ["Dispatcher", "Limits"]
-
-log = logging.getLogger(__name__)
+__all__ = ["HISTORY", "Dispatcher", "Limits"]
 
 COMPANY = 0.005
 """Seconds that postings wait until there are as many as go out in one call: a call costs as much as ten messages."""
-
-HISTORY = 40  # states that are remembered of a posting: the first, and the last ones
-
-_EVENTS: dict[str, PostingEvent] = {
-    "posted": "taken",
-    "rejected": "refused",
-    "held": "needs a person",
-    "retry": "not delivered",
-    "unknown": "no answer",
-}
-_LOOKED_UP: dict[str, PostingEvent] = {**_EVENTS, "posted": "found", "retry": "not found"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +49,8 @@ class Limits:
     """Ledger rows in memory."""
     tries: int = 10
     """Failures of one posting, while others succeed, before a person is asked."""
+    rate: float | None = None
+    """Postings a second."""
 
 
 class Dispatcher:
@@ -96,36 +84,57 @@ class Dispatcher:
         limits: Limits,
     ) -> None:
         self.name, self.destination, self.limits = name, destination, limits
-        self._store, self._journal, self._reactor, self._now = store, journal, reactor, now
+        self._store, self._journal, self._reactor, self._now, self._random = store, journal, reactor, now, random
         self._settling = Settling(destination=name, organisation=organisation, now=now, identifier=identifier)
         self._delivery: Delivery = destination.delivery
-        self._outbox = outbox_of(name, store, limits.window)
-        self._backoff = Backoff(random)
-        self._in_flight = 0
-        self._answers = 0
-        self._resume: Call | None = None
-        self._company: Call | None = None
-        self._waited = False
-        self._waits: set[Call] = set()
+        self._pace = None if limits.rate is None else Pace(limits.rate, reactor.seconds)
         self._idle: Deferred[None] | None = None
         self.settled = 0
         """How many calls have ended, with what came of them in the store."""
         self.paused = False
+        self._wish: int | None = None  # to drain it
+        self._term = 0
+        self._forget()
+
+    def _forget(self) -> None:
+        """All that is known by having worked; what is left is in the store."""
+        self._outbox = outbox_of(self.name, self._store, self.limits.window)
+        self._health = Health(
+            name=self.name,
+            random=self._random,
+            reactor=self._reactor,
+            now=self._now,
+            write=lambda fill: self._write(fill, lambda: None),
+            go_on=self.pump,
+        )
+        self._flights = Flights(
+            name=self.name,
+            destination=self.destination,
+            reactor=self._reactor,
+            write=self._write,
+            settling=self._settling,
+            outcomes=Outcomes(now=self._now, tries=self.limits.tries),
+            health=self._health,
+            landed=self._landed,
+        )
+        self._company: Call | None = None
+        self._paced: Call | None = None
+        self._waited = False
+        self._waits: set[Call] = set()
+        self._told: tuple[int, int] | None = None
         self._started = False
-        self._timed = False  # whether a timer row of an earlier run is there
-        self.trouble = ""
-        """Why the destination is being waited for, in plain words; empty when all is well."""
 
     # --- work comes in
-    def start(self, resume_at: int | None = None) -> None:
-        """Begin with what the store has; not before `resume_at` (µs), where an earlier run was backing off."""
+    def start(self, resume_at: int | None = None, note: str = "") -> None:
+        """Begin with what the store has, for the first time or after `release`.
+
+        Args:
+            resume_at: not before (µs), where an earlier run was backing off.
+            note: what that run noted of it (`Waiting`).
+        """
         self._started = True
-        self._timed = resume_at is not None
-        wait = (resume_at - self._now()) / 1e6 if resume_at is not None else 0.0
-        if wait > 0:
-            self._wait(min(wait, 3600.0))
-        else:
-            self.pump()
+        self._health.begin(resume_at, note)
+        self.pump()
 
     def feed(self, works: Iterable[Work]) -> None:
         """Work that has just been committed."""
@@ -138,26 +147,53 @@ class Dispatcher:
         self.pump()
 
     # --- work goes out
+    def obey(self, switch: Switch | None) -> None:
+        """Do what a person wants of the destination; None: nobody ever wanted anything."""
+        wish = switch.recorded_at if switch is not None and switch.state == "draining" else None
+        paused = switch is not None and switch.state != "running"
+        if (paused, wish) != (self.paused, self._wish):
+            self._wish = wish
+            self.pause(paused=paused)
+
     def pause(self, *, paused: bool) -> None:
-        """Stop sending, or go on; what is on its way is seen to its end."""
+        """Send nothing new, or go on; what is on its way is seen to its end."""
         self.paused = paused
-        if not paused:
-            self.pump()
+        self.pump()
 
     def pump(self) -> None:
         """Send what may be sent now."""
-        while self._started and not self.paused and self._resume is None and self._journal.open:
-            if self._in_flight >= (1 if self._backoff.open else self.limits.concurrency):
-                return
-            if not (self._waited or self._backoff.open or self._outbox.full(self.limits.batch)):
-                self._wait_for_company()
-                return
-            batch = self._outbox.take(1 if self._backoff.open else self.limits.batch)
-            if not batch.items:
-                if self._outbox.failed:
-                    self._wait(1.0)
-                return
+        while self._may_send() and len(self._flights) < (1 if self._health.breaker_open else self.limits.concurrency):
+            batch = self._next()
+            if batch is None:
+                break
             self._send(batch)
+        self._tell()
+
+    def _may_send(self) -> bool:
+        held_back = (self.paused and self._wish is None) or self._paced is not None or self._health.next_try is not None
+        return self._started and not held_back and self._journal.open
+
+    def _next(self) -> Batch | None:
+        """The next batch; None: nothing may go now."""
+        most = 1 if self._health.breaker_open else self.limits.batch
+        draining = self._wish is not None
+        if not (self._waited or draining or self._health.breaker_open or self._outbox.full(self.limits.batch)):
+            self._wait_for_company()
+            return None
+        if self._pace is not None:
+            wait = self._pace.wait(max(1, min(most, self._outbox.ready)))
+            if wait > 0:
+                self._paced = self._reactor.callLater(wait, self._paced_out)
+                return None
+            most = min(most, self._pace.allowed)
+        batch = self._outbox.take(most, uncertain=draining)
+        if batch.items:
+            if self._pace is not None:
+                self._pace.took(len(batch.items))
+            return batch
+        if self._outbox.failed:
+            self._health.wait(1.0)
+        return None
 
     def _wait_for_company(self) -> None:
         if self._company is None and self._outbox.any:
@@ -168,213 +204,96 @@ class Dispatcher:
         self.pump()
         self._waited = False
 
+    def _paced_out(self) -> None:
+        self._paced, self._waited = None, True
+        self.pump()
+        self._waited = False
+
     def _send(self, batch: Batch) -> None:
-        self._in_flight += 1
-        delivery = self._delivery
         asked = [
             item
             for item in batch.items
-            if item[1].state != "planned" and next_step(delivery, item[1].state) == "look up"
+            if item[1].state != "planned" and next_step(self._delivery, item[1].state) == "look up"
         ]
         if asked:
-            batch.items = asked
-            for _, posting in asked:
-                if posting.state == "sent":  # found after a crash
-                    self._apply(posting, "no answer", self._now(), posting.code, posting.words)
-            self._call(batch, _LOOKED_UP, self.destination.look_up)
-            return
-        at = self._now()
-        for _, posting in batch.items:
-            posting.state = after(posting.state, "send") if posting.state != "sent" else "sent"
-            posting.attempts += 1
-            posting.history.append((at, "sent"))
-            if len(posting.history) > HISTORY:
-                del posting.history[1 : 1 - HISTORY]
-        self._group(batch)
-        call = partial(self._call, batch, _EVENTS, self.destination.post)
-        if self._delivery in {Delivery.TWO_STEP, Delivery.SEARCHABLE}:
-            # What may have had its effect must be known after a crash, to be asked for before it is sent again.
-            self._journal.write(partial(self._settling.record, batch), call)
+            self._ask(batch, asked)
         else:
-            call()
+            self._flights.post(batch)
 
-    def _group(self, batch: Batch) -> None:
-        """What goes out together is decided here, and stored before anything is sent."""
-        if self._delivery is not Delivery.TWO_STEP:
-            return
-        destination = cast("TwoStep", self.destination)
-        for work in batch.works:
-            postings = [posting for each, posting in batch.items if each is work]
-            for posting, group in zip(postings, destination.groups(postings), strict=True):
-                posting.group = group
-
-    def _call(
-        self,
-        batch: Batch,
-        events: dict[str, PostingEvent],
-        method: Callable[[Sequence[Posting]], Deferred[Sequence[Answer]]],
-    ) -> None:
-        calling: Deferred[Sequence[Answer]] = maybeDeferred(method, batch.postings)
-        calling.addCallback(self._answered, batch, events)
-        calling.addErrback(self._failed, batch, events)
-        calling.addErrback(self._fault, batch)
-
-    # --- answers
-    def _answered(self, answers: Sequence[Answer], batch: Batch, events: dict[str, PostingEvent]) -> None:
-        if len(answers) != len(batch.items):
-            message = f"{len(answers)} answers for {len(batch.items)} postings"
-            raise ValueError(message)
-        at = self._now()
-        self._answers += 1
-        again = False
-        for (_, posting), answer in zip(batch.items, answers, strict=True):
-            self._apply(posting, events[answer.state], at, answer.code, answer.words)
-            posting.proof, posting.reference = answer.proof, answer.reference or posting.reference
-            again = again or posting.state in OPEN
-        untried: set[int] = set()
-        if again:
-            untried = {id(item[1]) for item, answer in zip(batch.items, answers, strict=True) if not answer.tried}
-        self._strike(batch, at, untried)
-        if untried:
-            # It broke off in the middle: the destination is in trouble, not the postings that it did not see.
-            trouble = next(answer for answer in answers if not answer.tried)
-            self._set_trouble(trouble.code, trouble.words, self._backoff.failed(trouble.retry_after))
-            self._finish(batch, 0.0)
-            return
-        self._backoff.succeeded()
-        self._clear_trouble()
-        self._finish(batch, self._backoff_of(batch) if again else 0.0)
-
-    def _failed(self, failure: Failure, batch: Batch, events: dict[str, PostingEvent]) -> None:
-        """The call as a whole failed: wait, then try again."""
-        error = failure.value
-        at = self._now()
-        retry_after = None
-        if isinstance(error, NotDelivered):
-            code, words, retry_after = error.code, error.words, error.retry_after
-            event: PostingEvent = "not delivered" if events is _EVENTS else "no answer"
-        elif isinstance(error, OutcomeUnknown):
-            code, words, event = error.code, error.words, "no answer"
+    def _ask(self, batch: Batch, asked: list[tuple[Work, Posting]]) -> None:
+        """Look up what may have had its effect; all else of the batch is left for the next one."""
+        mine = {work.entry.order_key for work, _ in asked}
+        self._outbox.free([key for key in batch.keys if key not in mine])
+        batch.items, batch.keys = asked, [key for key in batch.keys if key in mine]
+        wait = self._flights.still_settling(batch)
+        if wait > 0:
+            self._later(batch, wait)
         else:
-            code, event = "connector-fault", "no answer"
-            words = f"The connector failed ({told(error)})."
-            log.error("destination %s: %s", self.name, words)
-        for work, posting in batch.items:
-            self._apply(posting, event, at, code, words)
-            if event == "no answer" and len(batch.items) > 1 and events is _EVENTS:
-                work.alone = True
-        delay = self._backoff.failed(retry_after)
-        self._strike(batch, at)
-        self._set_trouble(code, words, delay)
-        self._finish(batch, 0.0, unsettled=not any(posting.state not in OPEN for posting in batch.postings))
+            self._flights.look_up(batch)
 
-    def _apply(self, posting: Posting, event: PostingEvent, at: int, code: str, words: str) -> None:
-        posting.unsure = event == "tries used up" and posting.state == "unknown"
-        posting.state = after(posting.state, event)
-        posting.code, posting.words = code, words
-        if posting.state == "planned":
-            posting.group = ""
-        if posting.history[-1][1] != posting.state:
-            posting.history.append((at, posting.state))
-
-    def _strike(self, batch: Batch, at: int, untried: Collection[int] = ()) -> None:
-        """What fails again and again while the destination answers others is given to a person in the end."""
-        for work, posting in batch.items:
-            if posting.state not in OPEN:
-                work.strikes, work.struck_at = 0, self._answers  # it gets on
-        if not any(posting.state in OPEN for _, posting in batch.items):
-            return
-        for work, posting in batch.items:
-            if posting.state in OPEN and id(posting) not in untried and work.struck_at != self._answers:
-                work.strikes += 1
-                work.struck_at = self._answers
-        for work, posting in batch.items:
-            if posting.state in OPEN and work.strikes >= self.limits.tries:
-                self._apply(posting, "tries used up", at, posting.code or "tries-used-up", posting.words)
-
-    @staticmethod
-    def _backoff_of(batch: Batch) -> float:
-        strikes = max(work.strikes for work in batch.works)
-        return min(60.0, 0.5 * 2.0 ** min(strikes, 16))
-
-    def _finish(self, batch: Batch, delay: float, *, unsettled: bool = False) -> None:
-        """Make the states durable, then let the keys go on."""
-        if unsettled and self._delivery in {Delivery.KEYED, Delivery.BLIND}:
-            # Nothing to remember: after a crash the same keys go out again.
-            self._free(batch, delay)
-        else:
-            self._journal.write(partial(self._settling.record, batch), partial(self._free, batch, delay))
-
-    def _free(self, batch: Batch, delay: float) -> None:
-        self._in_flight -= 1
+    def _landed(self, batch: Batch) -> None:
+        """The keys of a batch that has ended go on."""
         self.settled += 1
-        if delay:
-            self._waits.add(self._reactor.callLater(delay, self._freed_later, batch))
+        if batch.delay:
+            self._later(batch, batch.delay)
         else:
             self._outbox.free(batch.keys)
         self.pump()
-        if self._idle is not None and not self._in_flight:
+        if self._idle is not None and not self._flights:
             self._limit.cancel()
             self._give_up()
+
+    def _later(self, batch: Batch, delay: float) -> None:
+        self._waits.add(self._reactor.callLater(delay, self._freed_later, batch))
 
     def _freed_later(self, batch: Batch) -> None:
         self._waits = {call for call in self._waits if call.active()}
         self._outbox.free(batch.keys)
         self.pump()
 
-    def _fault(self, failure: Failure, batch: Batch) -> None:
-        """The dispatcher itself failed; the batch stays as it is until the next start, and blocks its keys."""
-        log.error("destination %s: the dispatcher failed (%s)", self.name, told(failure.value))
-        self.trouble = "The dispatcher failed; see the log."
-        self._in_flight -= 1
-        del batch
+    def _write(self, fill: Callable[[Change], None], done: Callable[[], None]) -> None:
+        """Have something added to the next change; the only way in which this writes.
 
-    # --- trouble
-    def _set_trouble(self, code: str, words: str, delay: float) -> None:
-        if not self.trouble:
-            log.warning("destination %s: %s (%s); trying again", self.name, words, code)
-        self.trouble = f"{words} ({code})"
-        due = self._now() + int(delay * 1e6)
-        timer = Timer(DISPATCHER, self.name, due, code)
-        self._journal.write(lambda change: change.timers.append(timer), lambda: None)
-        self._wait(delay)
+        Nothing is added, and `done` is not called, when the destination was released in between.
+        """
+        term = self._term
+        self._journal.write(
+            lambda change: fill(change) if term == self._term else None,
+            lambda: done() if term == self._term else None,
+        )
 
-    def _clear_trouble(self) -> None:
-        if self.trouble:
-            log.warning("destination %s: answers again", self.name)
-        if self.trouble or self._timed:
-            self.trouble, self._timed = "", False
-            self._journal.write(lambda change: change.timers_done.append((DISPATCHER, self.name)), lambda: None)
+    # --- how it is
+    def _tell(self) -> None:
+        """Whoever wants it drained is told how many postings may still have their effect."""
+        if self._wish is None or not self._started or self._outbox.unread:
+            return
+        now = (self._wish, self._outbox.uncertain)
+        if now != self._told:
+            self._told = now
+            mark = Cursor(DRAINED + self.name, 0, *now)
+            self._write(lambda change: change.cursors.append(mark), lambda: None)
 
-    def _wait(self, delay: float) -> None:
-        if self._resume is not None:
-            self._resume.cancel()
-        self._resume = self._reactor.callLater(delay, self._resumed)
-
-    def _resumed(self) -> None:
-        self._resume = None
-        self.pump()
+    @property
+    def trouble(self) -> str:
+        """Why the destination is being waited for, in plain words; empty when all is well."""
+        return self._health.trouble
 
     @property
     def next_try(self) -> float | None:
         """Seconds until the destination is tried again; None when it is not being waited for."""
-        return None if self._resume is None else self._resume.getTime() - self._reactor.seconds()
+        return self._health.next_try
 
     @property
     def breaker_open(self) -> bool:
         """Whether the destination failed so often that only one posting at a time probes it."""
-        return self._backoff.open
+        return self._health.breaker_open
 
     # --- the end
     def stop(self, within: float) -> Deferred[None]:
         """Send nothing more; fires when what is on its way was answered and recorded, or after `within` seconds."""
-        self._started = False
-        for call in [*self._waits, self._resume, self._company]:
-            if call is not None and call.active():
-                call.cancel()
-        self._resume = self._company = None
+        self._halt()
         done: Deferred[None] = Deferred()
-        if not self._in_flight:
+        if not self._flights:
             done.callback(None)
             return done
         self._idle = done
@@ -382,10 +301,25 @@ class Dispatcher:
         return done
 
     def release(self) -> None:
-        """Another engine sends from here on: forget what is in memory."""
-        self.stop(0.0)
-        self._in_flight = 0
-        self._outbox = outbox_of(self.name, self._store, self.limits.window)
+        """The destination is another dispatcher's from now on: send nothing, write nothing, forget everything.
+
+        What is on its way can't be called back; what it comes to is heard by nobody. `start` begins anew.
+        """
+        self._halt()
+        self._term += 1
+        self._flights.forget()
+        self._forget()
+        if self._idle is not None:
+            self._limit.cancel()
+            self._give_up()
+
+    def _halt(self) -> None:
+        self._started = False
+        self._health.stop()
+        for call in [*self._waits, self._company, self._paced]:
+            if call is not None and call.active():
+                call.cancel()
+        self._company = self._paced = None
 
     def _give_up(self) -> None:
         if self._idle is not None:

@@ -29,12 +29,13 @@ from casecart.runtime.identifier import Identifiers
 from casecart.runtime.journal import Journal
 from casecart.runtime.kinds import destination_specs, listener_specs
 from casecart.runtime.listener import Arrival, Listener, ListenerContext
-from casecart.runtime.marks import DISPATCHER, FINGERPRINT
+from casecart.runtime.marks import FINGERPRINT
 from casecart.runtime.membership import DISPATCH, REPLAY, WORK, Membership
 from casecart.runtime.pipeline import Pipeline
 from casecart.runtime.replay import Replayer
 from casecart.runtime.shared_backlog import SharedBacklog
 from casecart.runtime.sharing import LeasedJournal, Sharing
+from casecart.runtime.waiting import tries_of
 from casecart.store import Change, Cursor, Member, Store, StoreBroken, StoreUnavailable
 from casecart.workspace import Finding, Secret, Workspace, WorkspaceError
 
@@ -220,7 +221,11 @@ class Engine:
             random=random.random,
             identifier=identifiers.mint,
             organisation=str(self._workspace.engine.organisation),
-            limits=Limits(batch=getattr(settings, "batch", 100), concurrency=getattr(settings, "concurrency", 1)),
+            limits=Limits(
+                batch=getattr(settings, "batch", 100),
+                concurrency=getattr(settings, "concurrency", 1),
+                rate=getattr(settings, "rate", None),
+            ),
         )
 
     def _listener(self, name: str) -> Listener:
@@ -290,9 +295,9 @@ class Engine:
             self._membership.start()
             self._sharing.start()
         else:
-            timers = {timer.key: timer.due_at for timer in self._store.timers() if timer.owner == DISPATCHER}
+            tries = tries_of(self._store)
             for name, dispatcher in self.dispatchers.items():
-                dispatcher.start(timers.get(name))
+                dispatcher.start(*tries.get(name, ()))
         if self._works:
             self._backlog.begin()
             self._follower.start()
@@ -317,11 +322,9 @@ class Engine:
 
     def _switch(self) -> None:
         """Do what people want of destinations; they say it in the store, from another process."""
-        wanted = {switch.destination: switch.state for switch in self._store.switches()}
+        wanted = {switch.destination: switch for switch in self._store.switches()}
         for name, dispatcher in self.dispatchers.items():
-            paused = wanted.get(name) == "paused"
-            if paused != dispatcher.paused:
-                dispatcher.pause(paused=paused)
+            dispatcher.obey(wanted.get(name))
 
     @inlineCallbacks
     def stop(self) -> Generator[Deferred[None], None, None]:

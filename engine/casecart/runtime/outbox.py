@@ -28,6 +28,8 @@ class Outbox:
         self._window = Window()
         self._loaded = 0  # every ledger row up to this sequence has been in the window
         self._behind = True  # the store has work beyond it
+        self.unread = True
+        """Whether the store was never looked into."""
         self.failed = False
         """Whether the store did not answer when it was last looked into: look again later."""
 
@@ -53,16 +55,34 @@ class Outbox:
         """Whether anything could go now."""
         return self._window.ready > 0
 
+    @property
+    def ready(self) -> int:
+        """About how many postings could go now."""
+        return self._window.ready
+
+    @property
+    def uncertain(self) -> int:
+        """How many postings may have had their effect, and nobody knows yet.
+
+        All of them are in the window: nothing is sent that is not, and after a start it begins with the oldest.
+        """
+        return self._window.uncertain
+
     def full(self, batch: int) -> bool:
         """Whether there is about as much as goes out in one call, or the store has more."""
         return self._behind or self._window.ready >= batch
 
-    def take(self, most: int) -> Batch:
-        """The next batch of at most `most` postings; empty when every key is busy or the store does not answer."""
+    def take(self, most: int, *, uncertain: bool = False) -> Batch:
+        """The next batch of at most `most` postings; empty when every key is busy or the store does not answer.
+
+        Args:
+            most: postings.
+            uncertain: only what may have had its effect.
+        """
         room = self._most - self._window.size
         if self._behind and room >= min(self._most, 2 * most):
             self._refill(room)
-        return self._window.take(most)
+        return self._window.take_uncertain(most) if uncertain else self._window.take(most)
 
     def free(self, keys: Iterable[bytes]) -> None:
         """The keys of a batch may go again."""
@@ -74,7 +94,7 @@ class Outbox:
         except StoreUnavailable:
             self.failed = True
             return
-        self.failed = False
+        self.failed = self.unread = False
         for entry in entries:
             self._window.add((Work(entry, decode_postings(entry.postings)),))
             self._loaded = entry.sequence

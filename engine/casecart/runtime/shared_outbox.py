@@ -12,6 +12,7 @@ from casecart.store import StoreUnavailable
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from casecart.runtime.window import Batch
     from casecart.store import SharedStore, Store
 
 __all__ = ["SharedOutbox", "outbox_of"]
@@ -34,7 +35,22 @@ class SharedOutbox(Outbox):
         """Spares reading them, and nothing else: where they stand among those of others is looked up."""
         if len(self._fresh) < self._most:
             self._fresh |= {work.entry.sequence: work for work in works}
-        self._behind = True
+        else:
+            self._behind = True
+
+    @property
+    def any(self) -> bool:
+        """As above."""
+        return super().any or bool(self._fresh)
+
+    def full(self, batch: int) -> bool:
+        """As above."""
+        return super().full(batch) or self._window.ready + len(self._fresh) >= batch
+
+    def take(self, most: int, *, uncertain: bool = False) -> Batch:
+        """As above."""
+        self._behind = self._behind or bool(self._fresh)
+        return super().take(most, uncertain=uncertain)
 
     def free(self, keys: Iterable[bytes]) -> None:
         """As above."""
@@ -50,7 +66,7 @@ class SharedOutbox(Outbox):
         except StoreUnavailable:
             self.failed = True
             return
-        self.failed = False
+        self.failed = self.unread = False
         for sequence in new:
             work = self._fresh.get(sequence)
             if work is None and sequence in read:

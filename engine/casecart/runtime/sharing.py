@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 from twisted.internet.defer import succeed
 
-from casecart.runtime.marks import DISPATCHER
 from casecart.runtime.membership import DISPATCH, REPLAY, WORK
+from casecart.runtime.waiting import tries_of
 from casecart.store import Fence
 
 if TYPE_CHECKING:
@@ -98,8 +98,7 @@ class Sharing:
             name = lease.name.removeprefix(DISPATCH)
             self._journals[name].fence = fence
             self.sends.add(name)
-            timers = {timer.key: timer.due_at for timer in self._store.timers() if timer.owner == DISPATCHER}
-            self._dispatchers[name].start(timers.get(name))
+            self._dispatchers[name].start(*tries_of(self._store).get(name, ()))
 
     def given(self, lease: Lease) -> Deferred[None]:
         """It shall go to another one."""

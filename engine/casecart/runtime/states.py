@@ -10,10 +10,13 @@ from casecart.runtime.destination import Delivery, PostingState
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["OPEN", "TRANSITIONS", "Step", "after", "diagram", "next_step"]
+__all__ = ["OPEN", "TRANSITIONS", "UNCERTAIN", "PostingEvent", "Step", "after", "diagram", "heard", "next_step"]
 
 OPEN: frozenset[PostingState] = frozenset({"planned", "sent", "unknown"})
 """On its way: these block later postings of their key. The others are settled."""
+
+UNCERTAIN: frozenset[PostingState] = frozenset({"sent", "unknown"})
+"""It may have had its effect, and nobody knows yet."""
 
 PostingEvent = Literal[
     "send",
@@ -46,6 +49,17 @@ TRANSITIONS: Mapping[tuple[PostingState, PostingEvent], PostingState] = MappingP
     }
 )
 
+_HEARD: Mapping[str, PostingEvent] = MappingProxyType(
+    {
+        "posted": "taken",
+        "rejected": "refused",
+        "held": "needs a person",
+        "retry": "not delivered",
+        "unknown": "no answer",
+    }
+)
+_FOUND: Mapping[str, PostingEvent] = MappingProxyType({**_HEARD, "posted": "found", "retry": "not found"})
+
 Step = Literal["post", "look up"]
 
 _ASKED = frozenset({Delivery.TWO_STEP, Delivery.SEARCHABLE})
@@ -54,6 +68,11 @@ _ASKED = frozenset({Delivery.TWO_STEP, Delivery.SEARCHABLE})
 def after(state: PostingState, event: PostingEvent) -> PostingState:
     """The state that follows. Raises KeyError for an event that can't happen in that state: a fault of the engine."""
     return TRANSITIONS[state, event]
+
+
+def heard(state: PostingState, answer: str) -> PostingEvent:
+    """What an answer is to a posting that is `sent` or `unknown`. Raises KeyError for ``drafted``."""
+    return (_FOUND if state == "unknown" else _HEARD)[answer]
 
 
 def next_step(delivery: Delivery, state: PostingState) -> Step | None:

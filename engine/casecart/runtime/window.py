@@ -10,10 +10,10 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from casecart.runtime.states import OPEN
+from casecart.runtime.states import OPEN, UNCERTAIN
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from casecart.runtime.destination import Posting
     from casecart.store import Entry
@@ -33,11 +33,18 @@ class Work:
     """Failures that can't be the destination's own, because it had answered others in between."""
     struck_at: int = -1
     """How many calls the destination had answered when it last failed."""
+    called_at: float | None = None
+    """When its postings were last on their way, in seconds of the monotonic clock; None: not that this engine knows."""
 
     @property
     def open(self) -> int:
         """How many of its postings are on their way."""
         return len([posting for posting in self.postings if posting.state in OPEN])
+
+    @property
+    def uncertain(self) -> int:
+        """How many of its postings may have had their effect, and nobody knows yet."""
+        return len([posting for posting in self.postings if posting.state in UNCERTAIN])
 
 
 @dataclass(slots=True, eq=False)
@@ -46,6 +53,10 @@ class Batch:
 
     items: list[tuple[Work, Posting]] = field(default_factory=list)
     keys: list[bytes] = field(default_factory=list)
+    began: int = 0
+    """The round of failures in which its call began (`Backoff.round`)."""
+    delay: float = 0.0
+    """Seconds that its keys wait when it has ended."""
 
     @property
     def postings(self) -> list[Posting]:
@@ -82,6 +93,31 @@ class Window:
                 queue.append(work)
             self.size += 1
 
+    @property
+    def uncertain(self) -> int:
+        """How many postings may have had their effect, and nobody knows yet."""
+        return sum(work.uncertain for queue in self._queues.values() for work in queue)
+
+    def take_uncertain(self, most: int) -> Batch:
+        """As `take`, of what may have had its effect only, and of what must go before it."""
+        batch = Batch()
+        for _ in range(len(self._ready)):
+            queue = self._queues[self._ready[0]]
+            unclear = [index for index, work in enumerate(queue) if work.uncertain]
+            alone = queue[0].alone
+            if not unclear or len(batch.items) >= most or (alone and batch.items):
+                self._ready.rotate(-1)
+                continue
+            batch.keys.append(self._ready.popleft())
+            self.ready -= len(queue[0].postings)
+            before = len(batch.items)
+            self._fill(batch, [queue[index] for index in range(unclear[-1] + 1)], 1 if alone else most)
+            while len(batch.items) > before + 1 and batch.items[-1][1].state == "planned":
+                batch.items.pop()
+            if alone:
+                break
+        return batch
+
     def take(self, most: int) -> Batch:
         """The next batch of at most `most` postings; empty when every key is busy. Its keys are busy until `free`."""
         batch = Batch()
@@ -98,7 +134,7 @@ class Window:
         return batch
 
     @staticmethod
-    def _fill(batch: Batch, queue: deque[Work], most: int) -> None:
+    def _fill(batch: Batch, queue: Sequence[Work], most: int) -> None:
         lines: set[str] = set()
         for work in queue:
             if work.alone and batch.items and work is not queue[0]:

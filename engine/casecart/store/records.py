@@ -312,7 +312,8 @@ class Switch(NamedTuple):
     """What a person wants of a destination."""
 
     destination: str
-    state: Literal["running", "paused"]
+    state: Literal["running", "paused", "draining"]
+    """Draining: nothing new is sent, and what may have had its effect is seen to its end."""
     actor: str
     reason: str
     recorded_at: int

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import itertools
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
@@ -61,14 +61,26 @@ def refer(erp: TrytonDestination, *postings: Posting) -> None:
 
 
 def post(erp: TrytonDestination, *postings: Posting) -> list[Answer]:
-    """As the dispatcher does it: references first, then the call."""
+    """As the dispatcher does it: references first, then the drafts, then their effect."""
     refer(erp, *postings)
-    return list(in_reactor(erp.post, postings))
+    return _to_the_end(erp, postings, in_reactor(erp.post, postings), "sent")
 
 
 def look_up(erp: TrytonDestination, *postings: Posting) -> list[Answer]:
-    """As the dispatcher asks after an unknown outcome."""
-    return list(in_reactor(erp.look_up, postings))
+    """As the dispatcher asks after an unknown outcome; what is found is carried out."""
+    return _to_the_end(erp, postings, in_reactor(erp.look_up, postings), "unknown")
+
+
+def _to_the_end(
+    erp: TrytonDestination, postings: Sequence[Posting], answers: Sequence[Answer], state: Literal["sent", "unknown"]
+) -> list[Answer]:
+    drafted = []
+    for each, answer in zip(postings, answers, strict=True):
+        if answer.state == "drafted":
+            each.state, each.reference = state, answer.reference
+            drafted.append(each)
+    ends = iter(in_reactor(erp.carry_out, drafted) if drafted else ())
+    return [next(ends) if answer.state == "drafted" else answer for answer in answers]
 
 
 def codes(answers: Sequence[Answer]) -> list[str]:

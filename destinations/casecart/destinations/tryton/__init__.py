@@ -4,10 +4,10 @@ What is used goes from its location to one that stands for "used", by the postin
 taken back goes the same way back. Postings of one case, day and way are one shipment.
 
 Delivery: two-step. A shipment is made as a draft, which moves nothing, under a reference that the engine has stored
-before. Then it is asked to wait, to be assigned and to be done, and is read back: `posted` means that Tryton says
-itself that these lots were moved. After an unknown outcome it is found by its reference, and goes on from the step
-it is at. A draft that comes to light late, under a reference that was given up, is never done. No module of ours is
-needed in Tryton.
+before. Its number is stored too, and only then it is asked to wait, to be assigned and to be done, and is read back:
+`posted` means that Tryton says itself that these lots were moved. After an unknown outcome it is found by its
+reference, and goes on from the step it is at. A draft that comes to light late, under a reference that was given up,
+is never done. No module of ours is needed in Tryton.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from casecart.runtime.destination import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
 __all__ = ["SPEC", "Login", "TrytonDestination", "TrytonSettings"]
 
@@ -99,28 +99,31 @@ class TrytonDestination:
         return references
 
     def post(self, postings: Sequence[Posting]) -> Deferred[Sequence[Answer]]:
-        """Make the shipments, one after the other, and see each to its end."""
-        return Deferred.fromCoroutine(self._each(postings, known=False))
+        """Make the shipments, one after the other, as drafts."""
+        return Deferred.fromCoroutine(self._each(postings, self._draft))
 
     def look_up(self, postings: Sequence[Posting]) -> Deferred[Sequence[Answer]]:
-        """Find the shipments by their references, and go on from the step that each is at."""
-        return Deferred.fromCoroutine(self._each(postings, known=True))
+        """Find the shipments by their references."""
+        return Deferred.fromCoroutine(self._each(postings, self._find))
+
+    def carry_out(self, postings: Sequence[Posting]) -> Deferred[Sequence[Answer]]:
+        """See the shipments to their end, one after the other, from the step that each is at."""
+        return Deferred.fromCoroutine(self._carry_out(postings))
 
     def stop(self) -> Deferred[None]:
         """Close the connections; a request that is under way has its time-out."""
         return self._client.close()
 
-    async def _each(self, postings: Sequence[Posting], *, known: bool) -> Sequence[Answer]:
-        groups: dict[str, list[Posting]] = {}
-        for posting in postings:
-            groups.setdefault(posting.group, []).append(posting)
+    async def _each(
+        self, postings: Sequence[Posting], ask: Callable[[str, Sequence[Posting]], Awaitable[dict[str, Answer]]]
+    ) -> Sequence[Answer]:
         answers: dict[str, Answer] = {}
         rest = Answer("retry")
-        for reference, members in groups.items():
+        for reference, members in _by_reference(postings).items():
             try:
-                answers |= await (self._find(reference, members) if known else self._ship(reference, members))
+                answers |= await ask(reference, members)
             except Trouble as trouble:
-                if known or not (answers or trouble.done):
+                if ask == self._find or not (answers or trouble.done):
                     raise _as_a_whole(trouble) from trouble
                 if trouble.done:
                     answers |= _all(members, _unknown(trouble))
@@ -129,8 +132,8 @@ class TrytonDestination:
                 break
         return [answers.get(posting.key, rest) for posting in postings]
 
-    async def _ship(self, reference: str, members: Sequence[Posting]) -> dict[str, Answer]:
-        """A new shipment. Until it is made, trouble is without effect."""
+    async def _draft(self, reference: str, members: Sequence[Posting]) -> dict[str, Answer]:
+        """A new shipment. It moves nothing yet."""
         answers: dict[str, Answer] = {}
         lines: list[Line] = []
         for posting in members:
@@ -154,25 +157,43 @@ class TrytonDestination:
             return answers | {line.key: _unknown(trouble) for line in lines}
         except Refused as refusal:
             return answers | _not_made(lines, refusal)
-        try:
-            return answers | await self._shipments.finish(made, lines, whole=True)
-        except Trouble as trouble:
-            # It is there, and may be at any step.
-            return answers | {line.key: _unknown(trouble) for line in lines}
+        return answers | {line.key: Answer("drafted", reference=str(made["id"])) for line in lines}
 
     async def _find(self, reference: str, members: Sequence[Posting]) -> dict[str, Answer]:
-        """What became of a shipment; maybe only some of its postings are asked for."""
+        """Whether a shipment is there, at whatever step; maybe only some of its postings are asked for."""
         found = await self._shipments.known(reference)
         if not found:
             words = "Tryton has no shipment of that reference."
             return _all(members, Answer("retry", code="not-found", words=words))
+        return _all(members, Answer("drafted", reference=str(found[0]["id"])))
+
+    async def _carry_out(self, postings: Sequence[Posting]) -> Sequence[Answer]:
+        """What is in trouble there, or was not come to, is found again by its reference."""
+        answers: dict[str, Answer] = {}
+        rest = Answer("unknown")
+        for reference, members in _by_reference(postings).items():
+            try:
+                answers |= await self._finish(reference, members)
+            except Trouble as trouble:
+                answers |= _all(members, _unknown(trouble))
+                words, after = f"Not seen to its end yet. {trouble.words}", trouble.retry_after
+                rest = Answer("unknown", code=trouble.code, words=words, tried=False, retry_after=after)
+                break
+        return [answers.get(posting.key, rest) for posting in postings]
+
+    async def _finish(self, reference: str, members: Sequence[Posting]) -> dict[str, Answer]:
+        """A shipment that was just made, or just found; its number is stored."""
+        number = int(members[0].reference)
         lines = [line for line in (read_line(posting, self._used) for posting in members) if isinstance(line, Line)]
-        first, *others = found
-        if len(lines) < len(members) and await self._shipments.undo(first):
+        if all(posting.state == "sent" for posting in members):
+            return await self._shipments.finish({"id": number, "state": "draft"}, lines, whole=True)
+        others = [record for record in await self._shipments.known(reference) if record["id"] != number]
+        shipment = await self._shipments.at(number)
+        if len(lines) < len(members) and await self._shipments.undo(shipment):
             # What can't be read can't be compared: nothing is moved unseen.
             answers = split(posting.key for posting in members)
         else:
-            answers = await self._shipments.finish(first, lines, whole=False)
+            answers = await self._shipments.finish(shipment, lines, whole=False)
         for other in others:
             await self._shipments.undo(other)
         words = f"Tryton has the shipment {reference}, and by today's settings it can't be told what of this it moved."
@@ -230,6 +251,13 @@ def _none(several: object) -> str:
     return "more than one" if several else "none"
 
 
+def _by_reference(postings: Sequence[Posting]) -> dict[str, list[Posting]]:
+    groups: dict[str, list[Posting]] = {}
+    for posting in postings:
+        groups.setdefault(posting.group, []).append(posting)
+    return groups
+
+
 def _all(members: Sequence[Posting], answer: Answer) -> dict[str, Answer]:
     return {posting.key: answer for posting in members}
 
@@ -248,4 +276,4 @@ def _unknown(trouble: Trouble) -> Answer:
 def _as_a_whole(trouble: Trouble) -> NotDelivered | OutcomeUnknown:
     if trouble.done:
         return OutcomeUnknown(trouble.code, trouble.words)
-    return NotDelivered(trouble.code, trouble.words, trouble.retry_after)
+    return NotDelivered(trouble.code, trouble.words, trouble.retry_after, permanent=trouble.permanent)

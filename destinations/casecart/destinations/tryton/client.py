@@ -55,11 +55,15 @@ class Trouble(Exception):
         words: for the person who must act.
         done: whether the call may have been carried out.
         retry_after: seconds that Tryton asked for.
+        permanent: it stays so until somebody mends it.
     """
 
-    def __init__(self, code: str, words: str, *, done: bool, retry_after: float | None = None) -> None:
+    def __init__(
+        self, code: str, words: str, *, done: bool, retry_after: float | None = None, permanent: bool = False
+    ) -> None:
         super().__init__(words)
         self.code, self.words, self.done, self.retry_after = code, words, done, retry_after
+        self.permanent = permanent
 
 
 class Rest:
@@ -104,7 +108,7 @@ class Rest:
                 page = await self._call("GET", f"/rest/model/{model}?{urlencode(query)}", None, context)
             except Refused as refusal:
                 words = f"Tryton does not let the key's user read {model}: {refusal.words or 'it is forbidden'}."
-                raise Trouble(NOT_PERMITTED, words, done=False) from refusal
+                raise Trouble(NOT_PERMITTED, words, done=False, permanent=True) from refusal
             if not isinstance(page, list) or not all(isinstance(record, dict) for record in page):
                 raise _not_understood(done=False)
             found += page
@@ -148,7 +152,8 @@ class Rest:
         try:
             response = await self._client.send(method, headers, b"" if body is None else _encode(body), path)
         except NotDelivered as trouble:
-            raise Trouble(trouble.code, trouble.words, done=False, retry_after=trouble.retry_after) from trouble
+            after, permanent = trouble.retry_after, trouble.permanent
+            raise Trouble(trouble.code, trouble.words, done=False, retry_after=after, permanent=permanent) from trouble
         except OutcomeUnknown as trouble:
             raise Trouble(trouble.code, trouble.words, done=done) from trouble
         return understood(response, done=done)
@@ -172,7 +177,7 @@ def understood(response: Response, *, done: bool) -> Any:  # noqa: ANN401 - what
         raise _not_understood(done=done)
     if status == 401:  # noqa: PLR2004 - as above
         words = "Tryton does not accept the application key: it is wrong, revoked, or was never validated there."
-        raise Trouble("key-refused", words, done=False)
+        raise Trouble("key-refused", words, done=False, permanent=True)
     if status in (400, 403):
         said = value.get("message") if isinstance(value, dict) else None
         # A page with 400 is what a call comes to that failed inside Tryton, such as by a lock that another one held.
@@ -183,10 +188,10 @@ def understood(response: Response, *, done: bool) -> Any:  # noqa: ANN401 - what
         raise Trouble(f"http-{status}", words, done=False, retry_after=retry_after(response.headers))
     if 300 <= status < 400:  # noqa: PLR2004 - as above
         words = f"The address answers {status}: it is at another one, and redirects are not followed."
-        raise Trouble(f"http-{status}", words, done=False)
+        raise Trouble(f"http-{status}", words, done=False, permanent=True)
     if status == 404:  # noqa: PLR2004 - as above
         words = "Tryton has no such thing: look at the destination's url, and whether the module stock_lot is there."
-        raise Trouble("http-404", words, done=False)
+        raise Trouble("http-404", words, done=False, permanent=True)
     raise Trouble(f"http-{status}", f"Tryton failed with status {status}; its log says why.", done=done)
 
 

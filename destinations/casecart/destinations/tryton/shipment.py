@@ -121,6 +121,10 @@ class Shipments:
         alive = [record for record in found if record.get("state") != "cancelled"]
         return sorted(alive, key=lambda record: (-_progress(str(record.get("state"))), record["id"]))
 
+    async def at(self, number: int) -> Record:
+        """A shipment's id and state, by its id."""
+        return await self._rest.read(MODEL, number, ["state"])
+
     async def finish(self, found: Record, lines: Sequence[Line], *, whole: bool) -> dict[str, Answer]:
         """Go on from whatever step it is at, and read back what came of it.
 
