@@ -157,8 +157,8 @@ class Flights:
         else:
             method = cast("TwoStep", self._destination).carry_out
         call: Deferred[Sequence[Answer]] = maybeDeferred(method, batch.postings)
-        call.addCallback(self._answered, batch, calling)
-        call.addErrback(self._failed, batch, calling)
+        which = (batch, calling)
+        call.addCallbacks(self._answered, self._failed, callbackArgs=which, errbackArgs=which)
         call.addErrback(self._fault, batch)
 
     def _underway(self, batch: Batch, calling: Calling) -> None:
@@ -171,7 +171,11 @@ class Flights:
     def _answered(self, answers: Sequence[Answer], batch: Batch, calling: Calling) -> None:
         if batch not in self._batches:
             return
-        self._check(answers, batch, calling)
+        wrong = self._wrong(answers, batch, calling)
+        if wrong:
+            log.error("destination %s: the connector failed: %s", self._name, wrong)
+            self._broken(batch, OutcomeUnknown("connector-fault", f"The connector failed: {wrong}."), calling)
+            return
         self._underway(batch, calling)
         self._outcomes.answered()
         trouble = next((answer for answer in answers if not answer.tried), None)
@@ -203,15 +207,14 @@ class Flights:
         else:
             self._finish(batch)
 
-    def _check(self, answers: Sequence[Answer], batch: Batch, calling: Calling) -> None:
-        """Whether it can be taken as a whole, before any of it is."""
+    def _wrong(self, answers: Sequence[Answer], batch: Batch, calling: Calling) -> str:
+        """What a connector can't mean; found before any of it is taken."""
         if len(answers) != len(batch.items):
-            message = f"{len(answers)} answers for {len(batch.items)} postings"
-            raise ValueError(message)
+            return f"{len(answers)} answers for {len(batch.items)} postings"
         two_step = self._delivery is Delivery.TWO_STEP and calling != "carry out"
         if not two_step and any(answer.state == "drafted" for answer in answers):
-            message = f"'drafted' is no answer to '{calling}' of a {self._delivery.value} destination"
-            raise ValueError(message)
+            return f"'drafted' is no answer to '{calling}' of a {self._delivery.value} destination"
+        return ""
 
     def _carry_out(self, batch: Batch, drafted: list[tuple[Work, Posting]]) -> None:
         batch.items = drafted
