@@ -24,7 +24,8 @@ from casecart.runtime.journal import COMPANY, Journal
 from casecart.runtime.kinds import installed_kinds
 from casecart.runtime.listener import Arrival, Receipt
 from casecart.runtime.made import decode_postings
-from casecart.runtime.membership import DISPATCH, REPLAY, WORK, Membership
+from casecart.runtime.marks import DISPATCH, REPLAY, WORK
+from casecart.runtime.membership import Membership
 from casecart.runtime.pipeline import Pipeline
 from casecart.runtime.replay import Replayer
 from casecart.runtime.shared_backlog import SharedBacklog

@@ -61,6 +61,9 @@ def _lines(status: Status) -> list[str]:
         f"engine     {_ENGINE[status.engine]}",
         "",
     ]
+    if status.engines:
+        rows = [(each.place, " ".join(each.roles), each.state, age(status.at - each.since)) for each in status.engines]
+        lines += [*table(("ENGINE", "DOES", "STATE", "SINCE"), rows), ""]
     counts = [(listener.name, listener.counts) for listener in status.listeners]
     lines += _counters("LISTENER", counts)
     if status.balances.channels:

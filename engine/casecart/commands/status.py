@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, cast
 
 import msgspec
 
 from casecart.commands.balance import Balances, balances, read_counters
 from casecart.commands.desk import Query
 from casecart.commands.moment import moment
-from casecart.runtime.marks import DISPATCHER, RUNNING
+from casecart.runtime.marks import DISPATCH, DISPATCHER, LISTENER, RUNNING, WORK
 
 if TYPE_CHECKING:
     from casecart.commands.desk import View
-    from casecart.store import OpenCount, Switch, Timer
+    from casecart.store import OpenCount, SharedStore, Store, Switch, Timer
 
-__all__ = ["DestinationStatus", "ListenerStatus", "NextTry", "PausedBy", "ShowStatus", "Status"]
+__all__ = ["DestinationStatus", "EngineStatus", "ListenerStatus", "NextTry", "PausedBy", "ShowStatus", "Status"]
 
 
 class ListenerStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,6 +60,18 @@ class DestinationStatus(msgspec.Struct, frozen=True, kw_only=True):
     next_try: NextTry | None
 
 
+class EngineStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """One of several engines on a store."""
+
+    place: str
+    """Host and process."""
+    roles: list[str]
+    """listener, worker, dispatcher."""
+    since: datetime
+    state: Literal["running", "gone"]
+    """`gone`: it was not stopped, and has no session; the others do its work."""
+
+
 class Status(msgspec.Struct, frozen=True, kw_only=True):
     """Everything at a glance."""
 
@@ -69,6 +81,8 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     at: datetime
     engine: Literal["running", "stopped", "ended"]
     """`ended`: it was not stopped, and is gone; what it had taken is worked off by the next one."""
+    engines: list[EngineStatus]
+    """Where several share the store; else empty."""
     listeners: list[ListenerStatus]
     destinations: list[DestinationStatus]
     exceptions_open: int
@@ -84,7 +98,8 @@ class ShowStatus(Query[Status]):
         site, store = view.site, view.store
         reading = read_counters(store)
         both = balances(reading, site.listeners)
-        started = next((cursor.position for cursor in store.cursors() if cursor.name == RUNNING), 0)
+        engines = _engines(store)
+        started = bool(engines) or any(cursor.name == RUNNING and cursor.position for cursor in store.cursors())
         switches = {switch.destination: switch for switch in store.switches()}
         timers = {timer.key: timer for timer in store.timers() if timer.owner == DISPATCHER}
         open_ = {count.destination: count for count in reading.open}
@@ -95,6 +110,7 @@ class ShowStatus(Query[Status]):
             store=site.store_place,
             at=moment(view.now),
             engine="running" if store.engine_at_work() else "ended" if started else "stopped",
+            engines=engines,
             listeners=[
                 ListenerStatus(
                     name=balance.of,
@@ -113,6 +129,28 @@ class ShowStatus(Query[Status]):
             exceptions_open=store.held_count(),
             balances=both,
         )
+
+
+def _engines(store: Store) -> list[EngineStatus]:
+    members = cast("SharedStore", store).members() if store.shared else []
+    return [
+        EngineStatus(
+            place=member.place,
+            roles=_roles(member.roles.split()),
+            since=moment(member.started_at),
+            state="running" if member.connected else "gone",
+        )
+        for member in sorted(members, key=lambda member: (member.started_at, member.place))
+    ]
+
+
+def _roles(leases: list[str]) -> list[str]:
+    does = {
+        "listener": LISTENER in leases,
+        "worker": WORK in leases,
+        "dispatcher": any(lease.startswith(DISPATCH) for lease in leases),
+    }
+    return [role for role, its in does.items() if its]
 
 
 def _destination(

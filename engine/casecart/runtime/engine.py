@@ -29,8 +29,8 @@ from casecart.runtime.identifier import Identifiers
 from casecart.runtime.journal import Journal
 from casecart.runtime.kinds import destination_specs, listener_specs
 from casecart.runtime.listener import Arrival, Listener, ListenerContext
-from casecart.runtime.marks import FINGERPRINT
-from casecart.runtime.membership import DISPATCH, REPLAY, WORK, Membership
+from casecart.runtime.marks import DISPATCH, FINGERPRINT, LISTENER, REPLAY, WORK
+from casecart.runtime.membership import Membership
 from casecart.runtime.pipeline import Pipeline
 from casecart.runtime.replay import Replayer
 from casecart.runtime.shared_backlog import SharedBacklog
@@ -91,7 +91,11 @@ class Engine:
         self._workspace, self._store, self._reactor, self._now = workspace, store, reactor, now
         self._works, self._ports = "worker" in roles, ports
         names = [str(name) for name in workspace.engine.destinations] if "dispatcher" in roles else []
-        leases = [*((WORK, REPLAY) if self._works else ()), *(f"{DISPATCH}{name}" for name in names)]
+        leases = [
+            *((LISTENER,) if "listener" in roles else ()),
+            *((WORK, REPLAY) if self._works else ()),
+            *(f"{DISPATCH}{name}" for name in names),
+        ]
         member = Member(os.urandom(16), " ".join(leases), f"{gethostname()}:{os.getpid()}", now())
         identifiers = Identifiers(now, os.urandom)
         channels = compile_channels(workspace)

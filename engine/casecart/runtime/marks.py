@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["DISPATCHER", "DRAINED", "FINGERPRINT", "RUNNING"]
+__all__ = ["DISPATCH", "DISPATCHER", "DRAINED", "FINGERPRINT", "LISTENER", "REPLAY", "RUNNING", "WORK"]
 
 RUNNING: Final = "engine:running"
 """Cursor. Position: 1 while an engine is at work; 0 when it was stopped in order."""
@@ -18,3 +18,15 @@ DISPATCHER: Final = "dispatcher"
 DRAINED: Final = "drained:"
 """Cursor, with a destination's name behind it. Position: the wish to drain it that is told of (its µs); epoch: postings
 that may have had their effect, and nobody knows yet; 0 when it is drained."""
+
+LISTENER: Final = "listener"
+"""An engine that has doors. What follows stands beside it in the list of what an engine does, and is a lease too."""
+
+WORK: Final = "work"
+"""Lease of a partition of the intake: who holds it maps what waits there."""
+
+REPLAY: Final = "replay"
+"""Lease of what people wish to have worked again."""
+
+DISPATCH: Final = "dispatch:"
+"""With the name of a destination: lease of the sending to it."""

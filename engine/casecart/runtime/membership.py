@@ -11,8 +11,10 @@ import logging
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol
+from zlib import crc32
 
 from casecart.runtime.fault import told
+from casecart.runtime.marks import DISPATCH, REPLAY, WORK
 from casecart.runtime.shared_backlog import marks_of
 from casecart.store import Fence, Lease, StoreUnavailable
 
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
     from casecart.runtime.clock import Call, Clock
     from casecart.store import Member, SharedStore
 
-__all__ = ["DISPATCH", "PARTITIONS", "REPLAY", "WORK", "Holding", "Membership"]
+__all__ = ["PARTITIONS", "Holding", "Membership"]
 
 log = logging.getLogger(__name__)
 
@@ -33,13 +35,6 @@ DEAD: Final = 5.0  # seconds without one
 FORGOTTEN: Final = 300.0  # seconds until a dead one is known to nobody any more
 
 PARTITIONS: Final = 64
-
-WORK: Final = "work"
-"""Lease of a partition of the intake: who holds it maps what waits there."""
-REPLAY: Final = "replay"
-"""Lease of what people wish to have worked again."""
-DISPATCH: Final = "dispatch:"
-"""With the name of a destination: lease of the sending to it."""
 
 
 class Holding(Protocol):
@@ -179,7 +174,7 @@ class Membership:
     def _owner(place: tuple[str, int], living: list[Member]) -> bytes:
         """Whose it should be: spread evenly, and the same whoever asks."""
         able = [member.id for member in living if place[0] in member.roles.split()]
-        return able[place[1] % len(able)]
+        return able[(crc32(place[0].encode()) + place[1]) % len(able)]
 
     def _lose(self, lease: Lease) -> None:
         place = (lease.name, lease.partition)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from twisted.internet.defer import succeed
 
-from casecart.runtime.membership import DISPATCH, REPLAY, WORK
+from casecart.runtime.marks import DISPATCH, REPLAY, WORK
 from casecart.runtime.waiting import tries_of
 from casecart.store import Fence
 
