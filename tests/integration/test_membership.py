@@ -86,7 +86,7 @@ def first(url: str, clock: Clock) -> Iterator[Engine]:
 @pytest.fixture
 def second(url: str, clock: Clock) -> Iterator[Engine]:
     """Another one, on a clock of its own: `stopped` is that its clock stands still."""
-    engine = Engine(url, "second", Clock())
+    engine = Engine(url, "another", Clock())
     with closing(engine.store):
         yield engine
     del clock
