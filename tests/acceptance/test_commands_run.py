@@ -158,3 +158,19 @@ def test_the_reactor_is_on_epoll_and_its_clock_cannot_be_set() -> None:
     told = subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True, check=True).stdout.split()
     assert told[1:] == ["True", "True"]
     assert told[0] == "EPollReactor" or sys.platform != "linux"
+
+
+def test_a_drain_waits_until_nothing_is_on_its_way(at_work: User) -> None:
+    at_work.send(SAMPLE)
+    at_work.rest()
+    done = at_work.run("pause", "inventory", "--drain", "--reason", "upgrade")
+    assert (done.returncode, "inventory is drained" in done.stdout) == (0, True)
+    assert at_work.json("status")["destinations"][0]["state"] == "drained"
+    at_work.run("resume", "inventory")
+    assert at_work.json("status")["destinations"][0]["state"] == "running"
+
+
+def test_a_drain_without_an_engine_says_so_and_stays_wished_for(user: User) -> None:
+    done = user.run("pause", "inventory", "--drain", "--reason", "upgrade")
+    assert (done.returncode, "No engine is at work" in done.stdout) == (1, True)
+    assert user.json("status")["destinations"][0]["state"] == "draining"

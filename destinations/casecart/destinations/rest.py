@@ -42,6 +42,7 @@ from casecart.workspace import (
     Duration,
     ExactlyOne,
     Finding,
+    Rate,
     Secret,
     Text,
     WorkspaceError,
@@ -153,6 +154,14 @@ class RestSettings(Declared):
         default=1,
         minimum=1,
         maximum=64,
+    )
+    rate: Rate | None = key(
+        about=(
+            "How many postings may go out in a second (`/s`), minute (`/m`) or hour (`/h`), however many go together; "
+            "at once go those of one second. Without it, as many as it takes."
+        ),
+        example="10/s",
+        default=None,
     )
     timeout: Duration = key(
         about="How long a request may take, from connecting to the end of the answer.",

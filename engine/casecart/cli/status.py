@@ -103,9 +103,13 @@ def _why(destination: DestinationStatus, status: Status) -> str:
     reasons = []
     if (paused := destination.paused) is not None:
         reasons.append(f"paused {age(status.at - paused.since)} ago by {paused.actor}: {paused.reason}")
+    if (drain := destination.drain) is not None and drain.left:
+        reasons.append(f"{drain.left:,} of which it is not known yet whether they had their effect")
     if (waited := destination.next_try) is not None:
         when = f"in {age(waited.at - status.at)}" if waited.at > status.at else "now"
-        reasons.append(f"{waited.code}, next try {when}")
+        kind = f" ({waited.error})" if waited.error is not None else ""
+        breaker = "" if waited.breaker == "closed" else f", breaker {waited.breaker}"
+        reasons.append(f"{waited.code}{kind}{breaker}, next try {when}")
     return "; ".join(reasons)
 
 

@@ -10,8 +10,11 @@ import msgspec
 
 from casecart.commands.balance import Balances, balances, read_counters
 from casecart.commands.desk import Query
+from casecart.commands.drain import Drain, drain_of
 from casecart.commands.moment import moment
+from casecart.runtime.error_class import ErrorClass
 from casecart.runtime.marks import DISPATCH, DISPATCHER, LISTENER, RUNNING, WORK
+from casecart.runtime.waiting import Waiting
 
 if TYPE_CHECKING:
     from casecart.commands.desk import View
@@ -44,6 +47,12 @@ class NextTry(msgspec.Struct, frozen=True, kw_only=True):
     at: datetime
     code: str
     """Why, as a stable code."""
+    error: ErrorClass | None
+    """Of which class it is; null where an earlier version noted it."""
+    failures: int
+    """In a row."""
+    breaker: Literal["closed", "open", "half-open"]
+    """Open: nothing is sent. Half-open: the time is over, and one posting at a time probes."""
 
 
 class DestinationStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,8 +61,9 @@ class DestinationStatus(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     kind: str
     """Empty when it is no longer configured."""
-    state: Literal["running", "paused"]
+    state: Literal["running", "paused", "draining", "drained"]
     paused: PausedBy | None
+    drain: Drain | None
     postings_open: int
     entries_open: int
     oldest: datetime | None
@@ -121,10 +131,7 @@ class ShowStatus(Query[Status]):
                 for balance in both.messages
             ],
             destinations=[
-                _destination(
-                    name, site.destinations.get(name, ""), open_.get(name), switches.get(name), timers.get(name)
-                )
-                for name in names
+                _destination(view, name, open_.get(name), switches.get(name), timers.get(name)) for name in names
             ],
             exceptions_open=store.held_count(),
             balances=both,
@@ -154,18 +161,42 @@ def _roles(leases: list[str]) -> list[str]:
 
 
 def _destination(
-    name: str, kind: str, open_: OpenCount | None, switch: Switch | None, timer: Timer | None
+    view: View, name: str, open_: OpenCount | None, switch: Switch | None, timer: Timer | None
 ) -> DestinationStatus:
-    paused = switch if switch is not None and switch.state == "paused" else None
+    paused = switch if switch is not None and switch.state != "running" else None
+    drain = None
+    if paused is not None and paused.state == "draining":
+        drain = drain_of(paused, view.store.cursors(), engine_at_work=view.store.engine_at_work())
     return DestinationStatus(
         name=name,
-        kind=kind,
-        state="paused" if paused is not None else "running",
+        kind=view.site.destinations.get(name, ""),
+        state=_state(paused, drain),
+        drain=drain,
         paused=None
         if paused is None
         else PausedBy(actor=paused.actor, reason=paused.reason, since=moment(paused.recorded_at)),
         postings_open=open_.postings if open_ is not None else 0,
         entries_open=open_.entries if open_ is not None else 0,
         oldest=moment(open_.oldest) if open_ is not None else None,
-        next_try=NextTry(at=moment(timer.due_at), code=timer.data) if timer is not None else None,
+        next_try=_next_try(timer, view.now) if timer is not None else None,
+    )
+
+
+def _state(paused: Switch | None, drain: Drain | None) -> Literal["running", "paused", "draining", "drained"]:
+    if drain is not None:
+        return "drained" if drain.left == 0 else "draining"
+    return "running" if paused is None else "paused"
+
+
+def _next_try(timer: Timer, now: int) -> NextTry:
+    waiting = Waiting.read(timer.data)
+    breaker: Literal["closed", "open", "half-open"] = "closed"
+    if waiting.breaker_open:
+        breaker = "open" if timer.due_at > now else "half-open"
+    return NextTry(
+        at=moment(timer.due_at),
+        code=waiting.code,
+        error=waiting.error,
+        failures=waiting.failures,
+        breaker=breaker,
     )

@@ -1,9 +1,9 @@
-"""Pause and resume a destination; the engine looks at what is wished of it each second."""
+"""Pause, drain and resume a destination; the engine looks at what is wished of it each second."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from casecart.commands.desk import Command
 from casecart.commands.refusal import Refusal
@@ -29,6 +29,8 @@ class PauseDestination(Command):
     name: ClassVar[str] = "destination.pause"
     destination: str
     reason: str
+    drain: bool = False
+    """See to its end what may have had its effect, and tell when that is done."""
 
     @property
     def subject(self) -> str:
@@ -38,7 +40,7 @@ class PauseDestination(Command):
     @property
     def detail(self) -> Mapping[str, str]:
         """Why."""
-        return {"reason": self.reason.strip()}
+        return {"reason": self.reason.strip(), **({"drain": "yes"} if self.drain else {})}
 
     def change(self, view: View, change: Change, actor: Actor) -> str:
         """Needs a reason: who finds it paused at night wants to know."""
@@ -48,8 +50,15 @@ class PauseDestination(Command):
             raise Refusal("bad-value", "say why: the reason is shown to whoever finds the destination paused")
         if len(reason) > LONGEST_REASON:
             raise Refusal("bad-value", f"the reason has {len(reason)} characters, and may have {LONGEST_REASON}")
-        change.switches.append(Switch(self.destination, "paused", actor.name, reason, view.now))
-        was = "was paused already; the reason is the new one" if before == "paused" else "is paused"
+        if self.drain and self.destination not in view.site.destinations:
+            words = f"'{self.destination}' is not configured any more: there is no engine that could ask it anything"
+            raise Refusal("bad-value", words)
+        state: Literal["paused", "draining"] = "draining" if self.drain else "paused"
+        change.switches.append(Switch(self.destination, state, actor.name, reason, view.now))
+        if self.drain:
+            told = "Nothing new is sent to it, and what may have had its effect is seen to its end"
+            return f"{self.destination} is being drained. {told}"
+        was = "is paused" if before == "running" else "was paused already; the reason is the new one"
         told = "A running engine obeys within a second; messages are taken as before, and its postings wait in order"
         return f"{self.destination} {was}. {told}"
 
@@ -78,7 +87,7 @@ class ResumeDestination(Command):
         change.switches.append(Switch(self.destination, "running", actor.name, self.reason.strip(), view.now))
         waiting = sum(open_.postings for open_ in view.store.open_counts() if open_.destination == self.destination)
         postings = f"{waiting:,} posting{'' if waiting == 1 else 's'} on the way"
-        return f"{self.destination} {'is resumed' if before == 'paused' else 'was not paused'}; {postings}"
+        return f"{self.destination} {'was not paused' if before == 'running' else 'is resumed'}; {postings}"
 
 
 def _known(view: View, destination: str) -> str:

@@ -23,7 +23,7 @@ from casecart.workspace.mapping import FieldMapping, Mapping, Reads
 from casecart.workspace.ownership import GROUPS, Ownership
 from casecart.workspace.reading import Kinds
 from casecart.workspace.resolve import Resolve, ResolveStep
-from casecart.workspace.scalar import Duration, Expression, Flag, Size, SourcePath
+from casecart.workspace.scalar import Duration, Expression, Flag, Rate, Size, SourcePath
 from casecart.workspace.schema import schema, schemas
 from casecart.workspace.secret import Secret
 from casecart.workspace.shape import Component
@@ -59,6 +59,7 @@ __all__ = [
     "Policy",
     "Post",
     "PostStep",
+    "Rate",
     "Reads",
     "Resolve",
     "ResolveStep",

@@ -24,6 +24,7 @@ __all__ = [
     "Duration",
     "Expression",
     "Flag",
+    "Rate",
     "ScalarType",
     "Size",
     "SourcePath",
@@ -48,6 +49,7 @@ _UNITS = MappingProxyType(
 _BYTES = MappingProxyType({"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30})
 
 _DURATION = r"\d{1,9}(\.\d{1,6})?(ms|s|m|h|d)"
+_RATE = r"\d{1,6}(\.\d{1,3})?/(s|m|h)"
 _SIZE = r"\d{1,12}(B|KB|MB|GB|KiB|MiB|GiB)"
 _INTEGER = r"-?\d{1,18}"
 _DECIMAL = r"-?\d{1,18}(\.\d{1,18})?"
@@ -62,6 +64,14 @@ def _matching(pattern: str, text: str) -> str:
 def _duration(text: str) -> float:
     number = _matching(_DURATION, text).rstrip("msdh")
     return float(Decimal(number) * _UNITS[text[len(number) :]])
+
+
+def _rate(text: str) -> float:
+    number, _, unit = _matching(_RATE, text).partition("/")
+    rate = float(Decimal(number) / _UNITS[unit])
+    if rate <= 0:
+        raise ValueError
+    return rate
 
 
 def _size(text: str) -> int:
@@ -100,6 +110,12 @@ DURATION = ScalarType(
     _duration,
     {"type": "string", "pattern": f"^{_DURATION}$"},
 )
+RATE = ScalarType(
+    "rate",
+    "how many in which time, s, m or h, such as 10/s",
+    _rate,
+    {"type": "string", "pattern": f"^{_RATE}$"},
+)
 SIZE = ScalarType(
     "size",
     "a number and its unit, B, KB, MB, GB, KiB, MiB or GiB, such as 10MB",
@@ -109,6 +125,9 @@ SIZE = ScalarType(
 
 Duration = Annotated[float, DURATION]
 """Seconds, written with a unit: `50ms`, `30s`, `5m`, `1h`, `400d`."""
+
+Rate = Annotated[float, RATE]
+"""So many a second, written with a unit: `10/s`, `600/m`, `1000/h`."""
 
 Size = Annotated[int, SIZE]
 """Bytes, written with a unit: `512B`, `64KB`, `10MB`, `1GiB`."""

@@ -5,12 +5,15 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+import pytest
+
 from casecart.commands.actor import Actor
 from casecart.commands.desk import Desk
+from casecart.commands.drain import ShowDrain
 from casecart.commands.moment import moment
 from casecart.commands.status import ShowStatus
 from casecart.commands.switch import PauseDestination
-from casecart.runtime.marks import DISPATCHER, RUNNING
+from casecart.runtime.marks import DISPATCHER, DRAINED, RUNNING
 from casecart.store import Change, Cursor, Timer, open_store
 from support.log_row import BEGIN, SECOND
 
@@ -68,6 +71,43 @@ def test_a_destination_that_is_waited_for_says_why_and_until_when(store: Store, 
     assert erp.next_try is not None
     assert (erp.next_try.at - status.at, erp.next_try.code) == (timedelta(minutes=1), "connection-refused")
     assert inventory.next_try is None
+
+
+@pytest.mark.parametrize(
+    ("data", "due", "error", "breaker"),
+    [
+        ("http-503 transient 2", 60, "transient", "closed"),
+        ("key-refused permanent 5", 60, "permanent", "open"),
+        ("timeout unknown 9", -1, "unknown", "half-open"),
+        ("timeout", 60, None, "closed"),  # of an earlier version
+    ],
+)
+def test_a_destination_in_trouble_says_of_which_class_it_is_and_how_its_breaker_stands(
+    store: Store, desk: Desk, data: str, due: int, *, error: str | None, breaker: str
+) -> None:
+    store.write(Change(timers=[Timer(DISPATCHER, "erp", BEGIN + (3_600 + due) * SECOND, data)]))
+    waited = desk.ask(ShowStatus()).destinations[0].next_try
+    assert waited is not None
+    assert (waited.code, waited.error, waited.breaker) == (data.split(maxsplit=1)[0], error, breaker)
+
+
+@pytest.mark.parametrize(("left", "state"), [(None, "draining"), (3, "draining"), (0, "drained")])
+def test_a_drain_says_how_far_it_is(store: Store, desk: Desk, left: int | None, state: str) -> None:
+    desk.do(PauseDestination(destination="erp", reason="upgrade", drain=True), key="k")
+    (wish,) = store.switches()
+    if left is not None:
+        store.write(Change(cursors=[Cursor(f"{DRAINED}erp", 0, wish.recorded_at, left)]))
+    erp = desk.ask(ShowStatus()).destinations[0]
+    assert erp.drain is not None
+    assert (erp.state, erp.drain.left, erp.paused is not None) == (state, left, True)
+
+
+def test_a_drain_is_not_told_by_what_was_told_of_an_earlier_one(store: Store, desk: Desk) -> None:
+    desk.do(PauseDestination(destination="erp", reason="upgrade", drain=True), key="k")
+    store.write(Change(cursors=[Cursor(f"{DRAINED}erp", 0, BEGIN, 0)]))
+    drain = desk.ask(ShowDrain(destination="erp"))
+    assert drain is not None
+    assert drain.left is None
 
 
 def test_a_destination_that_left_the_configuration_is_shown_as_long_as_it_has_postings(

@@ -43,6 +43,9 @@ def test_the_shortest_settings_have_the_defaults_that_the_reference_tells() -> N
         (URL + "delivery: exactly-once", "unknown-value 'exactly-once'"),
         (URL + "body: '{% for %}'", "bad-template line 1 of the body's template"),
         (URL + "batch: 0", "out-of-range 'batch'"),
+        (URL + "rate: 10", "bad-value '10' is not a value of 'rate'; write how many in which time"),
+        (URL + "rate: 0/s", "bad-value '0/s' is not a value of 'rate'"),
+        (URL + "rate: 10/d", "bad-value '10/d' is not a value of 'rate'"),
     ],
 )
 def test_a_mistake_is_found(text: str, expected: str) -> None:
@@ -50,6 +53,11 @@ def test_a_mistake_is_found(text: str, expected: str) -> None:
     assert f" error {expected}" in finding
     assert "123" not in finding
     assert "pw" not in finding
+
+
+@pytest.mark.parametrize(("text", "rate"), [("10/s", 10.0), ("600/m", 10.0), ("0.5/s", 0.5), ("36/h", 0.01)])
+def test_a_rate_is_so_many_a_second(text: str, rate: float) -> None:
+    assert settings_of(RestSettings, f"{URL}rate: {text}").rate == rate
 
 
 def destination(text: str, root: Path) -> RestDestination:

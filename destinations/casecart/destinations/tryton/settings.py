@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-from casecart.workspace import Declared, Duration, Finding, Secret, Text, declared
+from casecart.workspace import Declared, Duration, Finding, Rate, Secret, Text, declared
 from casecart.workspace import key as setting
 
 if TYPE_CHECKING:
@@ -76,6 +76,14 @@ class TrytonSettings(Declared):
     login: Login | None = setting(
         about="A user whom Tryton tells the reason where the REST interface only says that something is forbidden.",
         example="{user: casecart, password: {env: TRYTON_PASSWORD}}",
+        default=None,
+    )
+    rate: Rate | None = setting(
+        about=(
+            "How many postings may go out in a second (`/s`), minute (`/m`) or hour (`/h`), however many go together; "
+            "at once go those of one second. Without it, as many as it takes."
+        ),
+        example="10/s",
         default=None,
     )
     timeout: Duration = setting(
