@@ -376,3 +376,67 @@ def test_a_connection_that_isnt_made_in_time_is_not_delivered(tmp_path: Path) ->
             assert trouble(made, NotDelivered).code == "connect-timeout"
         for each in waiting:
             each.close()
+
+
+# --- searchable
+SEARCHED = """\
+timeout: 2s
+batch: 1
+delivery: searchable
+headers: {X-Site: NORTH}
+look_up: {url: "http://127.0.0.1:%d/in?key={key}&all=1", settling: 30s}
+"""
+
+
+def looked_up(port: int, root: Path) -> Answer:
+    with destination(port, root, SEARCHED % port) as made:
+        (answer,) = in_reactor(made.look_up, postings(1))
+    assert isinstance(answer, Answer)
+    return answer
+
+
+def test_a_searchable_service_is_asked_by_the_key(service: tuple[Service, int], tmp_path: Path) -> None:
+    server, port = service
+    uris: list[bytes] = []
+
+    def answer(request: Request, _: bytes) -> bytes:
+        uris.append(request.uri)
+        return b"{}"
+
+    server.answer = answer
+    assert looked_up(port, tmp_path) == Answer("posted", proof="read back")
+    ((method, headers, body),) = server.requests
+    assert (method, headers["x-site"], "content-type" in headers, body) == ("GET", "NORTH", False, b"")
+    assert uris == [f"/in?key={postings(1)[0].key}&all=1".encode()]
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "state"),
+    [
+        (200, b'{"id": 7}', "posted"),
+        (200, b'[{"id": 7}]', "posted"),
+        (200, b" []\n", "retry"),
+        (404, b"", "retry"),
+        (410, b"gone", "retry"),
+    ],
+)
+def test_a_look_up_tells_whether_it_is_there(
+    service: tuple[Service, int], tmp_path: Path, *, status: int, body: bytes, state: str
+) -> None:
+    server, port = service
+    server.status(status, body)
+    assert looked_up(port, tmp_path).state == state
+
+
+@pytest.mark.parametrize(
+    ("status", "permanent"),
+    [(204, False), (400, True), (401, True), (301, True), (429, False), (500, False), (503, False)],
+)
+def test_a_look_up_that_tells_nothing_is_trouble_of_the_service(
+    service: tuple[Service, int], tmp_path: Path, *, status: int, permanent: bool
+) -> None:
+    server, port = service
+    server.status(status)
+    with pytest.raises(NotDelivered) as raised:
+        looked_up(port, tmp_path)
+    assert raised.value.permanent is permanent

@@ -10,8 +10,11 @@ without effect) or `unknown`. Nothing else of a response is read, and none of it
 
 Delivery: as `delivery` says. `keyed` is for a service that refuses a second posting with the `key` in its
 payload, or in the header if `batch` is 1; a header for several postings is a digest of their keys, and a posting
-may come again in other company. All other services are `blind`: after an unknown outcome a posting is sent again
-and may arrive twice. A time-out after sending, a lost connection and 5xx other than 503 are unknown outcomes.
+may come again in other company. `searchable` is for one that can be asked for a key: after an unknown outcome a
+posting is looked up when the settling time is over, and sent again if it is not there. What comes to light later than
+that arrives twice: the settling time is the window. All other services are `blind`: after an unknown outcome a posting
+is sent again and may arrive twice. A time-out after sending, a lost connection and 5xx other than 503 are unknown
+outcomes.
 """
 
 from __future__ import annotations
@@ -25,9 +28,10 @@ from typing import TYPE_CHECKING, Any, Final, Literal, cast
 from urllib.parse import urlsplit
 
 import msgspec
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred
 
 from casecart.destinations.exchange import Client
+from casecart.destinations.searching import LookUp, Searching
 from casecart.destinations.template import Template, TemplateProblem
 from casecart.destinations.verdict import answers
 from casecart.runtime.destination import (
@@ -213,17 +217,23 @@ class RestSettings(Declared):
         pattern="[2-5]([0-9][0-9]|xx)",
         form="a status such as 201, or 2xx for all that begin so",
     )
-    delivery: Literal["keyed", "blind"] = key(
+    delivery: Literal["keyed", "searchable", "blind"] = key(
         about=(
             "`keyed` if the service refuses a second posting with the same key, so that an unknown outcome can be sent "
-            "again without harm; else `blind`."
+            "again without harm; `searchable` if it can be asked for a key, as `look_up` says; else `blind`."
         ),
         example="keyed",
         default="blind",
     )
+    look_up: LookUp | None = key(
+        about="With `delivery: searchable`: how the service is asked whether it has a posting.",
+        example='{url: "https://inventory.example.org/api/consumption/{key}", settling: 30s}',
+        default=None,
+    )
 
     def check(self) -> Iterable[Finding]:
-        """No secret stands in the file, and no header is set twice."""
+        """No secret stands in the file, no header is set twice, and what is searchable can be searched."""
+        yield from self._check_search()
         try:
             parts = urlsplit(self.url)
             good = bool(parts.hostname) and parts.port != 0 and not parts.fragment
@@ -243,6 +253,15 @@ class RestSettings(Declared):
             elif header.text is not None and _SECRET_HEADER.search(name):
                 words = f"'{name}' looks like a secret; write {{env: NAME}} or {{file: PATH}}"
                 yield Finding(place, "error", "secret-literal", words)
+
+    def _check_search(self) -> Iterable[Finding]:
+        searched = self.delivery == "searchable"
+        if searched != (self.look_up is not None):
+            words = "'look_up' and 'delivery: searchable' go together"
+            yield Finding(self.at("delivery" if searched else "look_up"), "error", "needs", words)
+        if searched and self.batch != 1:
+            words = "'delivery: searchable' needs 'batch: 1': each posting is stored, sent and looked up by itself"
+            yield Finding(self.at("delivery"), "error", "bad-value", words)
 
 
 def _make(context: DestinationContext) -> Destination:
@@ -271,19 +290,38 @@ class RestDestination:
         self._headers = {"User-Agent": "casecart", "Content-Type": str(settings.content_type)}
         for name, header in settings.headers.items():
             self._headers[name] = header.value(os.environ, context.root)
-        self._client = Client(context.reactor, settings.url, connections=settings.concurrency, timeout=settings.timeout)
+        connections, timeout = settings.concurrency, settings.timeout
+        self._client = Client(context.reactor, settings.url, connections=connections, timeout=timeout)
+        self._searching: Searching | None = None
+        self.settling = 0.0
+        if settings.look_up is not None:
+            asking = {name: value for name, value in self._headers.items() if name != "Content-Type"}
+            self.settling = settings.look_up.settling
+            self._searching = Searching(
+                context.reactor, settings.look_up, asking, connections=connections, timeout=timeout
+            )
 
     def post(self, postings: Sequence[Posting]) -> Deferred[Sequence[Answer]]:
         """Send one request; after a refusal that names no posting, one for each."""
         return Deferred.fromCoroutine(self._post(postings))
 
     def look_up(self, postings: Sequence[Posting]) -> Deferred[Sequence[Answer]]:
-        """Never asked of keyed and blind destinations."""
-        return succeed([Answer("unknown") for _ in postings])
+        """Ask for each; never of keyed and blind destinations."""
+        return Deferred.fromCoroutine(self._look_up(postings))
 
     def stop(self) -> Deferred[None]:
         """Close the connections; a request that is under way has its time-out."""
-        return self._client.close()
+        return Deferred.fromCoroutine(self._stop())
+
+    async def _stop(self) -> None:
+        await self._client.close()
+        if self._searching is not None:
+            await self._searching.close()
+
+    async def _look_up(self, postings: Sequence[Posting]) -> Sequence[Answer]:
+        if self._searching is None:
+            return [Answer("unknown") for _ in postings]
+        return [await self._searching.ask(posting) for posting in postings]
 
     async def _post(self, postings: Sequence[Posting]) -> Sequence[Answer]:
         try:

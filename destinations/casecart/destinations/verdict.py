@@ -18,12 +18,13 @@ if TYPE_CHECKING:
     from casecart.destinations.exchange import Response
     from casecart.runtime.destination import Posting
 
-__all__ = ["answers", "retry_after"]
+__all__ = ["answers", "found", "retry_after"]
 
 # A request that the service understood and will not take: it may be one posting of many that it dislikes.
 _REFUSALS: Final = frozenset({400, 404, 409, 410, 413, 415, 422})
 _NOT_NOW: Final = frozenset({408, 425, 429, 503})
 _NOT_AUTHORISED: Final = frozenset({401, 403, 407})
+_GONE: Final = frozenset({404, 410})
 _ELSEWHERE: Final = frozenset({301, 307, 308})
 
 
@@ -54,6 +55,26 @@ def answers(response: Response, postings: Sequence[Posting], accept: frozenset[i
     if 400 <= status < 500:  # noqa: PLR2004 - the client's fault, so HTTP says, and nothing was done
         raise NotDelivered(code, f"{words}: look at the destination's settings.", permanent=True)
     raise OutcomeUnknown(code, f"{words}; what it did with the request isn't known.")
+
+
+def found(response: Response) -> Answer:
+    """What a response to a look-up says of the posting that was asked for.
+
+    Raises:
+        NotDelivered: it says nothing of it.
+    """
+    status = response.status
+    missing = Answer("retry", code="not-found", words="The service doesn't have it.")
+    if status in _GONE:
+        return missing
+    if 200 <= status < 300 and status != HTTPStatus.NO_CONTENT:  # noqa: PLR2004 - all of HTTP's for success
+        return missing if response.body.split() == [b"[]"] else Answer("posted", proof="read back")
+    try:
+        answers(response, (), frozenset())
+    except OutcomeUnknown as trouble:
+        raise NotDelivered(trouble.code, f"The service answered {_named(status)} to the look-up.") from trouble
+    words = f"The service answered {_named(status)} to the look-up: look at its url."
+    raise NotDelivered(f"http-{status}", words, permanent=True)
 
 
 def _told(response: Response, postings: Sequence[Posting]) -> Sequence[Answer] | None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 URL = "url: http://127.0.0.1/in\n"
+SEARCHED = URL + 'delivery: searchable\nlook_up: {url: "http://127.0.0.1/in/{key}", settling: 30s}\n'
 
 
 def test_the_shortest_settings_have_the_defaults_that_the_reference_tells() -> None:
@@ -43,6 +44,18 @@ def test_the_shortest_settings_have_the_defaults_that_the_reference_tells() -> N
         (URL + "delivery: exactly-once", "unknown-value 'exactly-once'"),
         (URL + "body: '{% for %}'", "bad-template line 1 of the body's template"),
         (URL + "batch: 0", "out-of-range 'batch'"),
+        (SEARCHED + "batch: 10", "bad-value 'delivery: searchable' needs 'batch: 1'"),
+        (URL + "batch: 1\ndelivery: searchable", "needs 'look_up' and"),
+        (SEARCHED.replace("delivery: searchable\n", "") + "batch: 1", "needs 'look_up' and"),
+        (SEARCHED.replace("{key}", "key") + "batch: 1", "bad-format 'url' needs a host, and {key} once"),
+        (
+            SEARCHED.replace("http://127.0.0.1/in/{key}", "http://{key}/in") + "batch: 1",
+            "bad-format 'url' needs a host",
+        ),
+        (
+            SEARCHED.replace("http://127.0.0.1/in/", "http://a:pw@b/") + "batch: 1",
+            "secret-literal 'url' contains a user",
+        ),
         (URL + "rate: 10", "bad-value '10' is not a value of 'rate'; write how many in which time"),
         (URL + "rate: 0/s", "bad-value '0/s' is not a value of 'rate'"),
         (URL + "rate: 10/d", "bad-value '10/d' is not a value of 'rate'"),
