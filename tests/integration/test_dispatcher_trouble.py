@@ -294,6 +294,20 @@ def test_a_second_wish_to_drain_is_told_of_too(tmp_path: Path, url: str) -> None
     line.stop()
 
 
+def test_what_comes_while_it_is_drained_waits_and_is_not_looked_through_each_time(
+    tmp_path: Path, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = new_line(tmp_path, url)
+    drain(line)
+    looks: list[int] = []
+    window = line.dispatcher._outbox._window
+    monkeypatch.setattr(window, "take_uncertain", looks.append)
+    for number in range(20):
+        line.send(dft(f"M{number}", f"V{number}"))
+    assert (looks, len(states(line)), line.script.calls) == ([], 20, [])
+    line.stop()
+
+
 # --- faults
 def test_a_fault_of_the_dispatcher_blocks_nothing_and_ends_at_a_person(
     tmp_path: Path, url: str, monkeypatch: pytest.MonkeyPatch

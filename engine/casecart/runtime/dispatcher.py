@@ -105,7 +105,7 @@ class Dispatcher:
             reactor=self._reactor,
             now=self._now,
             write=lambda fill: self._write(fill, lambda: None),
-            go_on=self.pump,
+            go_on=self._go_on,
         )
         self._flights = Flights(
             name=self.name,
@@ -134,17 +134,18 @@ class Dispatcher:
         """
         self._started = True
         self._health.begin(resume_at, note)
-        self.pump()
+        self._go_on()
 
     def feed(self, works: Iterable[Work]) -> None:
         """Work that has just been committed."""
         self._outbox.feed(works)
-        self.pump()
+        if self._wish is None:  # to a drain it is nothing: what is new is not sent
+            self.pump()
 
     def resync(self) -> None:
         """The store was away and may have taken work that was not fed."""
         self._outbox.resync()
-        self.pump()
+        self._go_on()
 
     # --- work goes out
     def obey(self, switch: Switch | None) -> None:
@@ -158,15 +159,18 @@ class Dispatcher:
     def pause(self, *, paused: bool) -> None:
         """Send nothing new, or go on; what is on its way is seen to its end."""
         self.paused = paused
-        self.pump()
+        self._go_on()
 
     def pump(self) -> None:
         """Send what may be sent now."""
         while self._may_send() and len(self._flights) < (1 if self._health.breaker_open else self.limits.concurrency):
             batch = self._next()
             if batch is None:
-                break
+                return
             self._send(batch)
+
+    def _go_on(self) -> None:
+        self.pump()
         self._tell()
 
     def _may_send(self) -> bool:
@@ -238,7 +242,7 @@ class Dispatcher:
             self._later(batch, batch.delay)
         else:
             self._outbox.free(batch.keys)
-        self.pump()
+        self._go_on()
         if self._idle is not None and not self._flights:
             self._limit.cancel()
             self._give_up()
@@ -266,6 +270,8 @@ class Dispatcher:
     def _tell(self) -> None:
         """Whoever wants it drained is told how many postings may still have their effect."""
         if self._wish is None or not self._started or self._outbox.unread:
+            return
+        if self._told == (self._wish, 0):  # nothing new is sent
             return
         now = (self._wish, self._outbox.uncertain)
         if now != self._told:

@@ -49,7 +49,7 @@ def test_the_shortest_settings_have_the_defaults_that_the_reference_tells() -> N
         (SEARCHED.replace("delivery: searchable\n", "") + "batch: 1", "needs 'look_up' and"),
         (SEARCHED.replace("{key}", "key") + "batch: 1", "bad-format 'url' needs a host, and {key} once"),
         (
-            SEARCHED.replace("http://127.0.0.1/in/{key}", "http://{key}/in") + "batch: 1",
+            SEARCHED.replace("127.0.0.1/in/{key}", "{key}/in") + "batch: 1",
             "bad-format 'url' needs a host",
         ),
         (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from typing import TYPE_CHECKING
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,6 +11,9 @@ from hypothesis import strategies as st
 from casecart.runtime.destination import Posting
 from casecart.runtime.window import Window, Work
 from casecart.store import Entry
+
+if TYPE_CHECKING:
+    from casecart.runtime.destination import PostingState
 
 
 def work(sequence: int, key: str, lines: int = 1) -> Work:
@@ -120,3 +124,44 @@ def test_postings_of_a_key_go_out_in_order_and_each_is_settled_once(
         expected[key] += [f"{sequence}-{n}" for n in range(lines)]
     assert settled == expected
     assert window.size == 0
+
+
+def in_states(sequence: int, key: str, *states: PostingState) -> Work:
+    made = work(sequence, key, lines=len(states))
+    for posting, state in zip(made.postings, states, strict=True):
+        posting.state = state
+    return made
+
+
+def unclear(window: Window, most: int = 100) -> list[str]:
+    return [posting.key for posting in window.take_uncertain(most).postings]
+
+
+def test_of_what_is_uncertain_only_that_is_taken() -> None:
+    window = Window()
+    window.add([in_states(1, "a", "planned"), in_states(2, "b", "unknown"), in_states(3, "c", "sent", "planned")])
+    assert window.uncertain == 2
+    assert unclear(window) == ["2-0", "3-0"]
+    assert unclear(window) == []
+    assert keys(window) == ["1-0"]  # and the others of the keys that are out wait
+
+
+def test_what_is_due_before_something_uncertain_of_its_key_goes_with_it() -> None:
+    window = Window()
+    window.add([in_states(1, "a", "posted", "planned"), in_states(2, "a", "unknown", "planned"), work(3, "a")])
+    assert unclear(window) == ["1-1", "2-0"]
+
+
+def test_what_is_uncertain_is_taken_alone_where_it_must_be() -> None:
+    window = Window()
+    first, second = in_states(1, "a", "unknown"), in_states(2, "b", "unknown")
+    second.alone = True
+    window.add([first, second])
+    assert unclear(window) == ["1-0"]
+    assert unclear(window) == ["2-0"]
+
+
+def test_no_more_that_is_uncertain_is_taken_than_asked_for() -> None:
+    window = Window()
+    window.add([in_states(number, str(number), "unknown") for number in range(5)])
+    assert (len(unclear(window, 2)), len(unclear(window, 100))) == (2, 3)
