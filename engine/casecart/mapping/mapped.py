@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -11,7 +12,14 @@ import msgspec
 from casecart.canonical import Usage
 from casecart.mapping.problem import Problem
 
-__all__ = ["Mapped", "MappingContext"]
+__all__ = ["MANY", "Mapped", "MappingContext"]
+
+MANY = 128
+"""Lines of a message from which on the time that they take is watched."""
+
+
+def _unwatched(lines: Sequence[Any]) -> Iterable[Any]:
+    return lines
 
 
 class MappingContext(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,6 +33,7 @@ class MappingContext(msgspec.Struct, frozen=True, kw_only=True):
             values that go into a document.
         source: the message's identity; a document's `source` is this and the place.
         charset: the codec of bytes that are written as escape sequences.
+        watch: goes over the lines of a message that has `MANY`, and raises when it has taken too long.
     """
 
     facility: str
@@ -33,6 +42,7 @@ class MappingContext(msgspec.Struct, frozen=True, kw_only=True):
     token: Callable[[str, str], str]
     source: str
     charset: str = "utf-8"
+    watch: Callable[[Sequence[Any]], Iterable[Any]] = _unwatched
 
 
 class Mapped(msgspec.Struct, frozen=True, gc=False):

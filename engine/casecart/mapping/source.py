@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from casecart.formats.hl7v2.compile import Extraction, indented
 from casecart.formats.hl7v2.path import Path
 from casecart.formats.udi import Udi
-from casecart.mapping.mapped import Mapped
+from casecart.mapping.mapped import MANY, Mapped
 from casecart.mapping.trouble import Trouble
 from casecart.mapping.udi import NOTHING, PIECES, UNREAD, Piece, read_udi
 from casecart.mapping.value import LONGEST, read_date, read_datetime, read_decimal, read_di, read_integer
@@ -109,6 +109,8 @@ class Source:
             "shared = ()",
             "count = len(groups)",
             f"names = PLACES if count <= {_PLACES} else [{place} % (number + 1) for number in range(count)]",
+            f"if count >= {MANY}:",
+            "    groups = context.watch(groups)",
             "if plain_:",
             *indented(self._loop(plain=True)),
             "else:",

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from casecart.rules import Keys, Tokens
     from casecart.runtime.channel import Channel
     from casecart.runtime.copy import Decision
+    from casecart.runtime.watch import Watch
     from casecart.store import Message
 
 __all__ = ["Copier", "date_at"]
@@ -40,6 +41,7 @@ class Copier:
         keys: derives the keys of cases.
         tokens: derives what stands for patient identifiers.
         time_zones: by facility.
+        watch: over the time that a message takes.
     """
 
     def __init__(
@@ -50,7 +52,9 @@ class Copier:
         keys: Keys,
         tokens: Tokens,
         time_zones: Mapping[str, ZoneInfo],
+        watch: Watch,
     ) -> None:
+        self._watch = watch
         self._channels, self._catalogue = channels, catalogue
         self._keys, self._tokens, self._time_zones = keys, tokens, time_zones
         self._accepting: dict[tuple[str, str], list[Channel]] = {}
@@ -108,8 +112,9 @@ class Copier:
             token=pseudonyms.token,
             source=message.control_id,
             charset=charset,
+            watch=self._watch.over,
         )
-        return Copy(channel, channel.map(text, context), pseudonyms)
+        return Copy(channel, channel.map(text, context), pseudonyms, self._watch)
 
 
 _QUARTER = 15 * 60 * 1_000_000

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from casecart.rules import Trouble
     from casecart.runtime.channel import Channel
     from casecart.runtime.pseudonyms import Pseudonyms
+    from casecart.runtime.watch import Watch
 
 __all__ = ["NOTHING_DECIDED", "Copy", "Decision"]
 
@@ -40,6 +41,7 @@ class Copy:
     """A message as one channel sees it.
 
     Attributes:
+        watch: over the time that its message takes.
         documents: of `mapped`, in its order; those that could be resolved are.
         troubles: by the index of a document that could not be resolved.
         decisions: what people decided, by place; only a replay has any.
@@ -48,6 +50,7 @@ class Copy:
     channel: Channel
     mapped: Mapped
     pseudonyms: Pseudonyms
+    watch: Watch
     documents: list[Usage] = field(init=False)
     troubles: dict[int, tuple[Trouble, ...]] = field(default_factory=dict)
     decisions: Mapping[str, Decision] = field(default_factory=dict)
@@ -61,7 +64,7 @@ class Copy:
         if resolve is None:
             return
         documents = self.documents = self.mapped.documents.copy()
-        for index, usage in enumerate(documents):
+        for index, usage in enumerate(self.watch.over(self.mapped.documents)):
             decided = self.decisions[self.mapped.places[index]].item if self.decisions else None
             found = resolve(usage, catalogue, decided)
             if isinstance(found, tuple):

@@ -104,7 +104,8 @@ class CopyEffect:
     def compare(self) -> list[Work]:
         """Lines that were made before, as today's channel tells them; what differs is flagged, and not posted."""
         mapped, line_of = self._copy.mapped, self._line_id
-        for index, (usage, place) in enumerate(zip(self._copy.documents, mapped.places, strict=True)):
+        watched = self._copy.watch.over(self._copy.documents)
+        for index, (usage, place) in enumerate(zip(watched, mapped.places, strict=True)):
             line = line_of(usage, place)
             why = next(iter(self._copy.troubles.get(index, ())), None)
             decision = self._channel.decide(usage)
@@ -136,9 +137,10 @@ class CopyEffect:
             for usage, place in zip(self._copy.documents, mapped.places, strict=True)
         ]
         self._look_up(lines)
+        watched = self._copy.watch.over(self._copy.documents)
         documents = [
             (place, line, self._line(index, usage, place, line))
-            for index, (usage, (place, line)) in enumerate(zip(self._copy.documents, lines, strict=True))
+            for index, (usage, (place, line)) in enumerate(zip(watched, lines, strict=True))
         ]
         for problem in mapped.exceptions:
             self._hold(problem.place, "", Trouble(problem.code, problem.field, problem.words, problem.subject))

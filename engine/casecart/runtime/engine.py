@@ -111,6 +111,7 @@ class Engine:
             time_zones={name: ZoneInfo(facility.time_zone) for name, facility in workspace.engine.facilities.items()},
             identifier=identifiers.mint,
             clock=reactor.seconds,
+            time_limit=workspace.engine.intake.time_limit,
         )
         self._journal = Journal(
             store=store,

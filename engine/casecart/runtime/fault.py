@@ -3,8 +3,20 @@
 from __future__ import annotations
 
 from pathlib import PurePath
+from typing import TYPE_CHECKING
 
-__all__ = ["told"]
+if TYPE_CHECKING:
+    from casecart.rules import Trouble
+
+__all__ = ["NotWorkable", "told"]
+
+
+class NotWorkable(Exception):
+    """A message can't be worked, and it is not the engine's fault; `trouble` says to a person why."""
+
+    def __init__(self, trouble: Trouble) -> None:
+        super().__init__(trouble.code)
+        self.trouble = trouble
 
 
 def told(fault: BaseException | None) -> str:

@@ -17,10 +17,11 @@ from casecart.rules import Trouble
 from casecart.runtime.again import look_again
 from casecart.runtime.copier import Copier
 from casecart.runtime.effect import CopyEffect, event, hold
-from casecart.runtime.fault import told
+from casecart.runtime.fault import NotWorkable, told
 from casecart.runtime.serials import Serials
 from casecart.runtime.statements import Statements
 from casecart.runtime.usual import Usual
+from casecart.runtime.watch import NotNow, Watch
 from casecart.store import Change, Count, Message, Outcome, Store, StoreBroken, StoreUnavailable
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ class Pipeline:
         time_zones: by facility.
         identifier: mints ids of exceptions.
         clock: monotonic seconds, for the budget.
+        time_limit: seconds that a message may take in all.
     """
 
     def __init__(
@@ -79,10 +81,19 @@ class Pipeline:
         time_zones: Mapping[str, ZoneInfo],
         identifier: Callable[[], bytes],
         clock: Callable[[], float],
+        time_limit: float = 5.0,
     ) -> None:
         self._store, self._catalogue, self._keys = store, catalogue, keys
         self._identifier, self._clock = identifier, clock
-        self._copier = Copier(channels=channels, catalogue=catalogue, keys=keys, tokens=tokens, time_zones=time_zones)
+        self._watch = Watch(clock, time_limit)
+        self._copier = Copier(
+            channels=channels,
+            catalogue=catalogue,
+            keys=keys,
+            tokens=tokens,
+            time_zones=time_zones,
+            watch=self._watch,
+        )
 
     def process(
         self, messages: Sequence[Message], change: Change, until: float | None = None, *, least: int = 0
@@ -92,15 +103,22 @@ class Pipeline:
         Args:
             messages: stored, or about to be with the same change.
             change: is added to.
-            until: when to stop mapping, by `clock`; the messages that were not reached have no result.
+            until: when to stop mapping, by `clock`; the messages that were not reached have no result. It stops in the
+                middle of a message with many lines.
             least: how many are mapped whatever the time.
         """
         mapped: list[tuple[str | None, list[Copy]] | Exception] = []
+        watch = self._watch
+        watch.forget()
         for message in messages:
-            if until is not None and len(mapped) >= least and self._clock() >= until:
+            stop = until if len(mapped) >= least else None
+            if stop is not None and self._clock() >= stop:
                 break
+            watch.begin(message.position, stop)
             try:
                 mapped.append(self._map(message))
+            except NotNow:
+                break
             except Exception as fault:  # noqa: BLE001 - a fault in one message must not take the others with it
                 mapped.append(fault)
         copies = [copy for found in mapped if not isinstance(found, Exception) for copy in found[1]]
@@ -113,9 +131,10 @@ class Pipeline:
             reserve=self._reserve,
             change=change,
         )
-        results = []
+        results: list[Result] = []
         for message, found in zip(messages, mapped, strict=False):
             before, stated, used = _sizes(change), statements.mark, serials.mark
+            watch.begin(message.position, until if len(results) >= least else None)
             try:
                 if isinstance(found, Exception):
                     raise found
@@ -126,6 +145,8 @@ class Pipeline:
                 _cut(change, before)
                 statements.take_back(stated)
                 serials.take_back(used)
+                if isinstance(fault, NotNow):
+                    break
                 result = self._put_aside(message, change, fault)
             results.append(result)
         return results
@@ -148,6 +169,8 @@ class Pipeline:
         Raises:
             KeyError: there is no such channel any more.
         """
+        self._watch.forget()
+        self._watch.begin(message.position)
         copy = self._copier.fixed(message, channel, decisions)
         works = self._copy_effect(message, copy, change).replay(attempt, len(decisions))
         change.events.append(event("casecart.message.replayed", message, _type(message)))
@@ -170,6 +193,8 @@ class Pipeline:
         Raises:
             KeyError: there is no such channel any more.
         """
+        self._watch.forget()
+        self._watch.begin(message.position)
         known = {place for place, became in before.items() if became == "made"}
         gone = {place for place, became in before.items() if became == "gone"}
         made, rest = self._copier.divided(message, channel, known)
@@ -242,11 +267,12 @@ class Pipeline:
         return Result("processed", notes, works)
 
     def _put_aside(self, message: Message, change: Change, fault: Exception) -> Result:
-        """The engine failed on this message: keep it for the people who mend the engine. No value of it is told."""
+        """The message can't be worked, or the engine failed on it: keep it for people. No value of it is told."""
         log.error("message at position %d was put aside: %s", message.position, told(fault))
-        cause = f"The engine failed on this message ({told(fault)}); it was put aside."
+        words = f"The engine failed on this message ({told(fault)}); it was put aside."
+        why = fault.trouble if isinstance(fault, NotWorkable) else Trouble("engine-fault", "", words, "")
         change.counts.append(Count(message.facility, f"messages:{message.listener}", "quarantined", 1))
-        change.holds.append(hold(message, self._identifier(), Trouble("engine-fault", "", cause, "")))
+        change.holds.append(hold(message, self._identifier(), why))
         change.events.append(event("casecart.message.quarantined", message, {}))
         return Result("quarantined", message.notes)
 

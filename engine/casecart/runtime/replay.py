@@ -14,7 +14,7 @@ import msgspec
 from casecart.rules import Trouble
 from casecart.runtime.copy import Decision
 from casecart.runtime.effect import hold
-from casecart.runtime.fault import told
+from casecart.runtime.fault import NotWorkable, told
 from casecart.runtime.made import decode_made
 from casecart.store import Change, Count, HoldChange, LeaseLost, StoreBroken, StoreUnavailable
 
@@ -262,7 +262,8 @@ class Replayer:
     def _fault(self, message: Message, channel: str, places: Collection[str], fault: Exception, change: Change) -> None:
         log.error("a line of the message at position %d could not be worked again: %s", message.position, told(fault))
         words = f"The engine failed when it worked this line again ({told(fault)})."
-        self._hold(message, channel, places, Trouble("engine-fault", "", words, ""), change)
+        why = fault.trouble if isinstance(fault, NotWorkable) else Trouble("engine-fault", "", words, "")
+        self._hold(message, channel, places, why, change)
 
     def _hold(self, message: Message, channel: str, places: Collection[str], why: Trouble, change: Change) -> None:
         """The lines are held as before, for another reason."""

@@ -79,7 +79,7 @@ class Usual:
         seen: set[str] = set()
         rows: dict[_Where, list[Posting]] = {}
         case, case_key, where, row = None, b"", None, None
-        for usage, place in zip(copy.documents, copy.mapped.places, strict=True):
+        for usage, place in zip(copy.watch.over(copy.documents), copy.mapped.places, strict=True):
             if usage.action != "use" or not usage.quantity or usage.case is None:
                 return None
             if usage.case != case:

@@ -89,6 +89,16 @@ class Intake(Declared):
         default="50ms",
         maximum="10s",
     )
+    time_limit: Duration = key(
+        about=(
+            "How long one message may be worked at all. A message of thousands of lines that needs longer is stopped "
+            "and put aside for a person; until then all others wait for it."
+        ),
+        example="20s",
+        default="5s",
+        minimum="100ms",
+        maximum="1m",
+    )
 
 
 @declared(name="engine", about="Whose engine this is, where it keeps what it knows, its ways in and its ways out.")

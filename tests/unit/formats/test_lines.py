@@ -61,3 +61,11 @@ def test_a_repaired_message_needs_no_repair_but_for_line_feeds_in_fields(text: s
     once = repair("MSH|^~\\&|" + text)
     assert repair(once) == once
     assert "\r\n" not in once
+
+
+@pytest.mark.timeout(20)
+def test_a_field_with_very_many_line_feeds_takes_time_by_its_length_only() -> None:
+    # By the square of it, this would take minutes.
+    text = "note\n" * 400_000
+    prefix, lines, _ = read_lines(f"{MSH}\nNTE|1||{text}")
+    assert (prefix, len(lines), lines[1].content) == ("", 2, f"NTE|1||{text[:-1]}")

@@ -70,20 +70,32 @@ def read_lines(text: str) -> tuple[str, list[Line], list[Note]]:
     notes = [_note("leading-bytes", 1)] if prefix else []
     starts_segment = _segment_start(text[len(prefix) + 3 : len(prefix) + 4])
     lines: list[Line] = []
+    joined: list[str] = []  # of the last line, so far: joined once, since a field may have any number of line feeds
     for match in _LINE.finditer(text, len(prefix)):
         line, terminator = match.groups()
-        if starts_segment.match(line):
-            lines.append(Line(line, terminator, strange=False))
-        elif lines and "\n" in lines[-1].terminator:
-            before = lines.pop()
-            lines.append(Line(before.text + before.terminator + line, terminator, before.strange))
-            notes.append(_note("joined-line", len(lines)))
+        if not starts_segment.match(line):
+            if lines and "\n" in lines[-1].terminator:
+                joined = joined or [lines[-1].text]
+                joined += (lines[-1].terminator, line)
+                lines[-1] = lines[-1]._replace(terminator=terminator)
+                notes.append(_note("joined-line", len(lines)))
+                continue
+            notes.append(_note("not-a-segment", len(lines) + 1))
+            strange = True
         else:
-            lines.append(Line(line, terminator, strange=True))
-            notes.append(_note("not-a-segment", len(lines)))
+            strange = False
+        _join(lines, joined)
+        joined = []
+        lines.append(Line(line, terminator, strange))
+    _join(lines, joined)
     if any("\n" in line.terminator for line in lines):
         notes.append(_note("line-ends", 1))
     return prefix, lines, notes
+
+
+def _join(lines: list[Line], parts: list[str]) -> None:
+    if parts:
+        lines[-1] = lines[-1]._replace(text="".join(parts))
 
 
 def repair(text: str) -> str:
