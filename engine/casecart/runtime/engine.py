@@ -35,6 +35,7 @@ from casecart.runtime.pipeline import Pipeline
 from casecart.runtime.replay import Replayer
 from casecart.runtime.shared_backlog import SharedBacklog
 from casecart.runtime.sharing import LeasedJournal, Sharing
+from casecart.runtime.unfinished import Unfinished
 from casecart.runtime.waiting import tries_of
 from casecart.store import Change, Cursor, Member, Store, StoreBroken, StoreUnavailable
 from casecart.workspace import Finding, Secret, Workspace, WorkspaceError
@@ -165,6 +166,7 @@ class Engine:
             broken=failed,
             fences=self._sharing.fences_of_replays if self._sharing is not None else tuple,
         )
+        self._unfinished = Unfinished()
         doors = workspace.engine.listeners if "listener" in roles else ()
         self.listeners = {str(name): self._listener(str(name)) for name in doors}
 
@@ -248,6 +250,7 @@ class Engine:
                 },
                 root=self._workspace.root,
                 port=self._ports.get(name),
+                unfinished=self._unfinished,
             )
         )
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Protocol
+
+from casecart.runtime.unfinished import Unfinished
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -98,6 +100,8 @@ class ListenerContext:
     root: Path
     port: int | None = None
     """In place of the configured one, where a person said so when the engine was started."""
+    unfinished: Unfinished = field(default_factory=Unfinished)
+    """What all listeners of the engine hold of messages that are not whole yet."""
 
 
 @dataclass(frozen=True, slots=True)

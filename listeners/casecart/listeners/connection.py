@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from casecart.listeners.hl7v2 import Reception
     from casecart.runtime.listener import Intake, Receipt
+    from casecart.runtime.unfinished import Unfinished
 
 __all__ = ["MllpConnection", "Owner"]
 
@@ -42,6 +43,7 @@ class Owner(Protocol):
     maximum_frame: int
     frame_timeout: float
     idle_timeout: float
+    unfinished: Unfinished
 
     def opened(self, connection: MllpConnection) -> None:
         """A connection is there."""
@@ -98,6 +100,7 @@ class MllpConnection(TwistedProtocol):
         self._feeding = False
         self._blocked = 0
         self._kept = b""
+        self._held = 0  # bytes of unfinished messages, as the listeners' common account has it
         self._source = ""
         self._send: Callable[[bytes], int | Exception] | None = None
         # Seconds, counted by `tick`: a clock read a message would cost more.
@@ -123,6 +126,7 @@ class MllpConnection(TwistedProtocol):
         if not owner.intake.open:
             self._kept += data
             self._block(_STORE)
+            self._account()
             return
         self._quiet = 0.0
         self._feeding = True
@@ -138,6 +142,7 @@ class MllpConnection(TwistedProtocol):
         self._feeding = False
         if events:
             self._begun = 0.0
+        self._account()
         if self._waiting and self._waiting[0].settled:
             self.settled()
         if self._framer.dead:
@@ -159,12 +164,28 @@ class MllpConnection(TwistedProtocol):
         self.closing = True
         self._waiting.clear()
         self._answers.clear()
+        if self._held:
+            self.owner.unfinished.hold(self, 0)
         self.owner.lost(self)
+
+    def _account(self) -> None:
+        """Say how much is held here of what isn't whole; if it is too much in all, somebody has to give up."""
+        held = self._framer.pending + len(self._kept)
+        if held != self._held:
+            self._held = held
+            self.owner.unfinished.hold(self, held)
+
+    def give_up(self) -> None:
+        """Too much is unfinished in all, and most of it here: record that, and close; its sender keeps the message."""
+        self._held, self._kept = 0, b""
+        self._record(self._framer.finish(), "crowded")
+        self._end()
 
     def _cut_off(self) -> None:
         """Record what the other side left unfinished; what we closed ourselves is not its fault."""
         if not self._blocked & _ENDED:
             self._record(self._framer.finish())
+            self._account()
 
     def _record(self, fault: Fault | None, notes: str = "") -> None:
         if fault is not None:
@@ -274,6 +295,7 @@ class MllpConnection(TwistedProtocol):
             return
         if self._blocked & _STORE and owner.intake.open:
             kept, self._kept = self._kept, b""
+            self._account()
             self._unblock(_STORE)
             self.dataReceived(kept)
         if self._blocked & (_STORE | _ENDED):
@@ -283,6 +305,7 @@ class MllpConnection(TwistedProtocol):
             self._begun += seconds
             if self._begun > owner.frame_timeout:
                 self._record(self._framer.finish(), "timeout")
+                self._account()
                 self._end()
         elif self._quiet > owner.idle_timeout and self._blocked & _UNREAD:
             self.abort()

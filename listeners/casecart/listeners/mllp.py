@@ -131,6 +131,8 @@ class MllpListener:
         self.maximum_frame = settings.maximum_frame
         self.frame_timeout = settings.frame_timeout
         self.idle_timeout = settings.idle_timeout
+        self.unfinished = context.unfinished
+        self.unfinished.make_room(settings.maximum_frame)
         peers = Peers(settings.peers, settings.acknowledge, context.time_zones)
         maker = f"{context.name} {os.getpid()} {context.now()}"
         self.reception = Reception(context, peers, Partition(settings.partition_by), maker)

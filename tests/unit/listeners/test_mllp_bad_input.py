@@ -249,3 +249,53 @@ def test_a_sender_that_only_makes_faults_is_closed_after_some_of_them() -> None:
     assert bad.closing()
     assert len(door.intake.arrivals) < 100
     assert goes_on(other)
+
+
+def crowd(door: Door, senders: int, size: int) -> list[Line]:
+    """So many connections, each with half a message of this size."""
+    lines = [door.connect() for _ in range(senders)]
+    for line in lines:
+        line.send_bytes(b"\x0b" + message("half").ljust(size - 1, b"x"))
+    return lines
+
+
+def test_half_messages_of_many_senders_are_bounded_in_all_and_an_honest_one_is_not_harmed() -> None:
+    door = Door()
+    door.context.unfinished.most = 1_000_000
+    other = door.connect()
+    honest = message("1")
+    other.send_bytes(b"\x0b" + honest[:50])
+    lines = crowd(door, 60, 20_000)
+    assert door.context.unfinished.total <= 1_000_000
+    assert [line.closing() for line in lines].count(True) == 10  # 50 are left, and the other one
+    assert {arrival.notes for arrival in door.intake.arrivals} == {"truncated crowded"}
+    other.send_bytes(honest[50:] + b"\x1c\r")
+    assert other.codes == ["AA 1"]
+    assert goes_on(other)
+
+
+def test_half_messages_count_no_more_when_they_are_whole_or_their_sender_is_gone() -> None:
+    door = Door()
+    whole, gone, slow = crowd(door, 3, 20_000)
+    whole.send_bytes(b"\x1c\r")
+    gone.protocol.connectionLost()
+    slow.protocol.readConnectionLost()
+    assert door.context.unfinished.total == 0
+
+
+def test_half_messages_whose_time_is_up_count_no_more() -> None:
+    door = Door()
+    crowd(door, 3, 20_000)
+    door.wait(31)
+    assert door.context.unfinished.total == 0
+
+
+def test_what_is_kept_while_nothing_can_be_stored_counts_too() -> None:
+    door = Door()
+    line = door.connect()
+    door.intake.open = False
+    line.send(message("1"))
+    assert door.context.unfinished.total == len(frame(message("1")))
+    door.intake.open = True
+    door.wait(1)
+    assert (door.context.unfinished.total, line.codes) == (0, ["AA 1"])
