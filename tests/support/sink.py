@@ -1,6 +1,6 @@
 """A counting sink: an HTTP server that takes batches of postings, counts them, and remembers which keys came twice.
 
-    python -m support.sink DELAY [RECORD [keyed]]
+    python -m support.sink DELAY [RECORD [PORT [keyed]]]
 
 It prints its port. Each POST carries a JSON array of payloads and is answered 200 after DELAY seconds; GET answers with
 the counts as JSON. With RECORD, every payload is a line of that file at once, before its request is answered; a keyed
@@ -51,11 +51,12 @@ class Sink:
     Args:
         record: the file that every payload is added to; it may be there from an earlier sink.
         delay: seconds between the taking of a request and its answer.
+        port: where it listens; 0: anywhere.
         keyed: refuse a key that came before; the duplicates that it counts had no effect.
     """
 
-    def __init__(self, record: Path | None = None, *, delay: float = 0.0, keyed: bool = False) -> None:
-        command = [sys.executable, "-m", "support.sink", str(delay), *([str(record)] if record else [])]
+    def __init__(self, record: Path | None = None, *, delay: float = 0.0, port: int = 0, keyed: bool = False) -> None:
+        command = [sys.executable, "-m", "support.sink", str(delay), str(record or ""), str(port)]
         command += ["keyed"] if keyed else []
         self._process = subprocess.Popen(command, cwd=FOLDER, stdout=subprocess.PIPE)
         assert self._process.stdout is not None
@@ -151,13 +152,13 @@ def _main(arguments: list[str]) -> None:
     reactor = EPollReactor()
     installReactor(reactor)
     with ExitStack() as stack:
-        record = stack.enter_context(Path(arguments[1]).open("ab")) if arguments[1:] else None
-        _Request.taken = _Taken(record, keyed="keyed" in arguments[2:])
+        record = stack.enter_context(Path(arguments[1]).open("ab")) if arguments[1:] and arguments[1] else None
+        _Request.taken = _Taken(record, keyed="keyed" in arguments[3:])
         if delay := float(arguments[0]):
             _Request.answer_later = staticmethod(partial(reactor.callLater, delay))
         factory = HTTPFactory()
         factory.protocol = _Channel  # type: ignore[assignment,method-assign]  # how Twisted's own sites do it
-        port = reactor.listenTCP(0, factory, interface="127.0.0.1")
+        port = reactor.listenTCP(int(arguments[2]) if arguments[2:] else 0, factory, interface="127.0.0.1")
         print(cast("IPv4Address", port.getHost()).port, flush=True)  # noqa: T201 - read by who started the process
         reactor.run()
 
