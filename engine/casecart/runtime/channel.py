@@ -79,6 +79,7 @@ class Channel:
         self.listeners = frozenset(map(str, declaration.sources))
         self.revision = revision
         self.map, self.resolve, self.verify = mapping.run, resolve, verify
+        self.hooked = declaration.hook is not None
         self.replaces = declared.says == "state"
         self.repeat: Repeat = declared.repeat
         self._accept = frozenset(map(str, declaration.accept))

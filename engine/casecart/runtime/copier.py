@@ -10,6 +10,7 @@ from casecart.formats.hl7v2 import decode, detect, read_header, repair
 from casecart.mapping import MappingContext
 from casecart.runtime.copy import Copy
 from casecart.runtime.pseudonyms import Pseudonyms
+from casecart.runtime.watch import NotNow
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from casecart.rules import Keys, Tokens
     from casecart.runtime.channel import Channel
     from casecart.runtime.copy import Decision
+    from casecart.runtime.hooks import Hooks
     from casecart.runtime.watch import Watch
     from casecart.store import Message
 
@@ -42,6 +44,7 @@ class Copier:
         tokens: derives what stands for patient identifiers.
         time_zones: by facility.
         watch: over the time that a message takes.
+        hooks: of the channels that have one.
     """
 
     def __init__(
@@ -53,8 +56,9 @@ class Copier:
         tokens: Tokens,
         time_zones: Mapping[str, ZoneInfo],
         watch: Watch,
+        hooks: Hooks | None = None,
     ) -> None:
-        self._watch = watch
+        self._watch, self._hooks = watch, hooks
         self._channels, self._catalogue = channels, catalogue
         self._keys, self._tokens, self._time_zones = keys, tokens, time_zones
         self._accepting: dict[tuple[str, str], list[Channel]] = {}
@@ -104,6 +108,8 @@ class Copier:
         return self._mapped(message, compiled, text, charset)
 
     def _mapped(self, message: Message, channel: Channel, text: str, charset: str) -> Copy:
+        if channel.hooked and self._watch.hurried:
+            raise NotNow  # a hook may take its time: the sender is answered first
         pseudonyms = Pseudonyms(message.facility, self._keys, self._tokens)
         context = MappingContext(
             facility=message.facility,
@@ -114,7 +120,10 @@ class Copier:
             charset=charset,
             watch=self._watch.over,
         )
-        return Copy(channel, channel.map(text, context), pseudonyms, self._watch)
+        mapped = channel.map(text, context)
+        if channel.hooked and self._hooks is not None:
+            mapped = self._hooks.run(channel.name, mapped)
+        return Copy(channel, mapped, pseudonyms, self._watch)
 
 
 _QUARTER = 15 * 60 * 1_000_000

@@ -25,6 +25,7 @@ from casecart.runtime.clock import wall_clock
 from casecart.runtime.destination import Destination, DestinationContext
 from casecart.runtime.dispatcher import Dispatcher, Limits
 from casecart.runtime.follower import Follower
+from casecart.runtime.hooks import Hooks
 from casecart.runtime.identifier import Identifiers
 from casecart.runtime.journal import Journal
 from casecart.runtime.kinds import destination_specs, listener_specs
@@ -103,6 +104,7 @@ class Engine:
         catalogue = Catalogue()
         keys = Keys(self._secret("keys", environment))
         self._check_fingerprint(keys)
+        self._hooks = Hooks(workspace.channels, workspace.hooks, reactor.seconds)
         self._pipeline = Pipeline(
             store=store,
             channels=list(channels.values()),
@@ -113,6 +115,7 @@ class Engine:
             identifier=identifiers.mint,
             clock=reactor.seconds,
             time_limit=workspace.engine.intake.time_limit,
+            hooks=self._hooks,
         )
         self._journal = Journal(
             store=store,
@@ -166,6 +169,7 @@ class Engine:
             broken=failed,
             fences=self._sharing.fences_of_replays if self._sharing is not None else tuple,
         )
+        self._hooks.start()
         self._unfinished = Unfinished()
         doors = workspace.engine.listeners if "listener" in roles else ()
         self.listeners = {str(name): self._listener(str(name)) for name in doors}
@@ -352,5 +356,6 @@ class Engine:
         if self._membership is not None and self._sharing is not None:
             self._sharing.stop()
             self._membership.stop()
+        self._hooks.stop()
         for dispatcher in self.dispatchers.values():
             yield dispatcher.destination.stop()

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from casecart.rules import Keys, Tokens
     from casecart.runtime.channel import Channel
     from casecart.runtime.copy import Copy, Decision
+    from casecart.runtime.hooks import Hooks
     from casecart.runtime.window import Work
     from casecart.store import Replay
 
@@ -68,6 +69,7 @@ class Pipeline:
         identifier: mints ids of exceptions.
         clock: monotonic seconds, for the budget.
         time_limit: seconds that a message may take in all.
+        hooks: of the channels that have one.
     """
 
     def __init__(
@@ -82,6 +84,7 @@ class Pipeline:
         identifier: Callable[[], bytes],
         clock: Callable[[], float],
         time_limit: float = 5.0,
+        hooks: Hooks | None = None,
     ) -> None:
         self._store, self._catalogue, self._keys = store, catalogue, keys
         self._identifier, self._clock = identifier, clock
@@ -93,6 +96,7 @@ class Pipeline:
             tokens=tokens,
             time_zones=time_zones,
             watch=self._watch,
+            hooks=hooks,
         )
 
     def process(
@@ -105,16 +109,17 @@ class Pipeline:
             change: is added to.
             until: when to stop mapping, by `clock`; the messages that were not reached have no result. It stops in the
                 middle of a message with many lines.
-            least: how many are mapped whatever the time.
+            least: how many are mapped whatever the time; 0 with an `until`: their senders have not been answered yet.
         """
         mapped: list[tuple[str | None, list[Copy]] | Exception] = []
         watch = self._watch
         watch.forget()
+        hurried = until is not None and not least
         for message in messages:
             stop = until if len(mapped) >= least else None
             if stop is not None and self._clock() >= stop:
                 break
-            watch.begin(message.position, stop)
+            watch.begin(message.position, stop, hurried=hurried)
             try:
                 mapped.append(self._map(message))
             except NotNow:

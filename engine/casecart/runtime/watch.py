@@ -38,16 +38,19 @@ class Watch:
         self._clock, self._limit = clock, limit
         self._position = 0
         self._until: float | None = None
+        self.hurried = False
+        """Whether the message's sender waits for what is done now: nothing else may be waited for."""
         self._spent: dict[int, float] = {}  # seconds, by position; only of messages with many lines
 
-    def begin(self, position: int, until: float | None = None) -> None:
+    def begin(self, position: int, until: float | None = None, *, hurried: bool = False) -> None:
         """From here on it is this message that is worked.
 
         Args:
             position: the message's; what it took before counts, until `forget`.
             until: when to stop, by the clock, though the message may still take longer another time.
+            hurried: its sender has not been answered yet.
         """
-        self._position, self._until = position, until
+        self._position, self._until, self.hurried = position, until, hurried
 
     def forget(self) -> None:
         """What messages took so far is of the past."""

@@ -17,6 +17,7 @@ from casecart.workspace.channel import (
 from casecart.workspace.declaration import Declared, ExactlyOne, Key, declared, key, keys_of
 from casecart.workspace.engine import Engine, Facility, Intake, Secrets, Store
 from casecart.workspace.findings import CODES, NOWHERE, Finding, Place, WorkspaceError
+from casecart.workspace.hook import Hook, HookStep
 from casecart.workspace.initialise import initialise
 from casecart.workspace.load import Workspace, load
 from casecart.workspace.mapping import FieldMapping, Mapping, Reads
@@ -47,6 +48,8 @@ __all__ = [
     "Finding",
     "Flag",
     "HoldStep",
+    "Hook",
+    "HookStep",
     "Intake",
     "Key",
     "Kinds",

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 from casecart.workspace.declaration import NAME, Declared, declared, key
 from casecart.workspace.findings import Finding, listed
+from casecart.workspace.hook import HookStep
 from casecart.workspace.resolve import ResolveStep
 from casecart.workspace.scalar import Duration, Expression
 from casecart.workspace.text import Text
@@ -155,7 +156,7 @@ class Channel(Declared):
         pattern=r"[A-Z][A-Z0-9]{2}\^([A-Z0-9]{3}|\*)",
         form="DFT^P03, or DFT^* for every event",
     )
-    steps: tuple[MapStep | ResolveStep | VerifyStep | RouteStep, ...] = key(
+    steps: tuple[MapStep | HookStep | ResolveStep | VerifyStep | RouteStep, ...] = key(
         about="What is done with a message, in this order.",
         example="[{map: dft-usage}, {route: [{post: {to: inventory, as: consumption}}]}]",
         at_least=1,
@@ -174,9 +175,14 @@ class Channel(Declared):
         """The names of the mappings that its steps use."""
         return tuple(step.map for step in self.steps if isinstance(step, MapStep))
 
+    @property
+    def hook(self) -> HookStep | None:
+        """The step that has a Python file look at its lines, if it has one."""
+        return next((step for step in self.steps if isinstance(step, HookStep)), None)
+
     def check(self) -> Iterable[Finding]:
         """A line is made, then found, then looked at, then routed, each by one step."""
-        order = (MapStep, ResolveStep, VerifyStep, RouteStep)
+        order = (MapStep, HookStep, ResolveStep, VerifyStep, RouteStep)
         names = [step.__declaration__.name for step in order]
         last = -1
         for step in self.steps:

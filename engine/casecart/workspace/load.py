@@ -13,6 +13,8 @@ from casecart.workspace.declaration import Declared
 from casecart.workspace.engine import Engine
 from casecart.workspace.files import contents, listing
 from casecart.workspace.findings import Finding, Place, WorkspaceError, did_you_mean, listed, shown
+from casecart.workspace.hook import LARGEST as LARGEST_HOOK
+from casecart.workspace.hook import faults_of
 from casecart.workspace.mapping import Mapping as MappingFile
 from casecart.workspace.node import MapNode, Node, TextNode
 from casecart.workspace.ownership import Ownership, misnamed
@@ -45,12 +47,14 @@ class Workspace:
     channels: Mapping[str, Channel]
     mappings: Mapping[str, MappingFile]
     tables: Mapping[str, Table]
+    hooks: Mapping[str, str]
+    """The source of each hook that a channel has, by its path below the root."""
     warnings: tuple[Finding, ...]
     digests: Mapping[str, str]
     """The SHA-256 of every file that was read, by its path below the root."""
 
     def revision(self, channel: str) -> str:
-        """What a channel's messages run under: a SHA-256 over its file, its mappings and their tables.
+        """What a channel's messages run under: a SHA-256 over its file, its mappings and their tables, and its hook.
 
         Raises:
             KeyError: there is no such channel.
@@ -58,8 +62,10 @@ class Workspace:
         mappings = {str(name) for name in self.channels[channel].mappings}
         fields = [field for name in mappings for field in self.mappings[name].fields.values()]
         tables = {str(field.table) for field in fields if field.table is not None}
+        step = self.channels[channel].hook
         files = [
             f"channels/{channel}.yaml",
+            *([] if step is None else [str(step.hook.file)]),
             *(f"mappings/{name}.yaml" for name in sorted(mappings)),
             *(f"mappings/tables/{name}.csv" for name in sorted(tables)),
         ]
@@ -100,6 +106,7 @@ class _Loading:
         tables = dict(self._tables())
         mappings = dict(self._files("mappings", "mapping", MappingFile))
         channels = dict(self._files("channels", "channel", Channel))
+        hooks = dict(self._hooks(channels))
         self._resolve()
         findings = sorted(self._findings, key=lambda finding: finding.place)
         if engine is None or any(finding.severity == "error" for finding in findings):
@@ -111,6 +118,7 @@ class _Loading:
             channels=MappingProxyType(channels),
             mappings=MappingProxyType(mappings),
             tables=MappingProxyType(tables),
+            hooks=MappingProxyType(hooks),
             warnings=tuple(findings),
             digests=MappingProxyType(self._digests),
         )
@@ -157,6 +165,24 @@ class _Loading:
             self._findings.extend(findings)
             if table is not None:
                 yield name, table
+
+    def _hooks(self, channels: Mapping[str, Channel]) -> Iterator[tuple[str, str]]:
+        """The hooks that channels name; a file that none names is only a file."""
+        for step in filter(None, (channel.hook for channel in channels.values())):
+            file = step.hook.file
+            path = self._root / file
+            if not path.is_file() or path.resolve().parent != (self._root / "hooks").resolve():
+                message = f"there is no file {file} in the workspace"
+                self._reading.error(file.place, "missing-file", message)
+                continue
+            data = self._bytes(str(file), LARGEST_HOOK)
+            if data is None or len(data) > LARGEST_HOOK:
+                self._reading.error(file.place, "bad-hook", f"{file} has more than {LARGEST_HOOK} bytes")
+                continue
+            findings = list(faults_of(data, str(file)))
+            self._findings.extend(findings)
+            if not findings:
+                yield str(file), data.decode()
 
     def _node(self, file: str) -> Node | None:
         data = self._bytes(file, LARGEST)

@@ -104,7 +104,7 @@ accept: [DFT-P03]  #! 10 bad-format 'accept' has another form: DFT^P03, or DFT^*
 key: cas  #! 6 unknown-field 'cas' is not a field of Usage. Did you mean 'case'?
 steps:
   - map: chargs  #! 10 unknown-name no mapping has the name 'chargs'; there is only charges. Did you mean 'charges'?
-  - check: {item: {}}  #! 5 unknown-step 'check' is not a step; the steps known here are map, resolve, verify and route
+  - check: {item: {}}  #! 5 unknown-step 'check' is not a step; the steps known here are map, hook, resolve
   - route:
       - when: "usage.action == 'use'"
         post: {to: inventroy, as: consumtion}  #! 20 unknown-name no destination has the name 'inventroy'; there are
