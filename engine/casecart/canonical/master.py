@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
 
+from casecart.store.seal import Damaged, opened, sealed
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -257,10 +259,19 @@ def key_of(document: MasterDocument) -> str:
 
 _decoders = {kind: msgspec.msgpack.Decoder(document).decode for kind, document in KINDS.items()}
 
-encode_document = msgspec.msgpack.Encoder().encode
-"""MasterDocument → bytes for the store."""
+_encode = msgspec.msgpack.Encoder().encode
+
+
+def encode_document(document: MasterDocument) -> bytes:
+    """For the store, sealed."""
+    return sealed(_encode(document))
 
 
 def decode_document(kind: str, data: bytes) -> MasterDocument:
-    """From the store."""
-    return _decoders[kind](data)
+    """From the store. Raises `Damaged` where it is not what was encoded."""
+    what = f"A stored version of master data ({kind})"
+    inside = opened(data, what)
+    try:
+        return _decoders[kind](inside)
+    except msgspec.MsgspecError:
+        raise Damaged(f"{what} came out of the store damaged: it can't be read") from None

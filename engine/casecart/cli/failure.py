@@ -13,7 +13,7 @@ from casecart.cli.exit import Exit
 from casecart.cli.text import counted, printable
 from casecart.commands.refusal import Refusal
 from casecart.commands.site import NotAWorkspace
-from casecart.store import StoreBroken, StoreInUse, StoreMisconfigured, StoreUnavailable
+from casecart.store import Damaged, StoreBroken, StoreInUse, StoreMisconfigured, StoreUnavailable
 from casecart.workspace import WorkspaceError
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ _CODES: Mapping[type[Exception], Exit] = {
     StoreInUse: Exit.STORE,
     StoreUnavailable: Exit.STORE,
     StoreBroken: Exit.STORE,
+    Damaged: Exit.STORE,
     Refusal: Exit.WRONG,
 }
 

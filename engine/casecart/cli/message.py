@@ -139,6 +139,8 @@ def _envelope(envelope: Envelope, zone_name: str, zone: tzinfo) -> Iterator[str]
         yield f"  written    {local(envelope.occurred_at, zone)} by the sender's clock (MSH-7)"
     if envelope.notes:
         yield printable(f"  notes      {' '.join(envelope.notes)}")
+    if envelope.damaged:
+        yield "  DAMAGED    the body in the store is not the one that was received: its checksum is another one"
 
 
 def _structure(structure: Structure) -> Iterator[str]:
@@ -182,6 +184,8 @@ def _run(run: RunView) -> Iterator[str]:
     yield printable(
         f"channel {run.channel} (revision {run.revision[:12]}) made {counted(len(run.documents), 'document')}"
     )
+    if run.damaged:
+        yield "  DAMAGED: its documents came out of the store with another checksum, and are not shown"
     for document in run.documents:
         fields = ", ".join(f"{name} {value}" for name, value in document.fields.items() if name != "source")
         yield from _wrapped(f"{document.place}".ljust(8) + fields)
@@ -193,6 +197,8 @@ def _run(run: RunView) -> Iterator[str]:
 
 def _ledger(entry: LedgerView, zone: tzinfo) -> Iterator[str]:
     yield printable(f"postings to {entry.destination} (channel {entry.channel}, ledger {entry.sequence})")
+    if entry.damaged:
+        yield "  DAMAGED: they came out of the store with another checksum, and are not shown"
     for posting in entry.postings:
         yield from _posting(posting, zone)
 

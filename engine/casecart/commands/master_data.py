@@ -9,7 +9,7 @@ from casecart.canonical.master import decode_document, encode_document
 from casecart.master.catalogue import Catalogue
 from casecart.master.ownership import OwnershipRule
 from casecart.master.table_file import DocumentKey
-from casecart.store import MasterVersion
+from casecart.store import Damaged, MasterVersion
 from casecart.workspace import Finding, Ownership, WorkspaceError
 from casecart.workspace.files import contents
 from casecart.workspace.findings import did_you_mean
@@ -55,12 +55,15 @@ def _current(store: Store) -> Iterator[MasterVersion]:
 
 
 def load_documents(store: Store) -> dict[DocumentKey, MasterDocument]:
-    """Every document there is."""
+    """Every document there is; one that is damaged counts as not there, so that it is brought in again."""
     documents: dict[DocumentKey, MasterDocument] = {}
     for version in _current(store):
         key = DocumentKey(version.kind, version.facility, version.key)
         if version.data:
-            documents[key] = decode_document(version.kind, version.data)
+            try:
+                documents[key] = decode_document(version.kind, version.data)
+            except Damaged:
+                documents.pop(key, None)
         else:
             documents.pop(key, None)
     return documents

@@ -21,6 +21,7 @@ from casecart.master.tables import TABLES, table_for
 from casecart.runtime.clock import wall_clock
 from casecart.runtime.identifier import Identifiers
 from casecart.store import AuditRecord, Change, Hold
+from casecart.store.seal import sealed_text
 from casecart.workspace import Finding, WorkspaceError
 from casecart.workspace.findings import did_you_mean, listed
 
@@ -294,7 +295,10 @@ def _write(  # noqa: PLR0917 - what an import consists of
     change = Change()
     if rows:
         change.publish(append(store, rows, lambda written: told(f"writing {written:,} of {len(rows):,}")))
-    known = {(hold.subject, hold.proposal) for hold in _open_conflicts(store)}
+    # One of an earlier version has no seal.
+    known = {
+        (hold.subject, said) for hold in _open_conflicts(store) for said in (hold.proposal, sealed_text(hold.proposal))
+    }
     identifiers = Identifiers(wall_clock, os.urandom)
     for conflict in plan.conflicts:
         hold = _hold(conflict, site, actor, identifiers.mint(), now)
@@ -347,5 +351,5 @@ def _hold(conflict: Conflict, site: Site, actor: Actor, identifier: bytes, now: 
         state="new",
         field=conflict.group,
         subject=f"{key.kind}/{conflict.group}/{conflict.source}",
-        proposal=msgspec.json.encode(proposal).decode(),
+        proposal=sealed_text(msgspec.json.encode(proposal).decode()),
     )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 from casecart.commands.desk import Command
 from casecart.commands.message import find_message
 from casecart.commands.refusal import Refusal
+from casecart.runtime.copy import encode_decision
 from casecart.store import Replay
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ class ReplayMessage(Command):
         elif not channels:
             raise Refusal("bad-value", f"the message is {message.outcome}: there is nothing to work again")
         change.replays += [
-            Replay(os.urandom(16), message.position, channel, "", view.now, actor.name, "", "{}")
+            Replay(os.urandom(16), message.position, channel, "", view.now, actor.name, "", encode_decision({}))
             for channel in channels
         ]
         return f"message {message.position} will be worked again"

@@ -9,7 +9,8 @@ import msgspec
 
 from casecart.commands.moment import moment
 from casecart.runtime.identifier import shown
-from casecart.runtime.made import decode_made, decode_postings
+from casecart.runtime.made import Made, decode_made, decode_postings
+from casecart.store import Damaged, DamagedBody
 
 if TYPE_CHECKING:
     from casecart.runtime.destination import Posting
@@ -61,6 +62,8 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True):
     notes: list[str]
     size: int
     digest: str
+    damaged: bool
+    """The body is not the one that was received, of which this is the digest."""
 
 
 class DocumentView(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,6 +93,8 @@ class RunView(msgspec.Struct, frozen=True, kw_only=True):
     documents: list[DocumentView]
     filtered: list[PlaceView]
     held: list[PlaceView]
+    damaged: bool
+    """What it made came out of the store damaged, and is not shown."""
 
 
 class StateView(msgspec.Struct, frozen=True, kw_only=True):
@@ -129,6 +134,8 @@ class LedgerView(msgspec.Struct, frozen=True, kw_only=True):
     recorded_at: datetime
     open: int
     postings: list[PostingView]
+    damaged: bool
+    """They came out of the store damaged, and are not shown."""
 
 
 class ExceptionView(msgspec.Struct, frozen=True, kw_only=True):
@@ -181,12 +188,17 @@ def envelope_view(message: Message) -> Envelope:
         notes=message.notes.split() if message.notes else [],
         size=len(message.body),
         digest=message.digest.hex(),
+        damaged=isinstance(message.body, DamagedBody),
     )
 
 
 def run_view(run: Run) -> RunView:
     """Of a run row."""
-    made = decode_made(run.documents)
+    damaged = False
+    try:
+        made = decode_made(run.documents)
+    except Damaged:
+        made, damaged = Made("", [], [], []), True
     return RunView(
         channel=run.channel,
         revision=run.revision,
@@ -198,6 +210,7 @@ def run_view(run: Run) -> RunView:
         ],
         filtered=[PlaceView(place=place, reason=reason, field="") for place, reason in made.filtered],
         held=[PlaceView(place=place, reason=code, field=field) for place, code, field in made.held],
+        damaged=damaged,
     )
 
 
@@ -207,6 +220,11 @@ def _given(fields: dict[str, Any]) -> dict[str, Any]:
 
 def ledger_view(entry: Entry) -> LedgerView:
     """Of a ledger row."""
+    damaged = False
+    try:
+        postings = decode_postings(entry.postings)
+    except Damaged:
+        postings, damaged = [], True
     return LedgerView(
         sequence=entry.sequence,
         channel=entry.channel,
@@ -214,7 +232,8 @@ def ledger_view(entry: Entry) -> LedgerView:
         facility=entry.facility,
         recorded_at=moment(entry.recorded_at),
         open=entry.open,
-        postings=[_posting(posting) for posting in decode_postings(entry.postings)],
+        postings=[_posting(posting) for posting in postings],
+        damaged=damaged,
     )
 
 

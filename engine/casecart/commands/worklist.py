@@ -19,7 +19,7 @@ from casecart.master.nearest import Candidate, nearest
 from casecart.rules.item import ORDER
 from casecart.runtime.identifier import shown
 from casecart.runtime.made import decode_made
-from casecart.store import HoldGroup
+from casecart.store import Damaged, HoldGroup
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from casecart.store import Hold, Store
 
 __all__ = [
+    "DAMAGED",
     "OPEN",
     "STATES",
     "UNSURE",
@@ -157,7 +158,11 @@ def _also_told(store: Store, hold: Hold, field: str) -> list[tuple[str, str]]:
     """The other numbers that a line was told by, in the usual order."""
     found: list[tuple[str, str]] = []
     for run in store.runs(hold.position):
-        for place, _, usage in decode_made(run.documents).documents if run.channel == hold.channel else ():
+        try:
+            made = decode_made(run.documents).documents if run.channel == hold.channel else []
+        except Damaged:  # the exception can be worked without
+            continue
+        for place, _, usage in made:
             if place == hold.place:
                 numbers = ((name, getattr(usage, name)) for name in ORDER if name != field)
                 found = [(name, number) for name, number in numbers if number is not None]
@@ -226,13 +231,7 @@ def ways(group: HoldGroup, reference: str) -> list[str]:
     if group.kind == "flagged":
         return [f"{fix} {because}  (somebody has looked at it; the line was posted)"]
     if field == "posting":
-        found.append(f"{fix} --posted {because}  (it is in the books; nothing is to be sent)")
-        if group.subject == UNSURE:
-            found.append(f"{fix} --not-posted {because}  (it is not there: send it)")
-        else:
-            found.append(f"{fix} {because}  (the cause is mended: send it again)")
-        found.append(f"casecart worklist reject {reference} {because}  (not to be posted, now or later)")
-        return found
+        return _ways_of_posting(group, reference)
     if group.code in {"item-unknown", "item-not-valid"} and field in NAMING:
         found.append(f"{fix} --item NUMBER {because}  (the item has this number from now on)")
     elif group.code.startswith("item-"):
@@ -248,6 +247,29 @@ def ways(group: HoldGroup, reference: str) -> list[str]:
     found.append(f"casecart worklist reject {reference} {because}  (not to be posted, now or later)")
     return found
 
+
+def _ways_of_posting(group: HoldGroup, reference: str) -> list[str]:
+    fix, reject, because = (
+        f"casecart worklist fix {reference}",
+        f"casecart worklist reject {reference}",
+        '--reason "..."',
+    )
+    if group.subject == DAMAGED:
+        return [f"{reject} {because}  (what was missing there is posted by hand)"]
+    again = (
+        f"{fix} --not-posted {because}  (it is not there: send it)"
+        if group.subject == UNSURE
+        else f"{fix} {because}  (the cause is mended: send it again)"
+    )
+    return [
+        f"{fix} --posted {because}  (it is in the books; nothing is to be sent)",
+        again,
+        f"{reject} {because}  (not to be posted, now or later)",
+    ]
+
+
+DAMAGED = "posting:damaged"
+"""Subject of an exception about a posting that nothing is known of any more."""
 
 UNSURE = "posting:unknown"
 """Subject of an exception about a posting that was given up without knowing what became of it."""

@@ -14,7 +14,7 @@ from casecart.commands.desk import Desk
 from casecart.commands.master_data import append, load_documents, tidy, versions
 from casecart.commands.refusal import Refusal
 from casecart.commands.site import opened, read_site
-from casecart.commands.worklist import ACCEPTABLE, NAMING, OPEN, UNSURE, find_cause
+from casecart.commands.worklist import ACCEPTABLE, DAMAGED, NAMING, OPEN, UNSURE, find_cause
 from casecart.commands.workspace import load_workspace
 from casecart.master.checks import clashes, two_quantities
 from casecart.master.import_plan import DocumentChange, empty_document
@@ -22,7 +22,9 @@ from casecart.master.items import FIELD_OF_SYSTEM
 from casecart.master.ownership import WORKLIST
 from casecart.master.table_file import DocumentKey, read_quantity
 from casecart.runtime.clock import wall_clock
+from casecart.runtime.copy import encode_decision
 from casecart.store import AuditRecord, Change, HoldChange, Replay
+from casecart.store.seal import Damaged, opened_text
 from casecart.workspace import WorkspaceError
 from casecart.workspace.findings import did_you_mean
 
@@ -147,7 +149,7 @@ class _Fixing:
         self._change.hold_changes += [
             HoldChange("fixed", hold.assignee, wish.reason.strip(), self._now, hold.id) for hold in self._holds
         ]
-        written = msgspec.json.encode(decision).decode()
+        written = encode_decision(decision)
         self._change.replays += [
             Replay(hold.id, hold.position, hold.channel, hold.place, self._now, self._actor.name, revision, written)
             for hold in held
@@ -164,6 +166,8 @@ class _Fixing:
         group, wish = self._group, self._wish
         if sum([wish.item is not None, wish.value is not None, wish.accept]) > 1:
             raise Refusal("bad-value", "give one of --item, --value and --accept")
+        if group.subject == DAMAGED:
+            raise Refusal("damaged", "nothing is known of this posting any more: post it by hand, and reject this")
         if wish.posted is not None and not self._posting:
             words = f"--posted and --not-posted are for postings that a destination did not take: this is {group.code}"
             raise Refusal("bad-value", words)
@@ -232,7 +236,7 @@ class _Fixing:
         documents = self._documents()
         changed: dict[DocumentKey, DocumentChange] = {}
         for hold in self._holds:
-            proposal = msgspec.json.decode(hold.proposal)
+            proposal = _proposed(hold)
             key = DocumentKey(proposal["kind"], proposal["facility"], proposal["key"])
             before = documents.get(key)
             now = changed[key].after if key in changed else before or empty_document(key)
@@ -301,6 +305,16 @@ def _agency(value: str) -> System:
     if value.isdecimal():
         return "GS1" if len(value) <= _GTIN else "ICCBBA"
     return "HIBCC" if value[:1].isalpha() else "ICCBBA"
+
+
+def _proposed(hold: Hold) -> dict[str, Any]:
+    """What another system said."""
+    try:
+        proposal: dict[str, Any] = msgspec.json.decode(opened_text(hold.proposal, "What the other system said"))
+    except (Damaged, msgspec.DecodeError):
+        words = "what the other system said is not as it was stored: reject this, and import or pull it again"
+        raise Refusal("damaged", words) from None
+    return proposal
 
 
 def _names(row: Identifier) -> tuple[str, str, str]:

@@ -11,6 +11,7 @@ from casecart.mapping import MappingContext
 from casecart.runtime.copy import Copy
 from casecart.runtime.pseudonyms import Pseudonyms
 from casecart.runtime.watch import NotNow
+from casecart.store import Damaged, DamagedBody
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -143,6 +144,8 @@ def _date_in(quarter: int, time_zone: ZoneInfo) -> date:
 def _text(message: Message) -> tuple[str, str, str | None]:
     """The message as text that ends its segments in CR, its codec, and what is to be noted of the character set."""
     body = message.body
+    if body.__class__ is DamagedBody:
+        raise Damaged("The message came out of the store damaged: the checksum is another one")
     if body.isascii() and _SHIFT not in body and _HEX not in body:
         return repair(body.decode("ascii")), "utf-8", None
     declared = read_header(body).character_set

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
+
+from casecart.store.seal import Damaged, opened_text, sealed_text
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     from casecart.runtime.pseudonyms import Pseudonyms
     from casecart.runtime.watch import Watch
 
-__all__ = ["NOTHING_DECIDED", "Copy", "Decision"]
+__all__ = ["NOTHING_DECIDED", "Copy", "Decision", "decode_decision", "encode_decision"]
 
 
 class Decision(msgspec.Struct, frozen=True):
@@ -34,6 +36,23 @@ class Decision(msgspec.Struct, frozen=True):
 
 
 NOTHING_DECIDED = Decision()
+
+_decision = msgspec.json.Decoder(Decision).decode
+
+
+def encode_decision(decided: Mapping[str, Any]) -> str:
+    """The fields of a decision, for a replay."""
+    return sealed_text(msgspec.json.encode(decided).decode())
+
+
+def decode_decision(text: str) -> Decision:
+    """From a replay. Raises `Damaged`."""
+    what = "What was decided about a line"
+    inside = opened_text(text, what)
+    try:
+        return _decision(inside)
+    except msgspec.MsgspecError:
+        raise Damaged(f"{what} came out of the store damaged: it can't be read") from None
 
 
 @dataclass(slots=True)

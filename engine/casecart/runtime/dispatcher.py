@@ -6,7 +6,9 @@ a dispatcher that lost its destination to another one (`release`) neither writes
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from twisted.internet.defer import Deferred
@@ -29,9 +31,11 @@ if TYPE_CHECKING:
     from casecart.runtime.journal import Journal
     from casecart.runtime.sharing import LeasedJournal
     from casecart.runtime.window import Batch, Work
-    from casecart.store import Change, Store, Switch
+    from casecart.store import Change, Entry, Store, Switch
 
 __all__ = ["HISTORY", "Dispatcher", "Limits"]
+
+log = logging.getLogger(__name__)
 
 COMPANY = 0.005
 """Seconds that postings wait until there are as many as go out in one call: a call costs as much as ten messages."""
@@ -98,7 +102,7 @@ class Dispatcher:
 
     def _forget(self) -> None:
         """All that is known by having worked; what is left is in the store."""
-        self._outbox = outbox_of(self.name, self._store, self.limits.window)
+        self._outbox = outbox_of(self.name, self._store, self.limits.window, self._damaged)
         self._health = Health(
             name=self.name,
             random=self._random,
@@ -254,6 +258,12 @@ class Dispatcher:
         self._waits = {call for call in self._waits if call.active()}
         self._outbox.free(batch.keys)
         self.pump()
+
+    def _damaged(self, entries: list[Entry]) -> None:
+        """Rows of the ledger that can't be read: nothing of them is sent, and a person is told."""
+        for entry in entries:
+            log.error("destination %s: row %d of the ledger came out of the store damaged", self.name, entry.sequence)
+        self._write(partial(self._settling.damaged, entries), lambda: None)
 
     def _write(self, fill: Callable[[Change], None], done: Callable[[], None]) -> None:
         """Have something added to the next change; the only way in which this writes.

@@ -13,7 +13,7 @@ from casecart.runtime.copy import NOTHING_DECIDED
 from casecart.runtime.finding import lookups
 from casecart.runtime.ledger import Ledger
 from casecart.runtime.made import SCHEMA, Made, encode_made
-from casecart.store import Change, Event, Hold, Message, Run, Store, encode_tokens, storable
+from casecart.store import Change, Damaged, Event, Hold, Message, Run, Store, encode_tokens, storable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from casecart.runtime.statements import Statements
     from casecart.runtime.window import Work
 
-__all__ = ["CopyEffect", "event", "hold"]
+__all__ = ["CopyEffect", "case_damaged", "event", "hold"]
 
 NONE = Decimal(0)
 
@@ -118,6 +118,8 @@ class CopyEffect:
                     why = self._ledger.compare(case_key, line, said, self._channel.repeat)
                 except NotDerivable as missing:
                     why = Trouble(missing.code, "", missing.words, "")
+                except Damaged as damage:
+                    why = case_damaged(damage)
             if why is not None:
                 self._raise(place, line, why, "flagged")
         for place, code, field, words in [
@@ -225,6 +227,8 @@ class CopyEffect:
             why = self._stated(case_key, usage, place, line, decision)
         except NotDerivable as missing:
             why = Trouble(missing.code, "", missing.words, "")
+        except Damaged as damage:
+            why = case_damaged(damage)
         if why is not None:
             self._hold(place, line, why)
 
@@ -296,6 +300,15 @@ def hold(
         field=why.field,
         subject=why.subject,
     )
+
+
+def case_damaged(damage: Damaged) -> Trouble:
+    """Why nothing is posted of a line whose case has a row that can't be trusted."""
+    words = (
+        f"Something that was stored about this case is damaged ({damage}), so that nobody knows what is due. Look up "
+        "what was posted, or bring the store back from a backup; `casecart store verify` lists the damage."
+    )
+    return Trouble("ledger-damaged", "", words, "")
 
 
 def event(kind: str, message: Message, data: dict[str, str]) -> Event:

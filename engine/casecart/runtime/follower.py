@@ -7,10 +7,11 @@ import.
 from __future__ import annotations
 
 import gc
+import logging
 from typing import TYPE_CHECKING
 
 from casecart.canonical.master import decode_document
-from casecart.store import StoreUnavailable
+from casecart.store import Damaged, StoreUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from casecart.store import MasterVersion, Store
 
 __all__ = ["Follower"]
+
+log = logging.getLogger(__name__)
 
 SLICE = 500
 """Documents that are read in one turn: about 5 ms."""
@@ -51,6 +54,7 @@ class Follower:
         self._defer, self._broken = defer, broken
         self._first_up_to: int | None = None
         self._call: Call | None = None
+        self._damaged: set[tuple[str, str, str]] = set()  # documents whose newest version can't be trusted
         self.ready = False
         """Whether the catalogue is as the store was when it was last looked at."""
 
@@ -66,7 +70,9 @@ class Follower:
 
     def look(self) -> None:
         """Read what is new, if anything is: a little of it at once."""
-        if self.ready and self._store.published_master() > self._catalogue.position:
+        if (
+            self.ready or (self._damaged and self._call is None)
+        ) and self._store.published_master() > self._catalogue.position:
             self.ready = False
             self._turn()
 
@@ -79,7 +85,7 @@ class Follower:
         except Exception as fault:  # noqa: BLE001 - a broken store, or data that can't be read: no line may be resolved
             self._broken(fault)
             return
-        if self._call is not None:
+        if not self.ready:
             self._defer()
 
     def _step(self) -> None:
@@ -98,12 +104,20 @@ class Follower:
         if more:
             self._call = self._reactor.callLater(0, self._turn)
         else:
-            self.ready = True
+            # No line is resolved while a document is damaged: what it said of items, places and recalls is not known.
+            self.ready = not self._damaged
 
     def _put(self, versions: list[MasterVersion]) -> None:
         catalogue = self._catalogue
         for version in versions:
-            document = decode_document(version.kind, version.data) if version.data else None
+            key = (version.kind, version.facility, version.key)
+            try:
+                document = decode_document(version.kind, version.data) if version.data else None
+            except Damaged as damage:
+                self._damaged.add(key)
+                log.error("%s: %r. Messages wait until it is imported or pulled again", damage, version.key)  # noqa: TRY400 - nothing but this is to be told
+                continue
+            self._damaged.discard(key)
             catalogue.put(version.kind, version.facility, version.key, document)
         if versions:
             catalogue.position = versions[-1].position

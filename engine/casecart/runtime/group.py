@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from hashlib import blake2b
 from typing import TYPE_CHECKING, cast
 
 from casecart.runtime.listener import Arrival, Receipt
 from casecart.store import Change, Count, Identity, Message, Store
+from casecart.store.seal import body_digest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,7 +63,7 @@ class Group:
             stored[row.identity, row.digest] = row.position
         for index, identity in named:
             digests = known.setdefault(identity, {})
-            digest = _digest(self.arrivals[index].body)
+            digest = body_digest(self.arrivals[index].body)
             if digest in digests:
                 self.receipts[index] = Receipt.DUPLICATE
                 self.positions.pop(index, None)
@@ -168,7 +168,7 @@ class Grouping:
         return Message(
             position, self._identifiers.mint(), arrival.organisation, arrival.facility, None, None, None,
             arrival.occurred_at, recorded_at, arrival.peer, arrival.schema, arrival.listener, arrival.message_type,
-            arrival.sender, arrival.control_id, None if arrival.refused else reuse, _digest(arrival.body),
+            arrival.sender, arrival.control_id, None if arrival.refused else reuse, body_digest(arrival.body),
             arrival.partition, "refused" if arrival.refused else "waiting", notes, arrival.source, arrival.charset,
             arrival.body,
         )  # fmt: skip
@@ -180,7 +180,3 @@ def _became(message: Message, result: Result) -> Message:
 
 
 _OUTCOME = Message._fields.index("outcome")  # notes are next to it
-
-
-def _digest(body: bytes) -> bytes:
-    return blake2b(body, digest_size=16).digest()

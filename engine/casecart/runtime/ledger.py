@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from casecart.rules import WAITS_FOR_CHARGE, Said, Trouble, consumption, due
+from casecart.runtime.copy import encode_decision
 from casecart.runtime.destination import Posting
 from casecart.runtime.made import Statement, Verdict, encode_postings, encode_statements
 from casecart.runtime.window import Work
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["AGAIN", "Ledger", "first_posting"]
 
-AGAIN: Final = '{"outcome":"again"}'
+AGAIN: Final = encode_decision({"outcome": "again"})
 """The decision of a wish to look again what is due on a line."""
 
 ALL = 1_000_000

@@ -1,14 +1,21 @@
-"""What a channel made of a message, as the run row keeps it, and what was stated of lines, as the ledger's row does."""
+"""What a channel made of a message, as the run row keeps it, and what was stated of lines, as the ledger's row does.
+
+All of it is sealed (`casecart.store.seal`): to decode it raises `Damaged` where it is not what was encoded.
+"""
 
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 import msgspec
 
 from casecart.canonical import Usage
 from casecart.runtime.destination import Posting
+from casecart.store.seal import Damaged, opened, sealed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = [
     "Made",
@@ -76,31 +83,45 @@ _made = msgspec.msgpack.Decoder(Made)
 _postings = msgspec.msgpack.Decoder(list[Posting])
 _statements = msgspec.msgpack.Decoder(_Statements)
 
-encode_postings = _encoder.encode
-"""list[Posting] → bytes for a ledger row."""
+_T = TypeVar("_T")
 
-decode_postings = _postings.decode
-"""bytes of a ledger row → list[Posting]."""
+
+def _decoded(decode: Callable[[bytes], _T], data: bytes, what: str) -> _T:
+    inside = opened(data, what)
+    try:
+        return decode(inside)
+    except msgspec.MsgspecError:  # of an earlier version, without a seal; or the seal's own mark is another one now
+        raise Damaged(f"{what} came out of the store damaged: they can't be read") from None
+
+
+def encode_postings(postings: list[Posting]) -> bytes:
+    """For a ledger row."""
+    return sealed(_encoder.encode(postings))
+
+
+def decode_postings(data: bytes) -> list[Posting]:
+    """From a ledger row."""
+    return _decoded(_postings.decode, data, "The postings of a row of the ledger")
 
 
 def encode_statements(statements: list[Statement], verdicts: list[Verdict]) -> bytes | None:
     """For a ledger row."""
-    return _encoder.encode(_Statements(statements, verdicts)) if statements or verdicts else None
+    return sealed(_encoder.encode(_Statements(statements, verdicts))) if statements or verdicts else None
 
 
 def decode_statements(data: bytes | None) -> tuple[list[Statement], list[Verdict]]:
     """From a ledger row."""
     if data is None:
         return [], []
-    decoded = _statements.decode(data)
+    decoded = _decoded(_statements.decode, data, "The statements of a row of the ledger")
     return decoded.statements, decoded.verdicts
 
 
 def encode_made(made: Made) -> bytes:
     """For a run row."""
-    return _encoder.encode(made)
+    return sealed(_encoder.encode(made))
 
 
 def decode_made(data: bytes) -> Made:
     """From a run row, of this version or any older."""
-    return _made.decode(data)
+    return _decoded(_made.decode, data, "The documents of a run")

@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING
 
 from casecart.runtime.made import decode_postings
 from casecart.runtime.window import Batch, Window, Work
-from casecart.store import Store, StoreUnavailable
+from casecart.store import Damaged, Store, StoreUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
+
+    from casecart.store import Entry
 
 __all__ = ["Outbox"]
 
@@ -21,10 +23,11 @@ class Outbox:
         destination: its name.
         store: holds everything that is open.
         most: ledger rows in memory.
+        damaged: told of rows that can't be trusted: they are not put into the window.
     """
 
-    def __init__(self, *, destination: str, store: Store, most: int) -> None:
-        self._destination, self._store, self._most = destination, store, most
+    def __init__(self, *, destination: str, store: Store, most: int, damaged: Callable[[list[Entry]], None]) -> None:
+        self._destination, self._store, self._most, self._damaged = destination, store, most, damaged
         self._window = Window()
         self._loaded = 0  # every ledger row up to this sequence has been in the window
         self._behind = True  # the store has work beyond it
@@ -95,7 +98,13 @@ class Outbox:
             self.failed = True
             return
         self.failed = self.unread = False
+        damaged = []
         for entry in entries:
-            self._window.add((Work(entry, decode_postings(entry.postings)),))
             self._loaded = entry.sequence
+            try:
+                self._window.add((Work(entry, decode_postings(entry.postings)),))
+            except Damaged:
+                damaged.append(entry)
+        if damaged:
+            self._damaged(damaged)
         self._behind = len(entries) == room

@@ -22,7 +22,7 @@ from casecart.runtime.serials import Serials
 from casecart.runtime.statements import Statements
 from casecart.runtime.usual import Usual
 from casecart.runtime.watch import NotNow, Watch
-from casecart.store import Change, Count, Message, Outcome, Store, StoreBroken, StoreUnavailable
+from casecart.store import Change, Count, Damaged, DamagedBody, Message, Outcome, Store, StoreBroken, StoreUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -273,9 +273,9 @@ class Pipeline:
 
     def _put_aside(self, message: Message, change: Change, fault: Exception) -> Result:
         """The message can't be worked, or the engine failed on it: keep it for people. No value of it is told."""
-        log.error("message at position %d was put aside: %s", message.position, told(fault))
-        words = f"The engine failed on this message ({told(fault)}); it was put aside."
-        why = fault.trouble if isinstance(fault, NotWorkable) else Trouble("engine-fault", "", words, "")
+        why = _why(message, fault)
+        said = str(fault) if isinstance(fault, Damaged) else told(fault)
+        log.error("message at position %d was put aside: %s", message.position, said)
         change.counts.append(Count(message.facility, f"messages:{message.listener}", "quarantined", 1))
         change.holds.append(hold(message, self._identifier(), why))
         change.events.append(event("casecart.message.quarantined", message, {}))
@@ -283,6 +283,17 @@ class Pipeline:
 
     def _reserve(self) -> int:
         return self._store.reserve("entry", 1)[0]
+
+
+def _why(message: Message, fault: Exception) -> Trouble:
+    """For a person."""
+    if isinstance(fault, NotWorkable):
+        return fault.trouble
+    if isinstance(fault, Damaged):
+        code = "body-damaged" if isinstance(message.body, DamagedBody) else "record-damaged"
+        words = f"{fault}. It was put aside unread: ask its sender for it again, or bring the store back from a backup."
+        return Trouble(code, "", words, "")
+    return Trouble("engine-fault", "", f"The engine failed on this message ({told(fault)}); it was put aside.", "")
 
 
 @lru_cache(maxsize=1024)

@@ -9,14 +9,12 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from casecart.rules import Trouble
-from casecart.runtime.copy import Decision
-from casecart.runtime.effect import hold
+from casecart.runtime.copy import Decision, decode_decision
+from casecart.runtime.effect import case_damaged, hold
 from casecart.runtime.fault import NotWorkable, told
 from casecart.runtime.made import decode_made
-from casecart.store import Change, Count, HoldChange, LeaseLost, StoreBroken, StoreUnavailable
+from casecart.store import Change, Count, Damaged, HoldChange, LeaseLost, StoreBroken, StoreUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -39,8 +37,6 @@ ALL = 1_000_000
 
 OPEN = ("new", "assigned", "parked")
 """States of an exception that somebody still has to work."""
-
-_decision = msgspec.json.Decoder(Decision).decode
 
 
 class Replayer:
@@ -171,13 +167,21 @@ class Replayer:
         """Work off the wishes to look what is due on a line, each in a transaction of its own; gives all the others."""
         left = []
         for wish in wishes:
-            decision = _decision(wish.decision)
+            try:
+                decision = self._decided(wish)
+            except Damaged as damage:
+                self._not_looked(message, wish, Trouble("record-damaged", "", f"{damage}: decide it again.", ""))
+                continue
             if not decision.outcome:
                 left.append(wish)
                 continue
             change = Change(replays_done=[(wish.hold,)])
             settled = self._settled()
-            works = self._pipeline.look_again(message, wish, decision, change)
+            try:
+                works = self._pipeline.look_again(message, wish, decision, change)
+            except Damaged as damage:
+                self._not_looked(message, wish, case_damaged(damage))
+                continue
             if works is None:
                 self._store.let_go()
                 self._waiting[wish.hold] = settled
@@ -188,9 +192,9 @@ class Replayer:
 
     def _whole(self, message: Message, channel: str, change: Change) -> list[Work]:
         """All lines of a message. What waits for a person is worked anew, and its exception with it."""
-        before, attempt = self._became(message.position, channel)
         whole = Change()
         try:
+            before, attempt = self._became(message.position, channel)
             works = self._pipeline.replay_whole(message, channel, before, attempt, whole)
         except (StoreUnavailable, StoreBroken):
             raise
@@ -202,15 +206,19 @@ class Replayer:
         return works
 
     def _lines(self, message: Message, channel: str, wishes: list[Replay], change: Change) -> list[Work]:
-        held, attempt = self._held(message.position, channel)
-        decisions = {wish.place: _decision(wish.decision) for wish in wishes if wish.place in held}
-        if not decisions:
-            return []
+        decisions: dict[str, Decision] = {}
         whole = Change()
         try:
+            held, attempt = self._held(message.position, channel)
+            decisions = {wish.place: self._decided(wish) for wish in wishes if wish.place in held}
+            if not decisions:
+                return []
             works = self._pipeline.replay(message, channel, decisions, attempt, whole)
         except (StoreUnavailable, StoreBroken):
             raise
+        except Damaged as damage:
+            self._damaged(message, channel, {wish.place for wish in wishes}, damage, change)
+            return []
         except KeyError as gone:
             if gone.args != (channel,):
                 self._fault(message, channel, decisions, gone, change)
@@ -255,15 +263,47 @@ class Replayer:
                 state[other.place] = "gone"
         return state, attempt
 
+    def _decided(self, wish: Replay) -> Decision:
+        """Raises `Damaged`, where a person can be asked again."""
+        try:
+            return decode_decision(wish.decision)
+        except Damaged:
+            if self._store.hold(wish.hold) is not None:
+                raise
+            # The two wishes that are about no exception: to look what is due on a line, or to work all lines again.
+            return Decision(outcome="again" if wish.place else "")
+
+    def _not_looked(self, message: Message, wish: Replay, why: Trouble) -> None:
+        """What is due on a line can't be told; its exception, or one of its own, waits for a person again."""
+        log.error("what is due on a line of the message at position %d can't be told: %s", message.position, why.words)
+        change = Change(replays_done=[(wish.hold,)])
+        raised = self._store.hold(wish.hold)
+        if raised is None:
+            scope = f"lines:{wish.channel}"
+            change.counts = [Count(message.facility, scope, name, n) for name, n in (("waiting", -1), ("held", 1))]
+            self._hold(message, wish.channel, [wish.place], why, change)
+        else:
+            again = raised._replace(id=self._identifier(), recorded_at=self._now(), code=why.code, cause=why.words)
+            change.holds.append(again._replace(state="new", assignee="", reason="", changed_at=0))
+        self._write(change)
+
     def _not_worked(self, message: Message, fault: Exception) -> None:
         """Everything stays as it was: the message can be worked again another time."""
-        log.error("the message at position %d could not be worked again: %s", message.position, told(fault))
+        why = str(fault) if isinstance(fault, Damaged) else told(fault)
+        log.error("the message at position %d could not be worked again: %s", message.position, why)
 
     def _fault(self, message: Message, channel: str, places: Collection[str], fault: Exception, change: Change) -> None:
         log.error("a line of the message at position %d could not be worked again: %s", message.position, told(fault))
         words = f"The engine failed when it worked this line again ({told(fault)})."
         why = fault.trouble if isinstance(fault, NotWorkable) else Trouble("engine-fault", "", words, "")
         self._hold(message, channel, places, why, change)
+
+    def _damaged(
+        self, message: Message, channel: str, places: Collection[str], damage: Damaged, change: Change
+    ) -> None:
+        log.error("a line of the message at position %d could not be worked again: %s", message.position, damage)
+        words = f"{damage}: this line can't be worked again. Bring the store back from a backup, or reject it."
+        self._hold(message, channel, places, Trouble("record-damaged", "", words, ""), change)
 
     def _hold(self, message: Message, channel: str, places: Collection[str], why: Trouble, change: Change) -> None:
         """The lines are held as before, for another reason."""

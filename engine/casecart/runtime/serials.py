@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from casecart.runtime.made import decode_made
-from casecart.store import lookup_key
+from casecart.store import Damaged, lookup_key
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from casecart.canonical import Usage
     from casecart.runtime.copy import Copy
@@ -47,6 +47,7 @@ class Serials:
         self._store = store
         self._uses: dict[str, list[_Use]] = {}
         self._added: list[str] = []
+        self._damaged: dict[str, Damaged] = {}
         wanted = {
             lookup_key("serial", document.serial): document.serial
             for copy in copies
@@ -57,8 +58,19 @@ class Serials:
         if not wanted:
             return
         store.lock(wanted)
+        try:
+            self._read_all(wanted)
+        except Damaged:  # of one of them: the others are not to suffer for it
+            self._uses = {}
+            for key, serial in wanted.items():
+                try:
+                    self._read_all({key: serial})
+                except Damaged as damage:
+                    self._damaged[serial] = damage
+
+    def _read_all(self, wanted: Mapping[int, str]) -> None:
         serials = set(wanted.values())
-        for position in store.looked_up(wanted, limit=MOST):
+        for position in self._store.looked_up(wanted, limit=MOST):
             self._read(position, serials)
 
     def _read(self, position: int, serials: set[str]) -> None:
@@ -82,7 +94,12 @@ class Serials:
             line: its own id: what is stated again about the same line is no second use.
             position: of its message.
             channel: whose line it is: what other channels make of the same message is no second use.
+
+        Raises:
+            Damaged: an earlier use can't be read.
         """
+        if usage.serial in self._damaged:
+            raise self._damaged[usage.serial]
         net = 0
         for use in self._uses.get(usage.serial or "", ()):
             same_thing = (use.item is not None and use.item == usage.item) or (

@@ -9,7 +9,7 @@ from casecart.runtime.states import OPEN
 from casecart.store import Change, Count, Entry, Event, Hold, Settlement, storable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from casecart.runtime.destination import Posting
     from casecart.runtime.window import Batch
@@ -52,6 +52,25 @@ class Settling:
         change.counts += [
             Count(facility, f"lines:{channel}", state, number) for (facility, channel, state), number in ended.items()
         ]
+
+    def damaged(self, entries: Iterable[Entry], change: Change) -> None:
+        """Rows that can't be trusted: what was on its way of them is held; what became of it is not known."""
+        at = self._now()
+        for entry in entries:
+            change.settlements.append(Settlement(0, entry.postings, entry.sequence))
+            change.counts.append(Count(entry.facility, f"lines:{entry.channel}", "held", entry.open))
+            words = (
+                f"Row {entry.sequence} of the ledger came out of the store damaged, so that nothing of it is posted. "
+                f"Look up what {self._destination} has of this message, post what is missing by hand, and reject this."
+            )
+            change.holds += [
+                Hold(
+                    self._identifier(), self._organisation, entry.facility, entry.position, at, self._destination,
+                    entry.channel, "", "", "posting-damaged", words, self._destination, "", "new",
+                    subject="posting:damaged",
+                )
+                for _ in range(entry.open)
+            ]  # fmt: skip
 
     def _hold(self, entry: Entry, posting: Posting, at: int, change: Change) -> None:
         change.holds.append(

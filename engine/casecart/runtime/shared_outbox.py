@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, cast
 from casecart.runtime.made import decode_postings
 from casecart.runtime.outbox import Outbox
 from casecart.runtime.window import Work
-from casecart.store import StoreUnavailable
+from casecart.store import Damaged, StoreUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from casecart.runtime.window import Batch
-    from casecart.store import SharedStore, Store
+    from casecart.store import Entry, SharedStore, Store
 
 __all__ = ["SharedOutbox", "outbox_of"]
 
@@ -26,8 +26,8 @@ class SharedOutbox(Outbox):
     sees those too.
     """
 
-    def __init__(self, *, destination: str, store: Store, most: int) -> None:
-        super().__init__(destination=destination, store=store, most=most)
+    def __init__(self, *, destination: str, store: Store, most: int, damaged: Callable[[list[Entry]], None]) -> None:
+        super().__init__(destination=destination, store=store, most=most, damaged=damaged)
         self._known: set[int] = set()
         self._fresh: dict[int, Work] = {}
 
@@ -67,18 +67,25 @@ class SharedOutbox(Outbox):
             self.failed = True
             return
         self.failed = self.unread = False
+        damaged = []
         for sequence in new:
             work = self._fresh.get(sequence)
             if work is None and sequence in read:
-                work = Work(read[sequence], decode_postings(read[sequence].postings))
+                try:
+                    work = Work(read[sequence], decode_postings(read[sequence].postings))
+                except Damaged:
+                    damaged.append(read[sequence])
+                    self._known.add(sequence)  # until it is settled, which is under way
             if work is not None:
                 self._window.add((work,))
                 self._known.add(sequence)
         self._fresh = {}
+        if damaged:
+            self._damaged(damaged)
         self._behind = len(sequences) == self._most and len(new) == room
 
 
-def outbox_of(destination: str, store: Store, most: int) -> Outbox:
+def outbox_of(destination: str, store: Store, most: int, damaged: Callable[[list[Entry]], None]) -> Outbox:
     """The outbox that fits the store."""
     make = SharedOutbox if store.shared else Outbox
-    return make(destination=destination, store=store, most=most)
+    return make(destination=destination, store=store, most=most, damaged=damaged)

@@ -11,7 +11,7 @@ from casecart.canonical.consumption import Consumption
 from casecart.rules import Case, Line, Movement, Said
 from casecart.runtime.made import Statement, Verdict, decode_postings, decode_statements
 from casecart.runtime.states import OPEN
-from casecart.store import case_lookup
+from casecart.store import Damaged, case_lookup
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -53,6 +53,7 @@ class Statements:
     def __init__(self, store: Store, copies: Iterable[Copy]) -> None:
         self._cases: dict[bytes, tuple[list[_Row], set[str]]] = {}
         self._added: list[tuple[bytes, set[str]]] = []
+        self._damaged: dict[bytes, Damaged] = {}
         cases: set[tuple[str, bytes]] = set()
         for copy in copies:
             asked = None
@@ -75,7 +76,12 @@ class Statements:
         store.lock([case_lookup(case_key) for _, case_key in cases])
         for row in store.case_rows(cases):
             rows, lines = self._of(row.case_key)
-            stated = _stated(row)
+            try:
+                stated = _stated(row)
+            except Damaged as damage:  # what was said of the case is not known any more: nothing is due on it
+                self._damaged[row.case_key] = damage
+                lines.add(_waiting)  # so that no line of it is taken for a new one
+                continue
             rows.append((row.position, row.channel, row.destination, stated))
             lines.update(map(_name, stated))
 
@@ -85,7 +91,9 @@ class Statements:
         return known is None or (line not in known[1] and _waiting not in known[1])
 
     def case(self, case_key: bytes) -> Case:
-        """What the case comes to as of now."""
+        """What the case comes to as of now. Raises `Damaged` where a row of it is."""
+        if case_key in self._damaged:
+            raise self._damaged[case_key]
         return case_of(
             [
                 Record(position, channel, destination, what)
@@ -134,7 +142,7 @@ def _name(what: _Stated) -> str:
 
 
 def records_of(row: CaseRow | Entry) -> list[Record]:
-    """All of a row: what was stated, what was posted for it, and what people found out."""
+    """All of a row: what was stated, what was posted for it, and what people found out. Raises `Damaged`."""
     return [Record(row.position, row.channel, row.destination, what) for what in _stated(row)]
 
 

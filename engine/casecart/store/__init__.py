@@ -43,6 +43,7 @@ from casecart.store.records import (
     Token,
     storable,
 )
+from casecart.store.seal import Damaged, DamagedBody
 from casecart.store.shared import Lease, Member, SharedStore
 
 __all__ = [
@@ -51,6 +52,8 @@ __all__ = [
     "Change",
     "Count",
     "Cursor",
+    "Damaged",
+    "DamagedBody",
     "DuplicateIdentity",
     "Entry",
     "Event",

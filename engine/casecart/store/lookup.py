@@ -8,6 +8,7 @@ from zlib import crc32
 import msgspec
 
 from casecart.store.records import Token
+from casecart.store.seal import Damaged, opened, sealed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -54,9 +55,16 @@ _tokens = msgspec.msgpack.Decoder(list[tuple[str, str, str]]).decode
 
 def encode_tokens(tokens: Iterable[tuple[str, str, str]]) -> bytes | None:
     """For a run: (token, kind, value) of what stands for something in its documents; None if nothing does."""
-    return _encode(tokens) if tokens else None
+    return sealed(_encode(tokens)) if tokens else None
 
 
 def decode_tokens(data: bytes | None) -> list[Token]:
-    """From a run."""
-    return [] if data is None else [Token(*each) for each in _tokens(data)]
+    """From a run. Raises `Damaged`."""
+    if data is None:
+        return []
+    what = "The tokens of a run"
+    inside = opened(data, what)
+    try:
+        return [Token(*each) for each in _tokens(inside)]
+    except msgspec.MsgspecError:
+        raise Damaged(f"{what} came out of the store damaged: they can't be read") from None

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from casecart.store.queries import Queries
 from casecart.store.records import Entry, Message
+from casecart.store.seal import checked
 from casecart.store.shared import Lease, Member
 
 if TYPE_CHECKING:
@@ -129,7 +130,7 @@ class MembersOfPostgreSQL(Queries, ABC):
         if not partitions:
             return []
         rows = self._select(WAITING_IN, (sorted(partitions), limit, limit))
-        return [Message._make(row) for row in rows]
+        return [checked(Message._make(row)) for row in rows]
 
     def busy(self, partitions: Collection[int]) -> set[int]:
         return {partition for (partition,) in self._select(BUSY, (sorted(partitions),))}

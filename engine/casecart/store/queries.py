@@ -16,6 +16,7 @@ from casecart.store.interface import AuditRecord, MessageFilter, MessageHead, Op
 from casecart.store.lookup import decode_tokens, lookup_key
 from casecart.store.master import MasterQueries
 from casecart.store.records import Count, Cursor, Entry, Event, Message, Run, Switch, Timer, Token
+from casecart.store.seal import checked
 from casecart.store.tail import Tail, unpacked
 from casecart.store.worklist import WorklistQueries
 
@@ -135,7 +136,7 @@ class Queries(WorklistQueries, MasterQueries, ABC):
     def looked_up(self, keys: Iterable[int], *, limit: int) -> list[int]: ...
 
     def waiting(self, after: int, limit: int) -> list[Message]:
-        return [Message._make(row) for row in self._rows(WAITING_MESSAGES, after=after, limit=limit)]
+        return [checked(Message._make(row)) for row in self._rows(WAITING_MESSAGES, after=after, limit=limit)]
 
     def open_entries(self, destination: str, after: int, limit: int) -> list[Entry]:
         rows = self._rows(OPEN_ENTRIES, destination=destination, after=after, limit=limit)
@@ -183,7 +184,7 @@ class Queries(WorklistQueries, MasterQueries, ABC):
             rows = self._rows(MESSAGE_AT, position=reference)
         else:
             rows = self._rows(MESSAGE_WITH, id=reference)
-        return Message._make(rows[0]) if rows else None
+        return checked(Message._make(rows[0])) if rows else None
 
     def runs(self, position: int) -> list[Run]:
         return [Run._make(row) for row in self._rows(RUNS, position=position)]
