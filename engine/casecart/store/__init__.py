@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from casecart.store.interface import (
+    AuditEntry,
     AuditRecord,
     Change,
     DuplicateIdentity,
@@ -47,6 +48,7 @@ from casecart.store.seal import Damaged, DamagedBody
 from casecart.store.shared import Lease, Member, SharedStore
 
 __all__ = [
+    "AuditEntry",
     "AuditRecord",
     "CaseRow",
     "Change",

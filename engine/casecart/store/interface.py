@@ -32,7 +32,9 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "AUDIT_HEAD",
     "PUBLISHED",
+    "AuditEntry",
     "AuditRecord",
     "Change",
     "DuplicateIdentity",
@@ -116,6 +118,10 @@ class KnownIdentity(NamedTuple):
     position: int
 
 
+AUDIT_HEAD = "audit:head"
+"""A cursor: the end of the audit trail, and 63 bits of its digest (`head_mark`), beside the trail."""
+
+
 class AuditRecord(NamedTuple):
     """Who did what, for the audit trail."""
 
@@ -124,6 +130,14 @@ class AuditRecord(NamedTuple):
     command: str
     subject: str
     detail: str
+
+
+class AuditEntry(NamedTuple):
+    """A record of the trail as it is stored."""
+
+    position: int
+    record: AuditRecord
+    digest: bytes
 
 
 @dataclass(slots=True)
@@ -394,3 +408,12 @@ class Store(Protocol):
 
     def audit(self, limit: int) -> Sequence[AuditRecord]:
         """Newest first."""
+
+    def audit_after(self, after: int, limit: int) -> list[AuditEntry]:
+        """With a position above `after`, by position."""
+
+    def audit_before(self, before: int | None, limit: int) -> list[AuditEntry]:
+        """Newest first, below position `before`."""
+
+    def audit_head(self) -> tuple[int, int] | None:
+        """What is kept of the trail's end beside it: position and `head_mark`; None where nothing is."""

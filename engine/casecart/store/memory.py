@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from casecart.store.interface import (
     PUBLISHED,
+    AuditEntry,
     AuditRecord,
     Change,
     DuplicateIdentity,
@@ -21,7 +22,7 @@ from casecart.store.interface import (
 )
 from casecart.store.lookup import decode_tokens
 from casecart.store.records import CaseRow, Count, HoldGroup
-from casecart.store.tail import added_up
+from casecart.store.tail import added_up, chained, head_mark
 from casecart.store.worklist import SAME
 
 if TYPE_CHECKING:
@@ -290,6 +291,22 @@ class MemoryStore:
 
     def audit(self, limit: int) -> Sequence[AuditRecord]:
         return self._audit[::-1][:limit]
+
+    def audit_after(self, after: int, limit: int) -> list[AuditEntry]:
+        return self._chain()[after : after + limit]
+
+    def audit_before(self, before: int | None, limit: int) -> list[AuditEntry]:
+        return self._chain()[: None if before is None else before - 1][::-1][:limit]
+
+    def audit_head(self) -> tuple[int, int] | None:
+        return (len(self._audit), head_mark(self._chain()[-1].digest)) if self._audit else None
+
+    def _chain(self) -> list[AuditEntry]:
+        digest, entries = b"", []
+        for position, record in enumerate(self._audit, 1):
+            digest = chained(digest, position, record)
+            entries.append(AuditEntry(position, record, digest))
+        return entries
 
     def _refuse(self, change: Change) -> None:
         """Everything that a database would refuse, before anything is written."""

@@ -144,6 +144,7 @@ class PostgreSQLStore(MembersOfPostgreSQL):
                 self._cursor.execute(statements.INSERT_EVENTS, events)
             if audit:
                 self._cursor.executemany(statements.INSERT_AUDIT, audit)
+                self._cursor.execute(statements.SET_CURSOR, tail.head)
         except psycopg.DataError as error:
             self._roll_back()
             raise ValueError(f"PostgreSQL can't keep a value of the change ({error.sqlstate})") from error

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import bindparam, cast, func, literal_column, select
 
 from casecart.store import schema
-from casecart.store.interface import AuditRecord, MessageFilter, MessageHead, OpenCount
+from casecart.store.interface import AUDIT_HEAD, AuditEntry, AuditRecord, MessageFilter, MessageHead, OpenCount
 from casecart.store.lookup import decode_tokens, lookup_key
 from casecart.store.master import MasterQueries
 from casecart.store.records import Count, Cursor, Entry, Event, Message, Run, Switch, Timer, Token
@@ -35,6 +35,7 @@ __all__ = ["CLOCK_SLACK", "Queries", "compiled", "must_be_allowed"]
 CLOCK_SLACK = 3_600_000_000
 """How far, in µs, a clock may have been set back without hiding messages from a query that says since or until when."""
 
+LAST_POSITION = (1 << 63) - 1
 LAST_MOMENT = 1 << 48
 """Ids have 48 bits for their time in ms."""
 
@@ -65,7 +66,11 @@ ENTRIES_OF = (
     .order_by(ledger.c.sequence)
     .limit(LIMIT)
 )
-CURSORS = select(*schema.cursor.c).order_by(schema.cursor.c.name, schema.cursor.c.partition)
+CURSORS = (
+    select(*schema.cursor.c)
+    .where(schema.cursor.c.name != AUDIT_HEAD)
+    .order_by(schema.cursor.c.name, schema.cursor.c.partition)
+)
 TIMERS = select(*TIMER).order_by(schema.timer.c.due_at, schema.timer.c.owner, schema.timer.c.key)
 SWITCHES = select(*schema.switch.c).order_by(schema.switch.c.destination)
 MESSAGE_AT = select(*MESSAGE).where(message.c.position == POSITION)
@@ -103,6 +108,16 @@ AUDIT = (
     .order_by(schema.audit.c.position.desc())
     .limit(LIMIT)
 )
+AUDIT_AFTER = (
+    select(*schema.audit.c).where(schema.audit.c.position > AFTER).order_by(schema.audit.c.position).limit(LIMIT)
+)
+AUDIT_BEFORE = (
+    select(*schema.audit.c)
+    .where(schema.audit.c.position < POSITION)
+    .order_by(schema.audit.c.position.desc())
+    .limit(LIMIT)
+)
+KEPT_HEAD = select(schema.cursor.c.position, schema.cursor.c.epoch).where(schema.cursor.c.name == AUDIT_HEAD)
 NEWEST_AUDIT = select(schema.audit.c.position, schema.audit.c.digest).order_by(schema.audit.c.position.desc()).limit(1)
 
 
@@ -123,6 +138,10 @@ def must_be_allowed(role: Role, change: Change) -> None:
         raise RuntimeError("this store was opened to read")
     if role == "person" and not change.personal:
         raise RuntimeError("a person writes switches, exceptions, master data and audit records, and nothing else")
+
+
+def _entry(row: tuple[Any, ...]) -> AuditEntry:
+    return AuditEntry(row[0], AuditRecord._make(row[1:-1]), row[-1])
 
 
 class Queries(WorklistQueries, MasterQueries, ABC):
@@ -223,6 +242,17 @@ class Queries(WorklistQueries, MasterQueries, ABC):
     def audit(self, limit: int) -> Sequence[AuditRecord]:
         return [AuditRecord._make(row) for row in self._rows(AUDIT, limit=limit)]
 
+    def audit_after(self, after: int, limit: int) -> list[AuditEntry]:
+        return [_entry(row) for row in self._rows(AUDIT_AFTER, after=after, limit=limit)]
+
+    def audit_before(self, before: int | None, limit: int) -> list[AuditEntry]:
+        position = before if before is not None else LAST_POSITION
+        return [_entry(row) for row in self._rows(AUDIT_BEFORE, position=position, limit=limit)]
+
+    def audit_head(self) -> tuple[int, int] | None:
+        rows = self._rows(KEPT_HEAD)
+        return (rows[0][0], rows[0][1]) if rows else None
+
     def _read_tail(self, partition: int = 0) -> Tail:
         """The ends of the dense logs."""
         event, audit = self._rows(NEWEST_EVENT, partition=partition), self._rows(NEWEST_AUDIT)
@@ -231,8 +261,10 @@ class Queries(WorklistQueries, MasterQueries, ABC):
 
     def _with_newest_audit(self, tail: Tail) -> Tail:
         """With the end of the trail as it is now: persons write to it beside the engine. Ask within the transaction."""
-        rows = self._rows(NEWEST_AUDIT)
-        return replace(tail, audit=rows[0][0], digest=rows[0][1]) if rows else tail
+        rows, kept = self._rows(NEWEST_AUDIT), self.audit_head()
+        tail = replace(tail, audit=rows[0][0], digest=rows[0][1]) if rows else tail
+        # Where records were cut off, the trail goes on behind them, so that they are missed for ever.
+        return replace(tail, audit=kept[0]) if kept is not None and kept[0] > tail.audit else tail
 
     def _within_time(self, statement: Statement, wanted: MessageFilter) -> Statement:
         """With bounds of positions, so that the log isn't read beyond."""

@@ -200,6 +200,7 @@ class SQLiteStore(Queries):
                 self._cursor.execute(INSERT_EVENTS, events)
             if audit:
                 self._cursor.executemany(INSERT_AUDIT, audit)
+                self._cursor.execute(SET_CURSOR, tail.head)
             self._cursor.execute("commit")
         except sqlite3.Error as error:
             self._roll_back()

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from casecart.store.records import Event
+from casecart.store.interface import AUDIT_HEAD
+from casecart.store.records import Cursor, Event
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from casecart.store.interface import AuditRecord
     from casecart.store.records import Count
 
-__all__ = ["AuditRow", "EventRow", "Tail", "added_up", "chained", "unpacked"]
+__all__ = ["AuditRow", "EventRow", "Tail", "added_up", "chained", "head_mark", "unpacked"]
 
 EventRow = tuple[int, int, int, int, bytes]
 """partition, position of the first, count, recorded_at, data"""
@@ -48,6 +49,11 @@ class Tail:
     digest: bytes = b""
     """Of the newest audit row; empty before the first."""
 
+    @property
+    def head(self) -> Cursor:
+        """The end of the trail, as it is kept beside it."""
+        return Cursor(AUDIT_HEAD, 0, self.audit, head_mark(self.digest))
+
     def extended(
         self, events: Sequence[Event], records: Iterable[AuditRecord]
     ) -> tuple[Tail, EventRow | None, list[AuditRow]]:
@@ -67,6 +73,11 @@ class Tail:
 def chained(previous: bytes, position: int, record: AuditRecord) -> bytes:
     """The digest of an audit row: SHA-256 over the digest before it and the MessagePack of its position and fields."""
     return sha256(previous + _encode((position, *record))).digest()
+
+
+def head_mark(digest: bytes) -> int:
+    """63 bits of a digest, as many as a cursor keeps."""
+    return int.from_bytes(digest[:8], "big") >> 1
 
 
 def unpacked(first: int, data: bytes) -> list[tuple[int, Event]]:
