@@ -10,18 +10,23 @@ import signal
 import sys
 import time
 import traceback
+from importlib.metadata import version
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import click
+import msgspec
 
 from casecart.cli.desk import named_from_here
 from casecart.cli.exit import Exit
 from casecart.cli.failure import DEBUG, Stop, explained, told
 from casecart.cli.options import directory_argument
 from casecart.cli.text import examples, printable
+from casecart.commands.actor import local_actor
 from casecart.commands.site import opened, read_site
 from casecart.commands.workspace import bring_up_store, load_workspace
+from casecart.runtime.clock import wall_clock
+from casecart.store import AuditRecord, Change
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,6 +35,8 @@ if TYPE_CHECKING:
     from twisted.internet.base import ReactorBase
     from twisted.python.failure import Failure
 
+    from casecart.cli.metrics import MetricsServer
+    from casecart.commands.site import Site
     from casecart.store import Store
     from casecart.workspace import Workspace
 
@@ -100,7 +107,11 @@ def _run(root: Path, roles: tuple[str, ...], ports: Mapping[str, int]) -> int:
         if "all" not in roles and not store.shared:
             words = "is for several engines on one store, and a SQLite file takes one: use PostgreSQL, or leave it out"
             raise Stop(Exit.CONFIGURATION, f"--role {roles[0]} {words}")
-        return EngineProcess(workspace, store, reactor, place, roles=roles, ports=ports).run()
+        process = EngineProcess(workspace, store, reactor, place, roles=roles, ports=ports)
+        store.write(Change(audit=[started(workspace)]))
+        if workspace.engine.metrics is not None:
+            process.serve_metrics(read_site(root))
+        return process.run()
 
 
 def _port(given: str) -> tuple[str, int]:
@@ -108,6 +119,13 @@ def _port(given: str) -> tuple[str, int]:
     if not name or not number.isdecimal() or int(number) > _LAST_PORT:
         raise click.BadParameter(f"'{given}' is not LISTENER=PORT, such as or-mllp=2576")
     return name, int(number)
+
+
+def started(workspace: Workspace) -> AuditRecord:
+    """That an engine was started, by whom, and with which channels: a change of the workspace takes effect with it."""
+    revisions = {name: workspace.revision(name)[:12] for name in workspace.channels}
+    detail = msgspec.json.encode({"version": version("casecart"), "channels": revisions}).decode()
+    return AuditRecord(wall_clock(), local_actor().name, "engine.start", "engine", detail)
 
 
 def install_reactor() -> ReactorBase:
@@ -153,8 +171,18 @@ class EngineProcess:
         )
         self._roles = "" if len(chosen) == len(ROLES) else f" as {' and '.join(chosen)}"
         self._code = Exit.FINE
+        self._metrics: MetricsServer | None = None
         self._started = False
         self._stopping = False
+
+    def serve_metrics(self, site: Site) -> None:
+        """From the start on, as the workspace says."""
+        from casecart.cli.metrics import MetricsServer  # noqa: PLC0415 - a web server only where one is wanted
+
+        settings = self._workspace.engine.metrics
+        if settings is not None:
+            self._metrics = MetricsServer(site, self._workspace, settings, self._reactor)
+            self._metrics.start()
 
     def run(self) -> int:
         """Until a signal; gives the exit code."""
@@ -184,6 +212,8 @@ class EngineProcess:
         for name, dispatcher in self._engine.dispatchers.items():
             paused = ", paused" if dispatcher.paused else ""
             click.echo(f"{name} takes postings ({self._workspace.engine.destinations[name].kind}{paused})")
+        if self._metrics is not None:
+            click.echo(f"metrics at {self._metrics.address}")
         if sys.stdout.isatty():
             click.echo("Ctrl-C stops it.")
         sys.stdout.flush()
@@ -203,6 +233,8 @@ class EngineProcess:
             self._stop()
 
     def _stop(self) -> None:
+        if self._metrics is not None:
+            self._metrics.stop()
         self._engine.stop().addCallbacks(self._stopped, self._failed)
 
     def _stopped(self, _: object) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 
 from casecart.workspace.declaration import Declared, declared, key
 from casecart.workspace.findings import Finding, did_you_mean, shown
+from casecart.workspace.metrics import Metrics
 from casecart.workspace.scalar import Duration
 from casecart.workspace.secret import Secret
 from casecart.workspace.shape import Component
@@ -127,6 +128,11 @@ class Engine(Declared):
         example="{keys: {file: var/secrets/keys}, tokens: {file: var/secrets/tokens}}",
     )
     intake: Intake = key(about="How the engine takes messages in.", example="{time_budget: 20ms}", default="{}")
+    metrics: Metrics | None = key(
+        about="Where Prometheus may read how the engine is, over HTTP under /metrics; without it nothing is served.",
+        example="{port: 9464}",
+        default=None,
+    )
     listeners: Mapping[str, Component] = key(
         about="The ways in, by the name that channels have under `from`. `kind` says which protocol it is.",
         example="{or-mllp: {kind: mllp, port: 2575, peers: {orsys: {match: {MSH-3: ORSYS}, facility: NORTH}}}}",
