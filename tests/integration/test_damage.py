@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import logging
 import random
+from contextlib import closing
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
+from casecart.canonical.master import Item
+from casecart.commands.actor import Actor
+from casecart.commands.desk import Desk
+from casecart.commands.site import Site
+from casecart.commands.store_verify import VerifiedStore, VerifyStore
 from casecart.runtime.copy import decode_decision, encode_decision
-from casecart.store import Change, Damaged, HoldChange, Replay
+from casecart.store import Change, Count, Damaged, HoldChange, Replay, open_store
 from support.damage import Stored, blobs, flip, restored, snapshot
 from support.line import CHANNEL, Line, dft, new_line, write_workspace
+from support.master import publish
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,6 +35,9 @@ COLUMNS = (
     ("ledger", "statements"),
     ("replay", "decision"),
 )
+
+KINDS = {"message": "message", "run": "run", "ledger": "ledger", "replay": "decision"}
+"""Table → what `casecart store verify` calls it."""
 
 
 class Outcome(NamedTuple):
@@ -89,7 +99,18 @@ def worked(root: Path, url: str) -> Outcome:
     assert line.store.waiting(0, 9) == []
     assert line.store.open_counts() == []
     line.stop()
+    assert verified(root, url).counted
     return outcome
+
+
+def verified(root: Path, url: str) -> VerifiedStore:
+    """What `casecart store verify` says."""
+    site = Site(
+        root=root, organisation="MERCY", store_url=url, store_place="a store", time_zones={}, listeners={},
+        destinations={},
+    )  # fmt: skip
+    with closing(open_store(url, role="reader")) as store:
+        return Desk(site=site, store=store, actor=Actor("alice", frozenset({"see"})), now=lambda: 0).ask(VerifyStore())
 
 
 def check(root: Path, url: str, examples: int, seed: int) -> None:
@@ -97,6 +118,7 @@ def check(root: Path, url: str, examples: int, seed: int) -> None:
     filled(root, url)
     before = snapshot(url)
     whole = worked(root, url)
+    assert verified(root, url).findings == []
     assert whole.balance == (0, 0)
     assert len(whole.posted) == 8
     restored(url, before)
@@ -108,8 +130,10 @@ def check(root: Path, url: str, examples: int, seed: int) -> None:
         if one.column == "decision":
             mask = 1  # a text stays one
         flip(url, one, at, mask)
-        damaged = worked(root, url)
         told = f"seed {seed}, {one}, byte {at} ^ {mask}"
+        found = verified(root, url)
+        assert [finding.kind for finding in found.findings] == [KINDS[one.table]], told
+        damaged = worked(root, url)
         assert damaged.balance == (0, 0), told
         assert set(damaged.posted) <= set(whole.posted), told
         assert len(set(damaged.posted)) == len(damaged.posted), told
@@ -204,3 +228,44 @@ def test_a_damaged_decision_is_never_another_one(at: int) -> None:
         except Damaged:
             continue
         assert decided == decode_decision(whole)
+
+
+def test_a_counter_that_is_not_what_the_rows_come_to_is_found(tmp_path: Path, store_url: str) -> None:
+    line = new_line(tmp_path, store_url)
+    line.send(dft("M1"), dft("M1"), dft("M2", "V2", lines=["1|CG|CUP|1|HOLD"]))
+    assert verified(tmp_path, store_url).findings == []
+    line.store.write(
+        Change(
+            counts=[
+                Count("NORTH", "lines:usage", "posted", 1),
+                Count("NORTH", "messages:or-mllp", "refused", 2),
+            ]
+        )
+    )
+    line.stop()
+    assert [(finding.kind, finding.words) for finding in verified(tmp_path, store_url).findings] == [
+        ("balance", "refused: the counters say 2, and 0 are there"),
+        ("balance", "posted: the counters say 2, and 1 are there"),
+    ]
+
+
+def test_no_line_is_resolved_while_a_document_of_the_master_data_is_damaged(
+    tmp_path: Path, store_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    line = new_line(tmp_path, store_url)
+    publish(line.store, Item(number="SCREW", description="a screw", unit="EA"))
+    line.crash()
+    flip(store_url, one_of(store_url, "master", "data"), 9, 1)
+    line = Line(tmp_path, store_url).start()
+    line.send(dft("M1"))
+    line.wait(1)
+    assert line.outcomes() == {"M1": "waiting"}  # acknowledged, and safe
+    assert [receipt.name for _, receipt in line.replies] == ["STORED"]
+    assert [finding.kind for finding in verified(tmp_path, store_url).findings] == ["master"]
+    publish(line.store, Item(number="SCREW", description="a screw", unit="EA"))
+    line.look()
+    line.wait(1)
+    assert line.outcomes() == {"M1": "processed"}
+    assert len([record for record in caplog.records if "damaged" in record.message]) == 1
+    assert line.broken == []
+    line.stop()

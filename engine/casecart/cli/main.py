@@ -42,6 +42,7 @@ COMMANDS = {
     "ask": Listed("ask", "Ask a destination for an item, or for what is on hand."),
     "recall": Listed("recall", "What was called back, and on whom it was used."),
     "reconcile": Listed("reconcile", "Compare the ledger with what a destination says was moved."),
+    "store": Listed("store", "Verify all that is stored."),
     "audit": Listed("audit", "Show who did what, and verify the audit trail."),
     "udi": Listed("udi", "Explain a device's code (UDI), piece by piece."),
     "migrate": Listed("migrate", "Make the store's tables, or bring them up to this version."),

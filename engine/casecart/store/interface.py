@@ -415,5 +415,18 @@ class Store(Protocol):
     def audit_before(self, before: int | None, limit: int) -> list[AuditEntry]:
         """Newest first, below position `before`."""
 
+    # --- all that is stored, to verify it
+    def messages_after(self, after: int, limit: int) -> list[Message]:
+        """With a position above `after`, by position."""
+
+    def runs_between(self, first: int, last: int) -> list[Run]:
+        """Of the messages from one position to another."""
+
+    def entries_after(self, after: int, limit: int) -> list[Entry]:
+        """Of all destinations, with a sequence above `after`, by sequence."""
+
+    def unsound(self) -> list[str]:
+        """What the database itself finds wrong with its files; for people. Reads all of them."""
+
     def audit_head(self) -> tuple[int, int] | None:
         """What is kept of the trail's end beside it: position and `head_mark`; None where nothing is."""

@@ -292,6 +292,18 @@ class MemoryStore:
     def audit(self, limit: int) -> Sequence[AuditRecord]:
         return self._audit[::-1][:limit]
 
+    def messages_after(self, after: int, limit: int) -> list[Message]:
+        return [row for row in in_order(self._messages) if row.position > after][:limit]
+
+    def runs_between(self, first: int, last: int) -> list[Run]:
+        return [row for row in in_order(self._runs) if first <= row.position <= last]
+
+    def entries_after(self, after: int, limit: int) -> list[Entry]:
+        return [row for row in in_order(self._entries) if row.sequence > after][:limit]
+
+    def unsound(self) -> list[str]:
+        return []
+
     def audit_after(self, after: int, limit: int) -> list[AuditEntry]:
         return self._chain()[after : after + limit]
 

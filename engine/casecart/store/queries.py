@@ -85,6 +85,13 @@ RUNS = (
 ENTRIES = select(*ledger.c).where(ledger.c.position == POSITION).order_by(ledger.c.sequence)
 COUNTER = [schema.balance.c[name] for name in Count._fields[:-1]]
 COUNTS = select(*COUNTER, cast(func.sum(schema.balance.c.amount), schema.NUMBER)).group_by(*COUNTER).order_by(*COUNTER)
+MESSAGES_AFTER = select(*MESSAGE).where(message.c.position > AFTER).order_by(message.c.position).limit(LIMIT)
+RUNS_BETWEEN = (
+    select(*(schema.run.c[name] for name in Run._fields))
+    .where(schema.run.c.position >= POSITION, schema.run.c.position <= bindparam("last"))
+    .order_by(schema.run.c.position, schema.run.c.channel, schema.run.c.attempt)
+)
+ENTRIES_AFTER = select(*ledger.c).where(ledger.c.sequence > AFTER).order_by(ledger.c.sequence).limit(LIMIT)
 WAITING_COUNTS = select(message.c.listener, func.count()).where(WAITING).group_by(message.c.listener)
 OPEN_COUNTS = (
     select(
@@ -241,6 +248,15 @@ class Queries(WorklistQueries, MasterQueries, ABC):
 
     def audit(self, limit: int) -> Sequence[AuditRecord]:
         return [AuditRecord._make(row) for row in self._rows(AUDIT, limit=limit)]
+
+    def messages_after(self, after: int, limit: int) -> list[Message]:
+        return [checked(Message._make(row)) for row in self._rows(MESSAGES_AFTER, after=after, limit=limit)]
+
+    def runs_between(self, first: int, last: int) -> list[Run]:
+        return [Run._make(row) for row in self._rows(RUNS_BETWEEN, position=first, last=last)]
+
+    def entries_after(self, after: int, limit: int) -> list[Entry]:
+        return [Entry._make(row) for row in self._rows(ENTRIES_AFTER, after=after, limit=limit)]
 
     def audit_after(self, after: int, limit: int) -> list[AuditEntry]:
         return [_entry(row) for row in self._rows(AUDIT_AFTER, after=after, limit=limit)]

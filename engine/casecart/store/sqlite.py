@@ -217,6 +217,9 @@ class SQLiteStore(Queries):
     def engine_at_work(self) -> bool:
         return is_held(self.path)
 
+    def unsound(self) -> list[str]:
+        return [str(words) for (words,) in self._select("pragma quick_check(100)") if words != "ok"]
+
     def identities(self, identities: Iterable[Identity]) -> list[KnownIdentity]:
         return [
             KnownIdentity(identity, *row)
