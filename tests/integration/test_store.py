@@ -277,6 +277,8 @@ def test_open_entries_are_read_in_windows_until_they_are_settled(store: Store) -
     store.write(Change(entries=rows))
     assert store.open_entries("erp", 0, 3) == [rows[0], rows[2], rows[4]]
     assert store.open_entries("erp", 5, 3) == [rows[6]]
+    # Two postings each: with the second row there are three or more.
+    assert [store.open_entries("erp", 0, 9, postings) for postings in (3, 2)] == [[rows[0], rows[2]], [rows[0]]]
     assert store.open_counts() == [OpenCount("erp", 4, 8, NOW + 100), OpenCount("file", 3, 6, NOW + 200)]
     store.write(Change(settlements=[Settlement(0, b"settled", 1), Settlement(1, b"half", 3)]))
     assert [(row.sequence, row.open, row.postings) for row in store.open_entries("erp", 0, 2)] == [

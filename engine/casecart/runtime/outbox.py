@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 
     from casecart.store import Entry
 
-__all__ = ["Outbox"]
+__all__ = ["POSTINGS", "Outbox"]
+
+POSTINGS = 4
+"""Times as many postings as ledger rows may be in memory: a row can hold those of thousands of lines."""
 
 
 class Outbox:
@@ -22,13 +25,14 @@ class Outbox:
     Args:
         destination: its name.
         store: holds everything that is open.
-        most: ledger rows in memory.
         damaged: told of rows that can't be trusted: they are not put into the window.
+        most: ledger rows in memory; of their postings there are `POSTINGS` times as many, and one row more.
     """
 
     def __init__(self, *, destination: str, store: Store, most: int, damaged: Callable[[list[Entry]], None]) -> None:
         self._destination, self._store, self._most, self._damaged = destination, store, most, damaged
         self._window = Window()
+        self._postings = 0  # in memory
         self._loaded = 0  # every ledger row up to this sequence has been in the window
         self._behind = True  # the store has work beyond it
         self.unread = True
@@ -43,11 +47,10 @@ class Outbox:
         for work in works:
             if work.entry.sequence <= self._loaded:
                 continue
-            if self._window.size >= self._most:
+            if self._window.size >= self._most or self._postings >= POSTINGS * self._most:
                 self._behind = True
                 return
-            self._window.add((work,))
-            self._loaded = work.entry.sequence
+            self._add(work)
 
     def resync(self) -> None:
         """The store may have taken work that was not fed: look there."""
@@ -83,17 +86,25 @@ class Outbox:
             uncertain: only what may have had its effect.
         """
         room = self._most - self._window.size
-        if self._behind and room >= min(self._most, 2 * most):
+        # A row with many postings may be there alone, and be half through: that is room enough.
+        roomy = self._postings <= POSTINGS * self._most // 2
+        if self._behind and roomy and room >= min(self._most, 2 * most):
             self._refill(room)
         return self._window.take_uncertain(most) if uncertain else self._window.take(most)
 
     def free(self, keys: Iterable[bytes]) -> None:
         """The keys of a batch may go again."""
-        self._window.free(keys)
+        self._postings -= sum(len(work.postings) for work in self._window.free(keys))
+
+    def _add(self, work: Work) -> None:
+        self._window.add((work,))
+        self._postings += len(work.postings)
+        self._loaded = work.entry.sequence
 
     def _refill(self, room: int) -> None:
+        most = POSTINGS * self._most - self._postings
         try:
-            entries = self._store.open_entries(self._destination, self._loaded, room)
+            entries = self._store.open_entries(self._destination, self._loaded, room, most)
         except StoreUnavailable:
             self.failed = True
             return
@@ -102,9 +113,9 @@ class Outbox:
         for entry in entries:
             self._loaded = entry.sequence
             try:
-                self._window.add((Work(entry, decode_postings(entry.postings)),))
+                self._add(Work(entry, decode_postings(entry.postings)))
             except Damaged:
                 damaged.append(entry)
         if damaged:
             self._damaged(damaged)
-        self._behind = len(entries) == room
+        self._behind = len(entries) == room or sum(entry.open for entry in entries) >= most

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 
 from casecart.runtime.made import decode_postings
-from casecart.runtime.outbox import Outbox
+from casecart.runtime.outbox import POSTINGS, Outbox
 from casecart.runtime.window import Work
 from casecart.store import Damaged, StoreUnavailable
 
@@ -30,13 +30,16 @@ class SharedOutbox(Outbox):
         super().__init__(destination=destination, store=store, most=most, damaged=damaged)
         self._known: set[int] = set()
         self._fresh: dict[int, Work] = {}
+        self._fed = 0  # postings in them
 
     def feed(self, works: Iterable[Work]) -> None:
         """Spares reading them, and nothing else: where they stand among those of others is looked up."""
-        if len(self._fresh) < self._most:
-            self._fresh |= {work.entry.sequence: work for work in works}
-        else:
-            self._behind = True
+        for work in works:
+            if self._fed >= self._most:
+                self._behind = True
+                return
+            self._fresh[work.entry.sequence] = work
+            self._fed += len(work.postings)
 
     @property
     def any(self) -> bool:
@@ -45,7 +48,7 @@ class SharedOutbox(Outbox):
 
     def full(self, batch: int) -> bool:
         """As above."""
-        return super().full(batch) or self._window.ready + len(self._fresh) >= batch
+        return super().full(batch) or self._window.ready + self._fed >= batch
 
     def take(self, most: int, *, uncertain: bool = False) -> Batch:
         """As above."""
@@ -54,13 +57,15 @@ class SharedOutbox(Outbox):
 
     def free(self, keys: Iterable[bytes]) -> None:
         """As above."""
-        self._known.difference_update(work.entry.sequence for work in self._window.free(keys))
+        for work in self._window.free(keys):
+            self._known.discard(work.entry.sequence)
+            self._postings -= len(work.postings)
 
     def _refill(self, room: int) -> None:
         store = cast("SharedStore", self._store)
         try:
-            sequences = store.open_sequences(self._destination, self._most)
-            new = [sequence for sequence in sequences if sequence not in self._known][:room]
+            there = store.open_sequences(self._destination, self._most)
+            new = self._fitting([row for row in there if row[0] not in self._known], room)
             unread = [sequence for sequence in new if sequence not in self._fresh]
             read = {entry.sequence: entry for entry in store.entries_at(unread)} if unread else {}
         except StoreUnavailable:
@@ -77,12 +82,23 @@ class SharedOutbox(Outbox):
                     damaged.append(read[sequence])
                     self._known.add(sequence)  # until it is settled, which is under way
             if work is not None:
-                self._window.add((work,))
+                self._add(work)
                 self._known.add(sequence)
-        self._fresh = {}
+        self._fresh, self._fed = {}, 0
         if damaged:
             self._damaged(damaged)
-        self._behind = len(sequences) == self._most and len(new) == room
+        self._behind = len(there) == self._most or any(sequence not in self._known for sequence, _ in there)
+
+    def _fitting(self, rows: list[tuple[int, int]], room: int) -> list[int]:
+        """The first of these rows that memory is to hold."""
+        most = POSTINGS * self._most - self._postings
+        fitting: list[int] = []
+        for sequence, count in rows[:room]:
+            if most <= 0:
+                break
+            fitting.append(sequence)
+            most -= count
+        return fitting
 
 
 def outbox_of(destination: str, store: Store, most: int, damaged: Callable[[list[Entry]], None]) -> Outbox:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "ALL_POSTINGS",
     "AUDIT_HEAD",
     "PUBLISHED",
     "AuditEntry",
@@ -53,6 +54,9 @@ __all__ = [
     "StoreUnavailable",
 ]
 
+
+ALL_POSTINGS = 2**31 - 1
+"""More postings than are ever asked for at once."""
 
 PUBLISHED = "master:published"
 """A cursor: the position up to which versions of master data are there for everybody."""
@@ -336,8 +340,11 @@ class Store(Protocol):
     def waiting(self, after: int, limit: int) -> list[Message]:
         """Messages whose outcome is waiting, with a position above `after`, by position."""
 
-    def open_entries(self, destination: str, after: int, limit: int) -> list[Entry]:
-        """Ledger rows of a destination with open postings and a sequence above `after`, by sequence."""
+    def open_entries(self, destination: str, after: int, limit: int, postings: int = ALL_POSTINGS) -> list[Entry]:
+        """Ledger rows of a destination with open postings and a sequence above `after`, by sequence.
+
+        The last one is that with which they have `postings` open ones, or more.
+        """
 
     def entries_of(self, destination: str, after: int, limit: int) -> list[Entry]:
         """Ledger rows of a destination with a sequence above `after`, by sequence. Reads past those of others."""

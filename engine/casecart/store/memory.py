@@ -5,9 +5,11 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from casecart.store.interface import (
+    ALL_POSTINGS,
     PUBLISHED,
     AuditEntry,
     AuditRecord,
@@ -180,9 +182,10 @@ class MemoryStore:
     def waiting(self, after: int, limit: int) -> list[Message]:
         return [message for message in self._all_waiting() if message.position > after][:limit]
 
-    def open_entries(self, destination: str, after: int, limit: int) -> list[Entry]:
-        found = [row for row in self._open() if row.destination == destination and row.sequence > after]
-        return found[:limit]
+    def open_entries(self, destination: str, after: int, limit: int, postings: int = ALL_POSTINGS) -> list[Entry]:
+        found = [row for row in self._open() if row.destination == destination and row.sequence > after][:limit]
+        before = accumulate((row.open for row in found), initial=0)
+        return [row for row, already in zip(found, before, strict=False) if already < postings]
 
     def entries_of(self, destination: str, after: int, limit: int) -> list[Entry]:
         found = [row for row in in_order(self._entries) if row.destination == destination and row.sequence > after]

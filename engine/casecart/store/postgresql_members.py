@@ -66,7 +66,7 @@ select partition from unnest(%b::int4[]) as wanted (partition)
 where exists (select from message where outcome = 'waiting' and partition = wanted.partition)
 """
 STILL_WAITING = "select position from message where position = any(%b::int8[]) and outcome = 'waiting'"
-OPEN_SEQUENCES = "select sequence from ledger where open > 0 and destination = %s order by sequence limit %s"
+OPEN_SEQUENCES = "select sequence, open from ledger where open > 0 and destination = %s order by sequence limit %s"
 ENTRIES_AT = f"""
 select {", ".join(Entry._fields)} from ledger where sequence = any(%b::int8[]) and open > 0 order by sequence
 """  # noqa: S608 - names of columns
@@ -138,8 +138,8 @@ class MembersOfPostgreSQL(Queries, ABC):
     def still_waiting(self, positions: Collection[int]) -> set[int]:
         return {position for (position,) in self._select(STILL_WAITING, (sorted(positions),))}
 
-    def open_sequences(self, destination: str, limit: int) -> list[int]:
-        return [sequence for (sequence,) in self._select(OPEN_SEQUENCES, (destination, limit))]
+    def open_sequences(self, destination: str, limit: int) -> list[tuple[int, int]]:
+        return [(sequence, count) for sequence, count in self._select(OPEN_SEQUENCES, (destination, limit))]
 
     def entries_at(self, sequences: Collection[int]) -> list[Entry]:
         return [Entry._make(row) for row in self._select(ENTRIES_AT, (sorted(sequences),))]

@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import bindparam, cast, func, literal_column, select
 
 from casecart.store import schema
-from casecart.store.interface import AUDIT_HEAD, AuditEntry, AuditRecord, MessageFilter, MessageHead, OpenCount
+from casecart.store.interface import (
+    ALL_POSTINGS,
+    AUDIT_HEAD,
+    AuditEntry,
+    AuditRecord,
+    MessageFilter,
+    MessageHead,
+    OpenCount,
+)
 from casecart.store.lookup import decode_tokens, lookup_key
 from casecart.store.master import MasterQueries
 from casecart.store.records import Count, Cursor, Entry, Event, Message, Run, Switch, Timer, Token
@@ -54,11 +62,22 @@ LIMIT: BindParameter[int] = bindparam("limit")
 POSITION: BindParameter[int] = bindparam("position")
 
 WAITING_MESSAGES = select(*MESSAGE).where(WAITING, message.c.position > AFTER).order_by(message.c.position).limit(LIMIT)
-OPEN_ENTRIES = (
-    select(*ledger.c)
+# How much there is to read is told by the index alone, before anything of it is read.
+_FIRST_OPEN = (
+    select(ledger.c.sequence, ledger.c.open)
     .where(OPEN, ledger.c.destination == bindparam("destination"), ledger.c.sequence > AFTER)
     .order_by(ledger.c.sequence)
     .limit(LIMIT)
+    .subquery()
+)
+_WEIGHED = select(
+    _FIRST_OPEN.c.sequence,
+    (func.sum(_FIRST_OPEN.c.open).over(order_by=_FIRST_OPEN.c.sequence) - _FIRST_OPEN.c.open).label("before"),
+).subquery()
+OPEN_ENTRIES = (
+    select(*ledger.c)
+    .where(ledger.c.sequence.in_(select(_WEIGHED.c.sequence).where(_WEIGHED.c.before < bindparam("postings"))))
+    .order_by(ledger.c.sequence)
 )
 ENTRIES_OF = (
     select(*ledger.c)
@@ -164,8 +183,8 @@ class Queries(WorklistQueries, MasterQueries, ABC):
     def waiting(self, after: int, limit: int) -> list[Message]:
         return [checked(Message._make(row)) for row in self._rows(WAITING_MESSAGES, after=after, limit=limit)]
 
-    def open_entries(self, destination: str, after: int, limit: int) -> list[Entry]:
-        rows = self._rows(OPEN_ENTRIES, destination=destination, after=after, limit=limit)
+    def open_entries(self, destination: str, after: int, limit: int, postings: int = ALL_POSTINGS) -> list[Entry]:
+        rows = self._rows(OPEN_ENTRIES, destination=destination, after=after, limit=limit, postings=postings)
         return [Entry._make(row) for row in rows]
 
     def entries_of(self, destination: str, after: int, limit: int) -> list[Entry]:

@@ -79,8 +79,8 @@ class SharedStore(Store, Protocol):
     def still_waiting(self, positions: Collection[int]) -> set[int]:
         """Which of these messages wait."""
 
-    def open_sequences(self, destination: str, limit: int) -> list[int]:
-        """The sequences of the first open ledger rows of a destination, in order. Reads no row."""
+    def open_sequences(self, destination: str, limit: int) -> list[tuple[int, int]]:
+        """(sequence, open postings) of the first open ledger rows of a destination, in order. Reads no row."""
 
     def entries_at(self, sequences: Collection[int]) -> list[Entry]:
         """Those of these ledger rows that are open, by sequence."""
