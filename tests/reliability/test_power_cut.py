@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 
 MEGABYTES = 1_500
+ANSWER_LIMIT = 30.0
 # So that its write-ahead log has room, and is also recycled.
 SMALL_LOG = {"max_wal_size": "64MB"}
 
@@ -46,7 +47,8 @@ def cut_under_load(root: Path, kind: Kind, trial: Trial, cuts: int, plant: str =
     ):
         scene.begin()
         for _ in range(cuts):
-            time.sleep(trial.chance.uniform(0.3, 1.5))
+            scene.hear(ANSWER_LIMIT)
+            time.sleep(trial.chance.uniform(0.2, 1.5))
             store.cut_power()
             scene.engine.kill()
             store.restore_power()

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import os
-import random
 import signal
 import subprocess
 import sys
 import time
+from typing import TYPE_CHECKING
 
 import pytest
 
 from casecart.store import Count, Store, StoreInUse, StoreUnavailable, migrate, open_store
 from casecart.store.records import CaseRow
+from support.crash_oracle import Tally
 from support.store import a_case, a_message, a_run, an_entry, an_event
 
+if TYPE_CHECKING:
+    from support.trial import Trial
+
 GROUP = 20
-QUICK, LONG = 5, 50
 
 # Writes group after group, each settling the one before, and tells of each when it is durable.
 WRITER = """
@@ -92,29 +95,31 @@ def kept(store: Store) -> list[int]:
     return groups
 
 
-def run(url: str, cycles: int) -> None:
+def run(url: str, cycles: int, trial: Trial) -> None:
     migrate(url)
-    chance = random.Random(cycles)
     durable: list[int] = []
     there: list[int] = []
+    lost: set[int] = set()
     for _ in range(cycles):
-        durable += killed_at_work(url, chance.uniform(0.01, 0.4))
+        durable += killed_at_work(url, trial.chance.uniform(0.01, 0.4))
         store = opened(url)
         there = kept(store)
         store.close()
-        lost = set(durable) - set(there)
-        assert not lost
+        lost |= set(durable) - set(there)
     unheard = len(there) - len(durable)
-    told = f"{cycles} kills, {len(durable) * GROUP} messages durable, 0 lost, {unheard * GROUP} durable and not told"
-    sys.stdout.write(f"{told}\n")
+    counted = Tally(len(durable) * GROUP, len(lost) * GROUP, 0, 0)
+    trial.tell(
+        "kill -9, the store alone", counted, store=url, cycles=cycles, **{"durable and not told": unheard * GROUP}
+    )
+    assert not lost
     assert unheard <= cycles
 
 
-def test_nothing_is_lost_or_half_there_after_kills(store_url: str) -> None:
-    run(store_url, QUICK)
+def test_nothing_is_lost_or_half_there_after_kills(store_url: str, trial: Trial) -> None:
+    run(store_url, 5, trial)
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
-def test_nothing_is_lost_or_half_there_after_many_kills(store_url: str) -> None:
-    run(store_url, LONG)
+@pytest.mark.timeout(3600)
+def test_nothing_is_lost_or_half_there_after_many_kills(store_url: str, trial: Trial) -> None:
+    run(store_url, trial.times(10, 200), trial)

@@ -40,6 +40,7 @@ class Evidence:
         sent: by control id.
         acknowledged: control ids.
         resends: how often a message was sent again.
+        cuts: how many frames may have ended in their middle; the engine keeps what came of them, refused.
     """
 
     store: str
@@ -47,6 +48,7 @@ class Evidence:
     sent: Mapping[str, Sent]
     acknowledged: AbstractSet[str]
     resends: int
+    cuts: int = 0
 
 
 def connected(store: str) -> closing[Any]:
@@ -61,6 +63,7 @@ def faults(evidence: Evidence) -> list[str]:
     scan = _Scan(evidence.store)
     return [
         *_messages(evidence, scan),
+        *_cut_frames(evidence, scan),
         *_lines(evidence, scan),
         *_postings(evidence, scan),
         *_counters(evidence, scan),
@@ -86,7 +89,7 @@ class Tally(NamedTuple):
 def tally(evidence: Evidence) -> Tally:
     """Counts once more what `faults` tells in words; `evidence` is of a run at rest."""
     scan = _Scan(evidence.store)
-    stored = Counter(control_id for _, control_id, _, _ in scan.messages)
+    stored = Counter(control_id for _, control_id, outcome, _ in scan.messages if outcome != "refused")
     came = list(_came(evidence, scan))
     there = set(came)
     lost = [
@@ -96,7 +99,8 @@ def tally(evidence: Evidence) -> Tally:
     ]
     place = {control_id: number for number, control_id in enumerate(evidence.sent)}
     # A control id begins with the sender's number; a sender's messages were begun one after the other.
-    log = [(control_id[:4], place[control_id]) for _, control_id, _, _ in sorted(scan.messages) if control_id in place]
+    whole = [control_id for _, control_id, outcome, _ in sorted(scan.messages) if outcome != "refused"]
+    log = [(control_id[:4], place[control_id]) for control_id in whole if control_id in place]
     twice = stored.total() - len(stored) + len(came) - len(there)
     return Tally(len(evidence.acknowledged), len(lost), twice, _behind(log) + _behind(dict.fromkeys(came)))
 
@@ -156,20 +160,32 @@ def _rows(connection: Any, statement: str) -> list[tuple[Any, ...]]:  # noqa: AN
 
 
 def _messages(evidence: Evidence, scan: _Scan) -> Iterator[str]:
-    """Every acknowledged message is there, once, as it was sent; nothing else is."""
-    stored = Counter(control_id for _, control_id, _, _ in scan.messages)
+    """Every acknowledged message is there, once, as it was sent; nothing else is, but what came of a cut frame."""
+    kept = [row for row in scan.messages if row[2] != "refused"]
+    stored = Counter(control_id for _, control_id, _, _ in kept)
     for control_id in sorted(evidence.acknowledged - stored.keys()):
         yield f"{control_id} was acknowledged and is not in the store"
     for control_id, times in stored.items():
         if times > 1:
             yield f"{control_id} is in the store {times} times"
-    for _, control_id, outcome, body in scan.messages:
+    for _, control_id, outcome, body in kept:
         if control_id not in evidence.sent:
             yield f"{control_id} is in the store and was never sent"
         elif bytes(body) != evidence.sent[control_id].body:
             yield f"{control_id} is not in the store as it was sent"
         if outcome != "processed":
             yield f"{control_id} is {outcome} at rest"
+
+
+def _cut_frames(evidence: Evidence, scan: _Scan) -> Iterator[str]:
+    """What was refused is the first part of a message that was sent, and there are no more of these than cuts."""
+    parts = [bytes(body) for _, _, outcome, body in scan.messages if outcome == "refused"]
+    if len(parts) > evidence.cuts:
+        yield f"{len(parts)} messages were refused, and at most {evidence.cuts} were cut"
+    wholes = {sent.body for sent in evidence.sent.values()} if parts else set()
+    for part in parts:
+        if not any(whole.startswith(part) for whole in wholes):
+            yield "a message was refused that is no part of one that was sent"
 
 
 def _lines(evidence: Evidence, scan: _Scan) -> Iterator[str]:

@@ -10,7 +10,7 @@ import sys
 import time
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, BinaryIO, Self
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -40,6 +40,7 @@ class EngineProcess:
 
     Attributes:
         began: when each engine was started, on the monotonic clock.
+        environment: as above, for the next start.
     """
 
     def __init__(
@@ -55,7 +56,7 @@ class EngineProcess:
     ) -> None:
         self._workspace, self._port, self._cores = workspace, port, cores
         self._log = workspace / f"{name}.log"
-        self._environment = environment
+        self.environment = environment or {}
         self.command = [*_program(plant), "run", str(workspace), *arguments]
         self._process: subprocess.Popen[bytes] | None = None
         self.began: list[float] = []
@@ -93,18 +94,21 @@ class EngineProcess:
         self._said = self._log.stat().st_size if self._log.exists() else 0
         began = time.monotonic()
         with self._log.open("ab") as log:
-            self._process = subprocess.Popen(
-                self.command,
-                env={**os.environ, **(self._environment or {})},
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+            self._process = self._spawn(log)
         if self._cores:
             os.sched_setaffinity(self._process.pid, self._cores)
         self.began.append(began)
         return began
+
+    def _spawn(self, log: BinaryIO) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            self.command,
+            env={**os.environ, **self.environment},
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
 
     def _open(self) -> bool:
         if self._port is not None:

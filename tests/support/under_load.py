@@ -20,6 +20,8 @@ from support.workspace import Settings, write
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from support.fault_proxy import FaultProxy
+
 __all__ = ["UnderLoad", "rest", "status"]
 
 SENDERS = 6
@@ -38,6 +40,8 @@ class UnderLoad:
         senders: how many.
         load: how much each sends.
         to: the port where they send, or several; None: the engine's own.
+        port: the engine's; None: any that is free.
+        before_sink: stands between the engine and the sink.
         keyed: whether the sink refuses a second posting with the same key.
         plant: see `EngineProcess`.
         environment: see `EngineProcess`.
@@ -59,8 +63,9 @@ class UnderLoad:
         senders: int = SENDERS,
         load: Load | None = None,
         to: int | Sequence[int] | None = None,
-        keyed: bool = True,
         port: int | None = None,
+        before_sink: FaultProxy | None = None,
+        keyed: bool = True,
         plant: str = "",
         environment: Mapping[str, str] | None = None,
     ) -> None:
@@ -70,7 +75,11 @@ class UnderLoad:
         self.counts = Counts(0, 0, 0, 0)
         self._stack = ExitStack()
         self.sink = self._stack.enter_context(Sink(self.record, delay=DELAY, keyed=keyed))
-        write(self.workspace, Settings(store=store, port=self.port, destination=self.sink.url, batch=BATCH))
+        url = self.sink.url
+        if before_sink is not None:
+            before_sink.target = self.sink.port
+            url = url.replace(f":{self.sink.port}/", f":{before_sink.port}/")
+        write(self.workspace, Settings(store=store, port=self.port, destination=url, batch=BATCH))
         self.engine = EngineProcess(self.workspace, self.port, plant=plant, environment=environment)
         self.senders = Senders(senders, to or self.port, load or Load(messages_a_case=CASE))
 
@@ -89,6 +98,19 @@ class UnderLoad:
     def begin(self) -> None:
         """Let the senders begin."""
         self._stack.enter_context(self.senders)
+
+    @property
+    def last_heard(self) -> float:
+        """When the last acknowledgement came, on the monotonic clock; 0.0: none came."""
+        return max(self.senders.heard, default=0.0)
+
+    def hear(self, limit: float) -> float:
+        """Waits for an acknowledgement that comes from now on, and gives the seconds until it came."""
+        began = time.monotonic()
+        while self.last_heard <= began:
+            assert time.monotonic() < began + limit, f"nobody was acknowledged for {limit:.0f} s: {self.engine.log}"
+            time.sleep(0.02)
+        return self.last_heard - began
 
     def come_to_rest(self) -> Evidence:
         """Lets the senders finish and the engine work off what waits, and stops it in order.
@@ -121,9 +143,9 @@ class UnderLoad:
         return sorted(moment - began for began, end, moment in firsts if moment is not None and moment < end)
 
 
-def rest(store: str) -> None:
-    """Waits until nothing waits and nothing is on its way."""
-    give_up = time.monotonic() + REST_LIMIT
+def rest(store: str, limit: float = REST_LIMIT) -> None:
+    """Waits until nothing waits and nothing is on its way; fails after so many seconds."""
+    give_up = time.monotonic() + limit
     with closing(open_store(store, role="reader")) as reader:
         while any(reader.waiting_counts().values()) or reader.open_counts():
             assert time.monotonic() < give_up, f"not at rest: {reader.waiting_counts()}, {reader.open_counts()}"
