@@ -118,6 +118,19 @@ def test_the_next_attempt_outlives_a_restart(tmp_path: Path, url: str) -> None:
     line.crash()
 
 
+def test_a_clock_that_is_set_back_while_no_engine_runs_holds_nothing_up(tmp_path: Path, url: str) -> None:
+    line = new_line(tmp_path, url)
+    line.clock.advance(7200)
+    line.script.answers = [lambda _: NotDelivered("busy", "Not now")]
+    line.send(dft("M1"))
+    line.crash()
+    line = Line(tmp_path, url).start()  # by its clock the destination is to be tried in two hours
+    assert line.script.calls == []
+    line.wait(61)
+    assert states(line) == ["posted"]
+    line.stop()
+
+
 @pytest.mark.parametrize("delivery", list(Delivery))
 def test_an_answer_that_was_lost_is_not_a_second_effect_where_that_is_promised(
     tmp_path: Path, url: str, delivery: Delivery

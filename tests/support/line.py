@@ -30,6 +30,7 @@ from casecart.runtime.pipeline import Pipeline
 from casecart.runtime.replay import Replayer
 from casecart.runtime.shared_backlog import SharedBacklog
 from casecart.runtime.sharing import LeasedJournal, Sharing
+from casecart.runtime.waiting import tries_of
 from casecart.store import Member, MessageFilter, Store, migrate, open_store
 from casecart.workspace import load
 
@@ -312,7 +313,7 @@ class Line:
             self.membership.start()
             self.sharing.start()
         else:
-            self.dispatcher.start()
+            self.dispatcher.start(*tries_of(self.store).get("erp", ()))
         self.backlog.begin()
         self.follower.start()
         self.settle()

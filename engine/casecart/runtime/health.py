@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from casecart.runtime.backoff import MOST_ASKED, Backoff
+from casecart.runtime.backoff import LONGEST, Backoff
 from casecart.runtime.marks import DISPATCHER
 from casecart.runtime.waiting import Waiting
 from casecart.store import Timer
@@ -62,7 +62,8 @@ class Health:
         self._backoff = Backoff(self._random, Waiting.read(note).failures)
         wait = (resume_at - self._now()) / 1e6
         if wait > 0:
-            self.wait(min(wait, MOST_ASKED))
+            # It may be hours by a clock that was set back while no engine ran.
+            self.wait(min(wait, LONGEST))
 
     # --- what calls come to
     @property
