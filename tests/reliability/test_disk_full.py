@@ -58,4 +58,4 @@ def test_a_full_disk_stops_acknowledgements_and_nothing_else(kind: Kind, tmp_pat
         trial.tell(what, counted, store=store.url, cycles=fillings, **more)
         assert faults(evidence) == []
     assert counted[1:] == (0, 0, 0)
-    assert slowest < RESUME_LIMIT
+    assert slowest < trial.limit(RESUME_LIMIT)

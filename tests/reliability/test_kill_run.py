@@ -10,6 +10,7 @@ import sqlite3
 import time
 from contextlib import closing
 from dataclasses import replace
+from statistics import median
 from typing import TYPE_CHECKING
 
 import pytest
@@ -59,14 +60,19 @@ def test_an_engine_killed_again_and_again_under_load_loses_nothing_and_is_soon_b
     scene = killed_under_load(tmp_path, store_url, kills=kills, chance=trial.chance)
     evidence, ready = scene.evidence(), scene.ready_after()
     slowest = ready[math.ceil(len(ready) * 0.99) - 1]
-    more = {"resent": evidence.resends, "refused by key": scene.counts.duplicates, "ready p99 s": round(slowest, 2)}
+    more: dict[str, float] = {
+        "resent": evidence.resends,
+        "refused by key": scene.counts.duplicates,
+        "ready s": round(median(ready), 2),
+    }
+    more["ready p99 s"] = round(slowest, 2)
     counted = tally(evidence)
     trial.tell("kill -9", counted, store=store_url, cycles=kills, **more)
     assert faults(evidence) == []
     assert counted[1:] == (0, 0, 0)
     assert evidence.resends >= kills
     assert len(ready) > kills / 2
-    assert slowest < READY_LIMIT
+    assert slowest < trial.limit(READY_LIMIT)
 
 
 @pytest.mark.slow

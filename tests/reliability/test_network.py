@@ -31,7 +31,7 @@ def test_resets_cuts_splits_and_lags_lose_nothing(store_url: str, tmp_path: Path
         UnderLoad(tmp_path, store_url, port=port, to=outside.port, before_sink=inside) as scene,
     ):
         scene.begin()
-        time.sleep(trial.times(15, 300))
+        time.sleep(trial.times(15, 120))
         outside.faults = inside.faults = Faults()
         evidence = replace(scene.come_to_rest(), cuts=outside.seen["cut"])
         counted = tally(evidence)

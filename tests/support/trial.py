@@ -55,6 +55,11 @@ class Trial:
         """How often, in the run that is wanted."""
         return long if self.long else quick
 
+    @staticmethod
+    def limit(seconds: float) -> float:
+        """So many seconds; more where others want the cores as well: that is not casecart's doing."""
+        return seconds * max(1.0, max(os.getloadavg()) / (os.cpu_count() or 1))
+
     def tell(self, what: str, tally: Tally, *, store: str, cycles: int, **more: str | float) -> None:
         """Prints the counts and keeps them; to be called before anything is asserted of them.
 
