@@ -67,10 +67,10 @@ def make_workspace(root: Path) -> tuple[str, ...]:
     return written
 
 
-def bring_up_store(root: Path) -> str:
+def bring_up_store(root: Path, *, keep: bool = True) -> str:
     """Makes the tables of a workspace's store, or brings them up; gives where it is. Raises as `migrate` does."""
     site = read_site(root)
-    migrate(site.store_url)
+    migrate(site.store_url, keep=keep)
     return site.store_place
 
 

@@ -97,12 +97,13 @@ __all__ = [
 ]
 
 
-def migrate(url: str, *, patience: float = 30.0) -> None:
+def migrate(url: str, *, patience: float = 30.0, keep: bool = True) -> None:
     """Brings a store's tables up, all of it or nothing; one that is up stays as it is, even while an engine uses it.
 
     Args:
         url: As for `open_store`. A SQLite file is made where there is none; a PostgreSQL database must be there.
         patience: Seconds to wait for another process that migrates the store.
+        keep: Make a copy of a SQLite file beside it before an older one is brought up.
 
     Raises:
         StoreInUse: An engine is at work on a store that must be migrated.
@@ -111,7 +112,7 @@ def migrate(url: str, *, patience: float = 30.0) -> None:
     """
     from casecart.store import migration  # noqa: PLC0415 - who only opens a store needn't wait for Alembic to load
 
-    migration.migrate(url, patience=patience)
+    migration.migrate(url, patience=patience, keep=keep)
 
 
 def open_store(url: str, *, role: Role) -> Store:

@@ -14,6 +14,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from casecart.store import sqlite_file
+from casecart.store.interface import StoreUnavailable
 from casecart.store.location import SqliteFile, locate
 from casecart.store.lock import FileLock
 from casecart.store.revision import check
@@ -25,13 +26,13 @@ if TYPE_CHECKING:
     from alembic.config import Config
     from sqlalchemy import Connection, Engine
 
-    from casecart.store.interface import StoreBroken, StoreUnavailable
+    from casecart.store.interface import StoreBroken
     from casecart.store.location import PostgresqlServer
 
-__all__ = ["configuration", "connected", "migrate"]
+__all__ = ["configuration", "connected", "kept", "migrate"]
 
 
-def migrate(url: str, *, patience: float) -> None:
+def migrate(url: str, *, patience: float, keep: bool = True) -> None:
     """What `casecart.store.migrate` does."""
     location = locate(url)
     if isinstance(location, SqliteFile):
@@ -44,6 +45,8 @@ def migrate(url: str, *, patience: float) -> None:
         if not _is_up(connection, location):
             from alembic import command
 
+            if keep and isinstance(location, SqliteFile):
+                _keep(location.path, _revision(connection))
             command.upgrade(configuration(connection), "head")
 
 
@@ -74,11 +77,37 @@ def configuration(connection: Connection) -> Config:
     return settings
 
 
-def _is_up(connection: Connection, location: SqliteFile | PostgresqlServer) -> bool:
+def kept(path: Path, revision: str) -> Path:
+    """Where the copy is that is made of a store before it is brought up from a revision."""
+    return path.with_name(f"{path.name}.before-{revision}")
+
+
+def _keep(path: Path, revision: str | None) -> None:
+    """A copy of what an older program can still read: there is no way back for the tables."""
+    if revision is None or kept(path, revision).exists():  # one that is there was made before a try that failed
+        return
+    from casecart.store import backup_sqlite
+    from casecart.store.backup_file import BackupRefused, new_file
+
+    try:
+        with new_file(kept(path, revision)) as part:
+            backup_sqlite.copy(path, part, told=lambda _: None, now=lambda: 0)
+            backup_sqlite.make_one_file(part)
+    except (BackupRefused, StoreUnavailable) as error:
+        words = "no copy could be made of the store before it is brought up"
+        raise StoreUnavailable(f"{words}: {error}; `casecart migrate --without-copy` goes on without") from error
+
+
+def _revision(connection: Connection) -> str | None:
     # As Alembic keeps it.
     known = inspect(connection).has_table("alembic_version")
     revision = connection.scalar(text("select version_num from alembic_version")) if known else None
     connection.rollback()
+    return revision
+
+
+def _is_up(connection: Connection, location: SqliteFile | PostgresqlServer) -> bool:
+    revision = _revision(connection)
     if revision is not None and revision >= REVISION:
         check(location.place, revision)
         return True
