@@ -31,3 +31,5 @@ class Movement(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """The day that it counts for."""
     state: str
     """In the ERP's words. ``done``: it was moved; ``cancelled``: it never will be; any other: it was not, so far."""
+    key: str = ""
+    """Of what casecart made: of the first posting that its reference stands for; empty: the reference does not tell."""

@@ -17,7 +17,7 @@ from casecart.canonical.movement import Movement
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from datetime import date
+    from datetime import date, datetime
     from pathlib import Path
 
     from twisted.internet.defer import Deferred
@@ -109,6 +109,8 @@ class Answer(msgspec.Struct, frozen=True, gc=False):
     """False with ``retry`` or ``unknown``: its turn did not come, because the destination was in trouble before."""
     retry_after: float | None = None
     """Seconds that the destination asked for; with `tried` False."""
+    unsure: bool = False
+    """With ``held``: nobody knows whether it had its effect."""
 
 
 class NotDelivered(Exception):
@@ -188,7 +190,7 @@ class TwoStep(Destination, Protocol):
     def groups(self, postings: Sequence[Posting]) -> Sequence[str]:
         """The reference of the draft that each of these is to be part of.
 
-        It is asked once for each sending of a posting, and stored with it before `post` is called; `look_up` finds
+        It is asked once for each sending of a posting, and stored with it before `post` is called; `look_up` finds what
         became of the draft by it. A posting that is surely not there (`retry`) gets another reference the next time,
         so that a draft which comes to light late is nobody's, and harmless.
 
@@ -281,6 +283,12 @@ class Reconcilable(Protocol):
 
         That is: every movement that was done between stock and a place where its postings go, whoever made it; and what
         was made under a reference of casecart's, in whatever state.
+        """
+
+    def made_since(self, moment: datetime) -> Deferred[Sequence[Movement]]:
+        """Whatever was made or changed under a reference of casecart's since then, in whatever state, of any day.
+
+        Each tells the `key` that its reference was made from. Fails with `NotRead` where it is not answered.
         """
 
     def expected(self, posting: Posting) -> Movement | None:

@@ -19,6 +19,7 @@ from twisted.internet.defer import inlineCallbacks
 
 from casecart.master.catalogue import Catalogue
 from casecart.rules import MINIMUM_SECRET, Keys, Tokens
+from casecart.runtime.ask_first import after_restore
 from casecart.runtime.backlog import Backlog
 from casecart.runtime.channel import compile_channels
 from casecart.runtime.clock import wall_clock
@@ -219,9 +220,8 @@ class Engine:
         component = self._workspace.engine.destinations[name]
         spec = destination_specs()[component.kind]
         settings = component.settings
-        destination: Destination = spec.make(
-            DestinationContext(name=name, settings=settings, reactor=self._reactor, root=self._workspace.root)
-        )
+        context = DestinationContext(name=name, settings=settings, reactor=self._reactor, root=self._workspace.root)
+        destination: Destination = after_restore(spec, context, self._store, journal.write, self._now)
         return Dispatcher(
             name=name,
             destination=destination,

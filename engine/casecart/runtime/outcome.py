@@ -49,7 +49,7 @@ class Outcomes:
     def hear(self, posting: Posting, answer: Answer) -> None:
         """An answer that is not ``drafted``."""
         self.apply(posting, heard(posting.state, answer.state), answer.code, answer.words)
-        posting.proof = answer.proof
+        posting.proof, posting.unsure = answer.proof, posting.unsure or answer.unsure
         if answer.reference or (posting.group and posting.state not in OPEN):
             # Of a two-step destination, what stood there was the draft's.
             posting.reference = answer.reference

@@ -35,6 +35,7 @@ __all__ = [
     "ALL_POSTINGS",
     "AUDIT_HEAD",
     "PUBLISHED",
+    "RESTORED",
     "AuditEntry",
     "AuditRecord",
     "Change",
@@ -60,6 +61,9 @@ ALL_POSTINGS = 2**31 - 1
 
 PUBLISHED = "master:published"
 """A cursor: the position up to which versions of master data are there for everybody."""
+
+RESTORED = "restored"
+"""What the owners of timers begin with that remember a restore."""
 
 Role = Literal["engine", "person", "reader"]
 """An engine writes everything; how many may at a time, `Store.shared` says. Beside it any number of persons may write
@@ -182,12 +186,14 @@ class Change:
     def personal(self) -> bool:
         """Whether it holds nothing but what a person's command writes beside the engine.
 
-        That is: switches, work on exceptions with what follows for the balances, the publication of master data, audit
-        records.
+        That is: switches, work on exceptions with what follows for the balances, the publication of master data, what
+        is remembered of a restore, audit records.
         """
         others = [cursor for cursor in self.cursors if cursor.name != PUBLISHED]
+        timers = [timer for timer in self.timers if not timer.owner.startswith(RESTORED)]
+        done = [timer for timer in self.timers_done if not timer[0].startswith(RESTORED)]
         rest = replace(self, switches=[], audit=[], holds=[], hold_changes=[], replays=[], counts=[], cursors=others)
-        return not rest
+        return not replace(rest, timers=timers, timers_done=done)
 
     def publish(self, position: int) -> None:
         """Versions of master data up to this position are there for everybody from now on."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import re
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from twisted.internet.defer import Deferred
 
@@ -18,7 +18,7 @@ from casecart.destinations.tryton.shipment import MODEL
 from casecart.runtime.destination import Movement, NotRead
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Coroutine, Iterable, Mapping, Sequence
 
     from casecart.destinations.tryton.client import Record
     from casecart.destinations.tryton.settings import TrytonSettings
@@ -32,7 +32,7 @@ PAGE: Final = 500
 AT_ONCE: Final = 50
 """Shipments that are asked for by their ids in one request; they stand in its address."""
 
-_OURS: Final = re.compile(r"CC-[0-9a-f]{32}\.\d+-\d+")
+_OURS: Final = re.compile(r"CC-([0-9a-f]{32}\.\d+)-\d+")
 _PLACEHOLDER: Final = re.compile("|".join(rf"\{{{name}\}}" for name in PLACEHOLDERS))
 _ALSO_INACTIVE: Final = {"active_test": False}
 _SHIPMENT: Final = ("reference", "number", "state", "effective_date")
@@ -69,7 +69,11 @@ class TrytonMovements:
 
     def movements(self, day: date) -> Deferred[Sequence[Movement]]:
         """Done moves between stock and where used things go, and all of shipments with a reference of casecart's."""
-        return Deferred.fromCoroutine(self._movements(day))
+        return Deferred.fromCoroutine(self._understood(self._asked(day)))
+
+    def made_since(self, moment: datetime) -> Deferred[Sequence[Movement]]:
+        """What is of shipments with a reference of casecart's that Tryton made or changed since then."""
+        return Deferred.fromCoroutine(self._understood(self._made_since(moment)))
 
     def expected(self, posting: Posting) -> Movement | None:
         """As it would be posted by today's settings."""
@@ -93,9 +97,9 @@ class TrytonMovements:
         """Close the connections."""
         return self._client.close()
 
-    async def _movements(self, when: date) -> Sequence[Movement]:
+    async def _understood(self, asked: Coroutine[Any, Any, Sequence[Movement]]) -> Sequence[Movement]:
         try:
-            return await self._asked(when)
+            return await asked
         except (Trouble, Refused) as trouble:
             code = trouble.code if isinstance(trouble, Trouble) else "refused"
             raise NotRead(code, trouble.words) from trouble
@@ -105,14 +109,18 @@ class TrytonMovements:
 
     async def _asked(self, when: date) -> Sequence[Movement]:
         await self._must_know_places()
-        shipments = await self._our_shipments(when)
+        shipments = await self._our_shipments(_on(when))
         moves = await self._moves(when, shipments)
         known = {_named(number): record for number, record in shipments.items()}
         others = sorted({_shipment_of(move) for move in moves} - known.keys() - {""})
         known |= await self._shipments(others)
-        full = {_shipment_of(move) for move in moves}
-        empty = [record for number, record in shipments.items() if _named(number) not in full]
-        return [*(_movement(move, known.get(_shipment_of(move))) for move in moves), *map(_empty, empty)]
+        return _told(moves, known, shipments)
+
+    async def _made_since(self, moment: datetime) -> Sequence[Movement]:
+        at = _moment(moment)
+        shipments = await self._our_shipments(["OR", [["create_date", ">=", at]], [["write_date", ">=", at]]])
+        moves = await self._moves_of(shipments)
+        return _told(moves.values(), {_named(number): record for number, record in shipments.items()}, shipments)
 
     async def _must_know_places(self) -> None:
         """Where no place is known that used things can go to, nothing typed by hand would be seen, and all agree."""
@@ -125,9 +133,9 @@ class TrytonMovements:
     def _is_used(self, code: str) -> bool:
         return any(pattern.fullmatch(code) for pattern in self._patterns)
 
-    async def _our_shipments(self, when: date) -> dict[int, Record]:
-        """By id, in any state."""
-        found = await self._all(MODEL, [["reference", "like", "CC-%"], _on(when)], _SHIPMENT)
+    async def _our_shipments(self, when: Sequence[object]) -> dict[int, Record]:
+        """By id, in any state; `when` is a domain of Tryton."""
+        found = await self._all(MODEL, [["reference", "like", "CC-%"], when], _SHIPMENT)
         return {int(record["id"]): record for record in found if _is_ours(record)}
 
     async def _moves(self, when: date, shipments: Iterable[int]) -> list[Record]:
@@ -141,11 +149,15 @@ class TrytonMovements:
         # Not asked for by their places: of these there may be more than the address of a request can hold.
         done = [move for move in await self._all("stock.move", domain, _MOVE) if self._is_used(_used_place(move))]
         found = {int(move["id"]): move for move in done}
+        return list((found | await self._moves_of(shipments)).values())
+
+    async def _moves_of(self, shipments: Iterable[int]) -> dict[int, Record]:
+        """By id."""
+        found: dict[int, Record] = {}
         for some in _some([_named(number) for number in shipments]):
-            found |= {
-                int(move["id"]): move for move in await self._all("stock.move", [["shipment", "in", some]], _MOVE)
-            }
-        return list(found.values())
+            moves = await self._all("stock.move", [["shipment", "in", some]], _MOVE)
+            found |= {int(move["id"]): move for move in moves}
+        return found
 
     async def _shipments(self, names: Sequence[str]) -> dict[str, Record]:
         """Internal shipments by ``model,id``."""
@@ -185,6 +197,20 @@ def _on(when: date) -> list[object]:
     ]
 
 
+def _moment(at: datetime) -> Record:
+    """A moment as Tryton writes it: of UTC, without a zone."""
+    names = ("year", "month", "day", "hour", "minute", "second", "microsecond")
+    at = at.astimezone(UTC)
+    return {"__class__": "datetime", **{name: getattr(at, name) for name in names}}
+
+
+def _told(moves: Collection[Record], known: Mapping[str, Record], shipments: Mapping[int, Record]) -> list[Movement]:
+    """The moves with what is known of their shipments, and the shipments without moves."""
+    full = {_shipment_of(move) for move in moves}
+    empty = [record for number, record in shipments.items() if _named(number) not in full]
+    return [*(_movement(move, known.get(_shipment_of(move))) for move in moves), *map(_empty, empty)]
+
+
 def _some(each: Sequence[int] | Sequence[str]) -> Iterable[Sequence[object]]:
     return (each[at : at + AT_ONCE] for at in range(0, len(each), AT_ONCE))
 
@@ -198,7 +224,13 @@ def _shipment_of(move: Record) -> str:
 
 
 def _is_ours(shipment: Mapping[str, object]) -> bool:
-    return _OURS.fullmatch(str(shipment.get("reference") or "")) is not None
+    return bool(_key(shipment))
+
+
+def _key(shipment: Mapping[str, object]) -> str:
+    """Of the posting that a reference of casecart's begins with; empty: it is none."""
+    ours = _OURS.fullmatch(str(shipment.get("reference") or ""))
+    return ours[1] if ours else ""
 
 
 def _used_place(move: Record) -> str:
@@ -215,6 +247,7 @@ def _movement(move: Record, shipment: Record | None) -> Movement:
         number=str(about.get("number") or ""),
         reference=str(about.get("reference") or "") if about else _shipment_of(move),
         ours=_is_ours(about),
+        key=_key(about),
         item=_of(move, "product", "code"),
         lot=_of(move, "lot", "number"),
         quantity=_quantity(move),
@@ -231,6 +264,7 @@ def _empty(shipment: Record) -> Movement:
         number=str(shipment.get("number") or ""),
         reference=str(shipment.get("reference") or ""),
         ours=True,
+        key=_key(shipment),
         item="",
         lot="",
         quantity=Decimal(0),
