@@ -385,7 +385,7 @@ def test_on_a_terminal_it_says_what_it_is_at(
     books: Books, typed: Callable[..., tuple[int, str, str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
-    monkeypatch.setattr("casecart.cli.reconcile._OFTEN", 0.0)
+    monkeypatch.setattr("casecart.cli.progress._OFTEN", 0.0)
     books.post(books.use())
     _, _, err = typed()
     assert [words.strip() for words in err.split("\r") if words.strip()] == [

@@ -45,6 +45,7 @@ COMMANDS = {
     "store": Listed("store", "Verify all that is stored."),
     "audit": Listed("audit", "Show who did what, and verify the audit trail."),
     "udi": Listed("udi", "Explain a device's code (UDI), piece by piece."),
+    "backup": Listed("backup", "Keep the store, check what was kept, and bring it back."),
     "migrate": Listed("migrate", "Make the store's tables, or bring them up to this version."),
 }
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
-import time
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -14,10 +12,12 @@ from casecart.cli.asking import not_read
 from casecart.cli.desk import named_from_here
 from casecart.cli.exit import Exit
 from casecart.cli.options import as_json, json_option, workspace_option
+from casecart.cli.progress import Progress
 from casecart.cli.reactor import in_reactor
 from casecart.cli.text import counted, examples, printable, table
 from casecart.commands.actor import local_actor
 from casecart.commands.reconcile import ReconcileDay, reconcile_day
+from casecart.commands.reconcile_restored import reconcile_restored
 from casecart.runtime.destination import NotRead
 
 if TYPE_CHECKING:
@@ -25,14 +25,16 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from casecart.commands.reconcile import DifferenceView, Reconciliation
+    from casecart.commands.reconcile_restored import ReconciledRestore
 
 __all__ = ["command"]
 
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
-_OFTEN = 0.5  # seconds between two words about what is being done
 
 
-def _day(_: click.Context, __: click.Parameter, value: str) -> date:
+def _day(_: click.Context, __: click.Parameter, value: str | None) -> date | None:
+    if value is None:
+        return None
     try:
         if _DAY.fullmatch(value):
             return date.fromisoformat(value)
@@ -47,13 +49,15 @@ def _day(_: click.Context, __: click.Parameter, value: str) -> date:
         ("casecart reconcile erp --day 2026-11-03", "every difference of that day of use"),
         ("casecart reconcile erp --day $(date -d yesterday +%F)", "each night; exits with 1 when there is one"),
         ("casecart reconcile erp --day 2026-11-03 --json | jq .differences", "for programs"),
+        ("casecart reconcile erp --after-restore", "before it gets anything again"),
     ),
 )
 @click.argument("destination")
-@click.option("--day", required=True, callback=_day, metavar="YYYY-MM-DD", help="The day of use.")
+@click.option("--day", callback=_day, metavar="YYYY-MM-DD", help="The day of use.")
+@click.option("--after-restore", is_flag=True, help="What it has had since the backup that was restored.")
 @json_option
 @workspace_option
-def command(destination: str, day: date, root: Path, *, json: bool) -> int:
+def command(destination: str, day: date | None, root: Path, *, after_restore: bool, json: bool) -> int:
     """Compare the ledger with what a destination says was moved.
 
     Shows what was posted and is not there, or is otherwise; what was moved there and is not in the ledger, such as a
@@ -63,10 +67,18 @@ def command(destination: str, day: date, root: Path, *, json: bool) -> int:
 
     It reads every row of that destination's ledger, about 100,000 a second, because a use may be told long after its
     day. The engine may run meanwhile: what it posts in between counts as on the way.
+
+    With --after-restore it asks for all that casecart made there since the backup was taken, and remembers what the
+    ledger does not know of it: that is not posted again, now or when the senders send their messages again. The
+    destination stays paused; `casecart resume DESTINATION` lets it go on.
     """
-    progress = _Progress()
+    if after_restore == (day is not None):
+        raise click.UsageError("Give --day YYYY-MM-DD, or --after-restore.")
+    progress = Progress()
     try:
         with named_from_here(root):
+            if day is None:
+                return _restored(reconcile_restored(root, destination, local_actor(), in_reactor, progress.told), json)
             wish = ReconcileDay(destination=destination, day=day)
             found = reconcile_day(root, wish, local_actor(), in_reactor, progress.told)
     except NotRead as trouble:
@@ -80,6 +92,35 @@ def command(destination: str, day: date, root: Path, *, json: bool) -> int:
         for line in _lines(found):
             click.echo(printable(line))
     return Exit.FINE if found.agrees else Exit.WRONG
+
+
+def _restored(found: ReconciledRestore, json: bool) -> int:  # noqa: FBT001 - as click gives it
+    click.echo(as_json(found) if json else "\n".join(map(printable, _found(found))))
+    return Exit.FINE
+
+
+def _found(found: ReconciledRestore) -> Iterator[str]:
+    if found.found:
+        header = ("REFERENCE", "SHIPMENT", "STATE", "HERE", "ITEM", "LOT", "MOVED", "FROM", "TO", "DAY")
+        rows = [
+            (
+                each.reference,
+                each.number or "-",
+                each.state,
+                "on the way" if each.line_known else "unknown",
+                *((moved.item, moved.lot or "-", moved.quantity, moved.source, moved.target, moved.day or "-")),
+            )
+            for each in found.found
+            for moved in each.movements
+        ]
+        yield from table(header, rows, right={6})
+        yield ""
+    name, at = found.destination, f"{found.taken_at:%Y-%m-%d %H:%M:%S} UTC"
+    if found.asked:
+        looked = f"{counted(found.looked_at, 'reference')} of casecart's there"
+        unknown = f"{len(found.found):,} of which the ledger knows nothing"
+        yield f"{name} since {at} (and a day before): {looked}, {unknown}; {counted(found.rows, 'row')} looked at"
+    yield f"{found.words}. {name} is reconciled, and still paused: `casecart resume {name}`"
 
 
 def _lines(found: Reconciliation) -> Iterator[str]:
@@ -115,26 +156,3 @@ def _cells(difference: DifferenceView) -> tuple[str, ...]:
         about.target if about is not None else "-",
         (erp.number or erp.state) if erp is not None else "-",
     )
-
-
-class _Progress:
-    """One line on a terminal that says what is being done."""
-
-    def __init__(self) -> None:
-        self._shown = sys.stderr.isatty()
-        self._width = 0
-        self._last = 0.0
-
-    def told(self, words: str) -> None:
-        """What is being done now; not more often than a person can read."""
-        now = time.monotonic()
-        if self._shown and now - self._last >= _OFTEN:
-            self._last = now
-            click.echo(f"\r{printable(words).ljust(self._width)}", err=True, nl=False)
-            self._width = len(words)
-
-    def done(self) -> None:
-        """Leaves no trace of it."""
-        if self._width:
-            click.echo(f"\r{' ' * self._width}\r", err=True, nl=False)
-            self._width = 0

@@ -41,6 +41,7 @@ __all__ = [
     "PostingReference",
     "ReconcileDay",
     "Reconciliation",
+    "maker",
     "reconcile_day",
 ]
 
@@ -140,7 +141,16 @@ def reconcile_day(
         WorkspaceError: the workspace has errors.
     """
     site = read_site(root)
-    make = _maker(site, wish.destination)
+    make = maker(site, wish.destination)
+    if make is None:
+        able = (
+            listed(sorted(kind for kind, spec in destination_specs().items() if spec.reconcile is not None)) or "none"
+        )
+        kind = site.destinations[wish.destination]
+        words = (
+            f"'{wish.destination}' is of the kind '{kind}', which can't be asked what was moved; kinds that can: {able}"
+        )
+        raise Refusal("bad-value", words)
     settings = load_workspace(root).engine.destinations[wish.destination].settings
     with opened(site, "reader") as store:
         Desk(site=site, store=store, actor=actor, now=wall_clock).permit("see")
@@ -160,19 +170,15 @@ def reconcile_day(
     return _view(wish, reconcile(scan.found.values(), movements), len(movements), scan.rows)
 
 
-def _maker(site: Site, name: str) -> Callable[[DestinationContext], Reconcilable]:
+def maker(site: Site, name: str) -> Callable[[DestinationContext], Reconcilable] | None:
+    """Makes what is asked; None where the kind of destination can't be. Raises `Refusal`: there is none of the name."""
     if name not in site.destinations:
         known = listed(sorted(site.destinations)) or "none"
         words = f"no destination is called '{name}'; the workspace has {known}"
         raise Refusal("not-found", words, did_you_mean(name, site.destinations))
     specs = destination_specs()
     kind = site.destinations[name]
-    make = specs[kind].reconcile if kind in specs else None
-    if make is None:
-        able = listed(sorted(other for other, spec in specs.items() if spec.reconcile is not None)) or "none"
-        words = f"'{name}' is of the kind '{kind}', which can't be asked what was moved; kinds that can: {able}"
-        raise Refusal("bad-value", words)
-    return make
+    return specs[kind].reconcile if kind in specs else None
 
 
 class _Scan:

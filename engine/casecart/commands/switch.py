@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from casecart.commands.desk import Command
 from casecart.commands.refusal import Refusal
+from casecart.commands.restored import release
 from casecart.store import Switch
 from casecart.workspace.findings import did_you_mean, listed
 
@@ -82,8 +83,9 @@ class ResumeDestination(Command):
         return {"reason": self.reason.strip()} if self.reason.strip() else {}
 
     def change(self, view: View, change: Change, actor: Actor) -> str:
-        """One that is not paused stays as it is."""
+        """One that is not paused stays as it is; after a restore, one must be reconciled first."""
         before = _known(view, self.destination)
+        release(view, self.destination, change)
         change.switches.append(Switch(self.destination, "running", actor.name, self.reason.strip(), view.now))
         waiting = sum(open_.postings for open_ in view.store.open_counts() if open_.destination == self.destination)
         postings = f"{waiting:,} posting{'' if waiting == 1 else 's'} on the way"
