@@ -143,7 +143,7 @@ class _Scan:
                 if known.kind == "case"
             }
             self.exceptions = _rows(connection, "select position, place, state from exception")
-            self.timers = _rows(connection, "select owner, key from timer")
+            self.timers = _rows(connection, "select owner, key from timer where owner not like 'restored%'")
         with closing(open_store(store, role="reader")) as reader:
             self.counters: Counter[tuple[str, str]] = Counter()
             for count in reader.counts():

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import TracebackType
 
-__all__ = ["Server", "Unavailable", "database"]
+__all__ = ["Server", "Unavailable", "client_programs", "database"]
 
 USER = "casecart"
 START_LIMIT = 30.0
@@ -201,6 +201,11 @@ def database(server: str) -> Iterator[str]:
     finally:
         with psycopg.connect(server, autocommit=True) as connection:
             connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(identifier))
+
+
+def client_programs() -> Path:
+    """The folder of `pg_dump` and its like, of the private server's version."""
+    return _installed_binaries()
 
 
 def _installed_binaries() -> Path:

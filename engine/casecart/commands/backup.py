@@ -72,11 +72,11 @@ def create_backup(root: Path, target: Path, actor: Actor, told: Callable[[str], 
     location = locate(site.store_url)
     of_sqlite = isinstance(location, SqliteFile)
     file = _target(site, target, "db" if of_sqlite else "dump")
-    if isinstance(location, SqliteFile):
-        store_folder = location.path.parent.resolve()
-        if store_folder in (file.parent.resolve(), *file.parent.resolve().parents):
-            words = f"{file.parent} is where the store is: a backup that is lost with it is none. Name another folder"
-            raise Refusal("bad-value", f"{words}, best on another disk")
+    folder = file.parent.resolve()
+    beside = isinstance(location, SqliteFile) and folder == location.path.parent.resolve()
+    if beside or (root / "var").resolve() in (folder, *folder.parents):
+        words = f"{file.parent} is where the store is: a backup that is lost with it is none. Name another folder"
+        raise Refusal("bad-value", f"{words}, best on another disk")
     if os.path.lexists(file):
         raise Refusal("bad-value", f"{file} is there already; a backup is never overwritten: name another file")
     if not file.parent.is_dir():
