@@ -76,32 +76,29 @@ class Restored:
 
     def open(self, *, mark: Mark | None, found: Sequence[Found] = ()) -> Restored:
         """A new store, with what is remembered of the restore."""
-        self.line = new_line(self.root, self.url, script=self.erp)
+        self.line = new_line(self.root, self.url, script=self.erp, before=self._ask_first)
         rows = [found_row("erp", each, T0 + FORGOTTEN) for each in found]
         if mark is not None:
             rows.append(mark_row("erp", mark))
         self.line.store.write(Change(timers=rows))
-        self._ask_first()
         return self
 
     def again(self) -> None:
         """The engine ends, and another one is started."""
         self.line.stop()
-        self.line = Line(self.root, self.url, script=self.erp)
-        self._ask_first()
-        self.line.start()
+        self.line = Line(self.root, self.url, script=self.erp, before=self._ask_first).start()
 
-    def _ask_first(self) -> None:
-        line = self.line
-        line.dispatcher.destination = self.asks = AskFirst(
+    def _ask_first(self, line: Line) -> AskFirst:
+        self.asks = AskFirst(
             self.erp,
             name="erp",
             store=line.store,
-            write=line.journal.write,
+            write=line.writes.write,
             now=line.now,
             later=lambda call: line.clock.callLater(0, call),
             expected=expected,
         )
+        return self.asks
 
     def states(self) -> list[str]:
         """Of all postings."""

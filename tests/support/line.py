@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
     from pathlib import Path
 
+    from casecart.runtime.destination import Destination
     from casecart.runtime.window import Work
     from casecart.store import Fence, SharedStore
 
@@ -186,6 +187,8 @@ class Line:
     limits: Limits = field(default_factory=Limits)
     budget: float = 1.0
     pipeline_class: type[Pipeline] = Pipeline
+    before: Callable[[Line], Destination] | None = None
+    """Makes what stands before the script as the dispatcher's destination."""
 
     def __post_init__(self) -> None:
         self.clock = Clock()
@@ -244,9 +247,9 @@ class Line:
         self.leased = LeasedJournal(self.journal)
         self.dispatcher = Dispatcher(
             name="erp",
-            destination=self.script,
+            destination=self.script if self.before is None else self.before(self),
             store=self.store,
-            journal=self.leased if self.store.shared else self.journal,
+            journal=self.writes,
             reactor=self.clock,
             now=self.now,
             random=lambda: 0.5,
@@ -293,6 +296,11 @@ class Line:
     def _lost(self, fences: Collection[Fence]) -> None:
         assert self.membership is not None
         self.membership.over(fences)
+
+    @property
+    def writes(self) -> Journal | LeasedJournal:
+        """What the dispatcher writes through."""
+        return self.leased if self.store.shared else self.journal
 
     def _ready(self) -> bool:
         return self.follower.ready
