@@ -14,6 +14,7 @@ from casecart.cli.exit import Exit
 from casecart.cli.main import run
 from casecart.commands.workspace import make_workspace
 from casecart.runtime.made import Verdict, encode_postings, encode_statements
+from casecart.runtime.restored import found_of
 from casecart.store import Change, open_store
 from support.engine_process import free_port
 from support.reactor import in_reactor, reactor
@@ -392,3 +393,34 @@ def test_on_a_terminal_it_says_what_it_is_at(
         "asking inventory",
         "rows of the ledger looked at: 1",
     ]
+
+
+def test_after_a_restore_what_was_posted_since_and_is_not_in_the_ledger_is_told_and_remembered(
+    books: Books, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("casecart.cli.reconcile.in_reactor", lambda ask: in_reactor(ask, reactor))
+    at, here = dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), ("-w", str(books.root))
+    kept, lost, draft = books.use(), books.use("2"), f"CC-{'d' * 32}.1-1"
+    books.post(kept)
+    assert codes(post(books.erp, lost)) == ["posted"]  # and the store that knew it is gone
+    books.type(lot_of(books.tryton), reference=draft, done=False)
+    books.type(lot_of(books.tryton), reference="for Dr. A")
+    assert run(["reconcile", "inventory", "--after-restore", *here]) == Exit.WRONG
+    assert "was not restored" in capsys.readouterr().err
+    assert run(["backup", "restored", "--as-of", at, "--reason", "snapshot", *here]) == Exit.FINE
+    assert run(["resume", "inventory", *here]) == Exit.WRONG
+    capsys.readouterr()
+    assert run(["reconcile", "inventory", "--after-restore", "--json", *here]) == Exit.FINE
+    # What other tests of this module moved there is of no ledger here either.
+    found = {each["reference"]: each for each in json.loads(capsys.readouterr().out)["found"]}
+    assert {kept.group, "for Dr. A"}.isdisjoint(found)
+    moved = [found[lost.group]["state"], *(each["quantity"] for each in found[lost.group]["movements"])]
+    assert (moved, found[draft]["state"]) == (["done", "2"], "draft")
+    store = open_store(f"sqlite:///{books.root}/var/casecart.db", role="reader")
+    assert {each.reference for each in found_of(store.timers(), "inventory", 0)} == set(found)
+    store.close()
+    assert run(["reconcile", "inventory", "--after-restore", *here]) == Exit.FINE  # again, for people
+    assert lost.group in capsys.readouterr().out
+    assert run(["resume", "inventory", *here]) == Exit.FINE
+    assert run(["reconcile", "inventory", "--after-restore", *here]) == Exit.WRONG
+    assert "was reconciled after the restore, and resumed" in capsys.readouterr().err
