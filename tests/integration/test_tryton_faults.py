@@ -163,6 +163,31 @@ def test_a_shipment_that_somebody_cancelled_is_sent_again(
     assert codes(look_up(erp, sent)) == ["retry not-found"]
 
 
+def test_an_engine_that_goes_on_after_another_one_cancelled_its_draft_moves_nothing(
+    tryton: Tryton, erp: TrytonDestination
+) -> None:
+    lot = lot_of(tryton)
+    sent = posting(lot, "3")
+    refer(erp, sent)
+    (answer,) = in_reactor(erp.post, [sent])
+    sent.state, sent.reference = "sent", answer.reference
+    tryton.call(INTERNAL, "cancel", [int(answer.reference)])
+    assert codes(in_reactor(erp.carry_out, [sent])) == ["retry cancelled"]
+    assert (states(tryton, sent), tryton.on_hand(lot, forecast=True)) == (["cancelled"], 20)
+
+
+def test_two_engines_that_see_one_draft_to_its_end_move_it_once(tryton: Tryton, erp: TrytonDestination) -> None:
+    lot = lot_of(tryton)
+    sent = posting(lot, "3")
+    refer(erp, sent)
+    (answer,) = in_reactor(erp.post, [sent])
+    sent.state, sent.reference = "sent", answer.reference
+    assert codes(look_up(erp, sent)) == ["posted"]
+    sent.state = "sent"  # as the one who was stopped has it
+    assert codes(in_reactor(erp.carry_out, [sent])) == ["posted"]
+    assert (tryton.on_hand(lot), len(tryton.moves(lot))) == (17, 1)
+
+
 def test_a_shipment_that_somebody_did_by_hand_is_posted(
     tryton: Tryton, erp: TrytonDestination, monkeypatch: pytest.MonkeyPatch
 ) -> None:

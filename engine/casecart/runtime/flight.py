@@ -261,6 +261,8 @@ class Flights:
         """The dispatcher itself failed: each posting goes on alone, and to a person if it fails again and again."""
         words = "The engine failed over the answer to this posting; its log says where."
         log.error("destination %s: the dispatcher failed (%s)", self._name, told(failure.value))
+        if batch not in self._batches:  # it has ended, and what failed is what came after it
+            return
         self._outcomes.doubted(batch, "dispatcher-fault", words)
         batch.delay = max(map(delay_of, batch.works))
         self._write(partial(self._settling.record, batch), partial(self._end, batch))
