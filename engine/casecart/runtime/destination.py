@@ -190,9 +190,11 @@ class TwoStep(Destination, Protocol):
     def groups(self, postings: Sequence[Posting]) -> Sequence[str]:
         """The reference of the draft that each of these is to be part of.
 
-        It is asked once for each sending of a posting, and stored with it before `post` is called; `look_up` finds what
-        became of the draft by it. A posting that is surely not there (`retry`) gets another reference the next time,
-        so that a draft which comes to light late is nobody's, and harmless.
+        It is asked once for each sending of a posting, and stored with it before `post` is called; `look_up` finds the
+        draft by it. A posting that is surely not there (`retry`) gets another reference the next time,
+        so that a draft which comes to light late is nobody's, and harmless. `look_up` and then `carry_out` may
+        be asked for a part of a draft's postings: one that is not done yet is cancelled then, for the others may be in
+        another one by now.
 
         Args:
             postings: of one row of the ledger, all that are about to be sent; `attempts` counts this time.

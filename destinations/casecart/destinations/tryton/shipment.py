@@ -260,8 +260,9 @@ def split(keys: Iterable[str]) -> dict[str, Answer]:
 
 def _unlike(record: Record, lines: Sequence[Line], *, whole: bool) -> Answer | None:
     """Why a shipment that is assigned must not be done: it would move something else than was posted."""
+    # Of a part of its postings, too: the others may have been looked for before it came to light, and be posted by now.
     different = other(record, lines)
-    if "differs" not in fits(record, lines, whole=whole).values() and not (whole and different):
+    if "differs" not in fits(record, lines, whole=whole).values() and not different:
         return None
     instead = f"Tryton would move {different}" if different else "Tryton would move another quantity"
     return held("moves-differ", f"{instead}, and that was not posted: nothing is moved.")
