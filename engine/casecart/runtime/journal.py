@@ -269,15 +269,22 @@ class Journal:
             try:
                 message = self._store.message(position)
             except StoreUnavailable:
-                return False
+                return True  # it may wait: better late than told too early that all of it is committed
             return message is not None and message.outcome == "waiting"
         return False
 
     def _await(self, position: int, arrival: Arrival, receipt: Receipt, within: float) -> None:
         if self._store.shared and not self._awaited:
             self._reactor.callLater(LOOK, self._look)
-        limit = self._reactor.callLater(within, arrival.reply, Receipt.LATE)
+        limit = self._reactor.callLater(within, self._late, position, arrival)
         self._awaited.setdefault(position, []).append((arrival, receipt, limit))
+
+    def _late(self, position: int, arrival: Arrival) -> None:
+        """It is not awaited any more: a resend asks the store what became of the message."""
+        left = [each for each in self._awaited.pop(position) if each[0] is not arrival]
+        if left:
+            self._awaited[position] = left
+        arrival.reply(Receipt.LATE)
 
     def _look(self) -> None:
         """Another engine may have worked what is waited for."""
