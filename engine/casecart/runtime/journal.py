@@ -95,6 +95,7 @@ class Journal:
         self._turn: Call | None = None
         self._later: Call | None = None
         self._awaited: dict[int, list[tuple[Arrival, Receipt, Call]]] = {}
+        self._looking = False
         self._number = self._committed()
         self._uncertain: list[Write] = []
         self.store_first = False
@@ -274,7 +275,8 @@ class Journal:
         return False
 
     def _await(self, position: int, arrival: Arrival, receipt: Receipt, within: float) -> None:
-        if self._store.shared and not self._awaited:
+        if self._store.shared and not self._looking:
+            self._looking = True
             self._reactor.callLater(LOOK, self._look)
         limit = self._reactor.callLater(within, self._late, position, arrival)
         self._awaited.setdefault(position, []).append((arrival, receipt, limit))
@@ -288,7 +290,8 @@ class Journal:
 
     def _look(self) -> None:
         """Another engine may have worked what is waited for."""
-        if not self._awaited:
+        self._looking = bool(self._awaited)
+        if not self._looking:
             return
         with suppress(StoreUnavailable):
             waiting = cast("SharedStore", self._store).still_waiting(self._awaited)
