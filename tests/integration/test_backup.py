@@ -69,7 +69,7 @@ def elsewhere(request: pytest.FixtureRequest, store_url: str, tmp_path: Path) ->
 def filled(url: str, messages: int = 20) -> None:
     migrate(url)
     engine = open_store(url, role="engine")
-    first = engine.reserve("message", messages)
+    first = engine.reserve("message", messages)[0]
     engine.reserve("entry", messages)
     engine.write(work(range(first, first + messages)))
     engine.close()
@@ -110,7 +110,7 @@ def test_a_backup_is_restored_with_all_that_was_in_it_and_marked(
     assert after.counts() == before.counts()
     assert after.events(0, 100) == before.events(0, 100)
     assert (after.timers(), after.switches()) == (list(MARKS.timers), list(MARKS.switches))
-    assert (after.reserve("message", 1), after.reserve("entry", 1)) == (21, 21)
+    assert [*after.reserve("message", 1), *after.reserve("entry", 1)] == [21, 21]
     after.write(Change(messages=[a_message(21)]))
     before.close()
     after.close()
@@ -125,7 +125,7 @@ def test_it_holds_what_was_committed_when_it_began_and_nothing_later(tmp_path: P
 
     def write() -> None:
         while not stop.is_set():
-            position = engine.reserve("message", 1)
+            (position,) = engine.reserve("message", 1)
             engine.reserve("entry", 1)
             engine.write(work(range(position, position + 1)))
             written.append(position)

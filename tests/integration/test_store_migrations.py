@@ -47,7 +47,8 @@ def catalogue(connection: Connection) -> set[tuple[Any, ...]]:
         rows = connection.execute(text("select type, name, sql from sqlite_master where name not like '%alembic%'"))
         return {(kind, name, " ".join(sql.replace('"', "").split()) if sql else None) for kind, name, sql in rows}
     columns = text(
-        "select table_name, column_name, ordinal_position, data_type, is_nullable, column_default, collation_name "
+        "select table_name, column_name, rank() over (partition by table_name order by ordinal_position), "
+        "data_type, is_nullable, column_default, collation_name "
         "from information_schema.columns where table_schema = 'public' and table_name not like 'alembic%'"
     )
     indexes = text(

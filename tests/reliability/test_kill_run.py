@@ -135,7 +135,7 @@ def with_other_key(line: str) -> str:
     ("damage", "seen"),
     [
         (in_store("delete from message where position = FIRST"), "was acknowledged and is not in the store"),
-        (in_store("update message set body = x'00' where position = FIRST"), "not in the store as it was sent"),
+        (in_store("update body set data = x'00' where position = FIRST"), "not in the store as it was sent"),
         (in_store("update message set outcome = 'waiting' where position = FIRST"), "is waiting at rest"),
         (in_store("delete from run where position = FIRST"), "has no run"),
         (in_store("delete from ledger where position = FIRST"), "came and is not in the ledger"),

@@ -127,7 +127,9 @@ class _Scan:
 
     def __init__(self, store: str) -> None:
         with connected(store) as connection:
-            self.messages = _rows(connection, "select position, control_id, outcome, body from message")
+            self.messages = _rows(
+                connection, "select position, control_id, outcome, data from message join body using (position)"
+            )
             self.runs = {
                 position: decode_made(bytes(made))
                 for position, made in _rows(connection, "select position, documents from run")

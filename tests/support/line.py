@@ -28,10 +28,11 @@ from casecart.runtime.marks import DISPATCH, REPLAY, WORK
 from casecart.runtime.membership import Membership
 from casecart.runtime.pipeline import Pipeline
 from casecart.runtime.replay import Replayer
+from casecart.runtime.retention import Retention
 from casecart.runtime.shared_backlog import SharedBacklog
 from casecart.runtime.sharing import LeasedJournal, Sharing
 from casecart.runtime.waiting import tries_of
-from casecart.store import Member, MessageFilter, Store, migrate, open_store
+from casecart.store import Due, Member, MessageFilter, Store, migrate, open_store
 from casecart.workspace import load
 
 if TYPE_CHECKING:
@@ -273,6 +274,14 @@ class Line:
         }
         self.backlog = self._share(parts) if self.store.shared else Backlog(**parts)
 
+    @property
+    def retention(self) -> Retention:
+        """Started by nobody: a line keeps everything."""
+        due = Due(now=0, bodies={}, channels={}, documents=0, events=0, exceptions=0)
+        return Retention(
+            store=self.store, due=lambda _: due, reactor=self.clock, now=self.now, broken=self.broken.append
+        )
+
     def _share(self, parts: dict[str, Any]) -> Backlog:
         store = cast("SharedStore", self.store)
         self.sharing = Sharing(
@@ -280,6 +289,7 @@ class Line:
             reactor=self.clock,
             dispatchers={"erp": self.dispatcher},
             journals={"erp": self.leased},
+            retention=self.retention,
             died=self._beware,
         )
         member = Member(os.urandom(16), f"{WORK} {REPLAY} {DISPATCH}erp", "here:1", self.now())

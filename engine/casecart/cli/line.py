@@ -122,6 +122,12 @@ def _stands(story: LineStory) -> str:
     return f"{words}; {counted(held, 'statement')} beside that not taken, for a person to look at" if held else words
 
 
+def _bytes(statement: LineStatement) -> str:
+    if (deleted := statement.body_deleted) is not None:
+        return "deleted" if deleted.at is None else f"deleted {deleted.at:%Y-%m-%d} ({deleted.rule})"
+    return "-" if statement.segment is None else f"{statement.segment.offset}+{statement.segment.length}"
+
+
 def _statements(
     title: str, statements: Sequence[LineStatement], story: LineStory, zone_name: str, zone: tzinfo
 ) -> Iterator[str]:
@@ -131,7 +137,7 @@ def _statements(
             f"{'*' if (each.position, each.place) == (story.position, story.place) else ''}{each.position}",
             each.control_id or "-",
             each.place,
-            "-" if each.segment is None else f"{each.segment.offset}+{each.segment.length}",
+            _bytes(each),
             local(each.recorded_at, zone),
             _says(each),
             _thing(each.document),

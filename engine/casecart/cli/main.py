@@ -44,6 +44,7 @@ COMMANDS = {
     "reconcile": Listed("reconcile", "Compare the ledger with what a destination says was moved."),
     "store": Listed("store", "Verify all that is stored."),
     "audit": Listed("audit", "Show who did what, and verify the audit trail."),
+    "retention": Listed("retention", "How long what is kept; what must be kept longer."),
     "udi": Listed("udi", "Explain a device's code (UDI), piece by piece."),
     "backup": Listed("backup", "Keep the store, check what was kept, and bring it back."),
     "migrate": Listed("migrate", "Make the store's tables, or bring them up to this version."),

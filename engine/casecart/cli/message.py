@@ -102,7 +102,10 @@ def show(reference: str, root: Path, *, body: bool, json: bool) -> int:
 def _lines(view: MessageView, zone_name: str, zone: tzinfo) -> Iterator[str]:
     yield from _envelope(view.envelope, zone_name, zone)
     yield ""
-    if view.body is not None:
+    if (deleted := view.body_deleted) is not None:
+        when = "" if deleted.at is None else f" on {local(deleted.at, zone)[:10]}, by the rule for {deleted.rule}"
+        yield printable(f"body deleted{when}: it can't be shown or worked again; its identity and digest are kept")
+    elif view.body is not None:
         yield from _body(view.body)
     else:
         yield from _structure(view.structure)

@@ -9,7 +9,7 @@ import click
 from casecart.cli.desk import at_desk
 from casecart.cli.exit import Exit
 from casecart.cli.options import as_json, json_option, workspace_option
-from casecart.cli.text import age, examples, printable, table
+from casecart.cli.text import age, counted, examples, megabytes, printable, table
 from casecart.commands.status import ShowStatus
 
 if TYPE_CHECKING:
@@ -59,8 +59,11 @@ def _lines(status: Status) -> list[str]:
         f"workspace  {printable(status.workspace)} ({printable(status.organisation)})",
         f"store      {printable(status.store)}",
         f"engine     {_ENGINE[status.engine]}",
-        "",
     ]
+    if (disk := status.disk) is not None:
+        since = age(status.at - disk.since)
+        lines.append(f"disk       NEARLY FULL for {since}: nothing is taken until there is room")
+    lines.append("")
     if status.engines:
         rows = [(each.place, " ".join(each.roles), each.state, age(status.at - each.since)) for each in status.engines]
         lines += [*table(("ENGINE", "DOES", "STATE", "SINCE"), rows), ""]
@@ -73,7 +76,7 @@ def _lines(status: Status) -> list[str]:
     lines.append(f"exceptions that wait for a person: {status.exceptions_open:,}{hint}")
     lines += [_balance("messages", balance, status) for balance in status.balances.messages]
     lines.append(_balance("lines", status.balances.lines, status))
-    return lines
+    return [*lines, *_kept(status)]
 
 
 def _counters(title: str, rows: list[tuple[str, dict[str, int]]]) -> list[str]:
@@ -111,6 +114,18 @@ def _why(destination: DestinationStatus, status: Status) -> str:
         breaker = "" if waited.breaker == "closed" else f", breaker {waited.breaker}"
         reasons.append(f"{waited.code}{kind}{breaker}, next try {when}")
     return "; ".join(reasons)
+
+
+def _kept(status: Status) -> list[str]:
+    """What is worth a word about how long things are kept."""
+    kept, words = status.retention, []
+    if kept.deleted_bytes:
+        words.append(f"{megabytes(kept.deleted_bytes)} deleted since yesterday")
+    if kept.holds:
+        words.append(counted(kept.holds, "legal hold"))
+    if kept.behind_days:
+        words.append(f"the clock is {counted(kept.behind_days, 'day')} ahead of what was deleted; is it right?")
+    return [f"retention: {'; '.join(words)} (see `casecart retention show`)"] if words else []
 
 
 def _balance(what: str, balance: Balance, status: Status) -> str:

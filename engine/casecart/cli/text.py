@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
     from datetime import tzinfo
 
-__all__ = ["age", "counted", "examples", "local", "printable", "table", "zone_of"]
+__all__ = ["age", "counted", "examples", "local", "megabytes", "printable", "table", "zone_of"]
 
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 
@@ -23,6 +23,11 @@ def printable(text: str) -> str:
 def counted(number: int, noun: str) -> str:
     """`1 posting`, `2,000 postings`."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def megabytes(size: int) -> str:
+    """`12.3 MB`."""
+    return f"{size / 1e6:,.1f} MB"
 
 
 def age(span: timedelta) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
+from casecart.commands.deletion import body_deletion
 from casecart.commands.segment import Segments
 from casecart.runtime.destination import Posting
 from casecart.runtime.made import Statement, Verdict, decode_made
@@ -12,6 +13,7 @@ from casecart.runtime.statements import case_of, records_of
 
 if TYPE_CHECKING:
     from casecart.canonical import Usage
+    from casecart.commands.deletion import DeletionView
     from casecart.rules import Case
     from casecart.runtime.statements import Record
     from casecart.store import Message, Store
@@ -64,6 +66,11 @@ class Messages:
             message = self.message(position)
             self._segments[position] = Segments(message.body if message else b"", message.charset if message else None)
         return self._segments[position]
+
+    def body_deleted(self, position: int) -> DeletionView | None:
+        """When the bytes of a message went, and by which rule."""
+        message = self.message(position)
+        return None if message is None else body_deletion(self.store, message)
 
     def told_at(self, source: Source) -> Told | None:
         """What was made of one place."""

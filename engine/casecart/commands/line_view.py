@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 
 from casecart.canonical.consumption import Consumption
+from casecart.commands.deletion import DeletionView
 from casecart.commands.message_view import ExceptionView, StateView, exception_view
 from casecart.commands.moment import moment
 from casecart.commands.segment import SegmentBytes
@@ -63,6 +64,8 @@ class LineStatement(msgspec.Struct, frozen=True, kw_only=True):
     place: str
     segment: SegmentBytes | None
     """None where its bytes can't be told for certain."""
+    body_deleted: DeletionView | None
+    """Set where the message's body was deleted because its time was over."""
     told_as: str
     """The id that the sender gave the line there: of a credit it may be another one than the charge's."""
     action: str

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from casecart.commands.content import Body, Structure, body_of, structure_of
+from casecart.commands.deletion import DeletionView, body_deletion
 from casecart.commands.desk import Query
 from casecart.commands.message_list import MessageLine, message_line
 from casecart.commands.message_view import (
@@ -52,6 +53,8 @@ class MessageView(msgspec.Struct, frozen=True, kw_only=True):
     ledger: list[LedgerView]
     exceptions: list[ExceptionView]
     related: list[RelatedView]
+    body_deleted: DeletionView | None
+    """Set where the body's time was over; structure and body are empty then."""
 
 
 class AmbiguousReference(Refusal):
@@ -98,6 +101,7 @@ class ShowMessage(Query[MessageView]):
             ledger=[ledger_view(entry) for entry in entries],
             exceptions=[exception_view(hold) for hold in store.holds(position=message.position)],
             related=_related(store, message, entries),
+            body_deleted=body_deletion(store, message),
         )
 
 

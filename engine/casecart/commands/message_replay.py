@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from casecart.commands.deletion import body_deletion
 from casecart.commands.desk import Command
 from casecart.commands.message import find_message
 from casecart.commands.refusal import Refusal
@@ -50,6 +51,10 @@ class ReplayMessage(Command):
         if not self.reason.strip():
             raise Refusal("bad-value", "say why with --reason: the audit trail keeps it")
         message = find_message(view.store, self.reference)
+        if (gone := body_deletion(view.store, message)) is not None:
+            when = "" if gone.at is None else f" on {gone.at:%Y-%m-%d}, by the rule for {gone.rule}"
+            words = f"the body of message {message.position} was deleted{when}: it can't be worked again"
+            raise Refusal("deleted", words)
         channels: list[str] = sorted({run.channel for run in view.store.runs(message.position)})
         if message.outcome in ("unrouted", "quarantined"):
             channels = [""]

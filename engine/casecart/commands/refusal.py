@@ -6,7 +6,7 @@ from typing import Literal
 
 __all__ = ["Refusal", "RefusalCode"]
 
-RefusalCode = Literal["not-found", "ambiguous", "not-permitted", "bad-value", "damaged"]
+RefusalCode = Literal["not-found", "ambiguous", "not-permitted", "bad-value", "damaged", "deleted"]
 
 
 class Refusal(Exception):

@@ -12,6 +12,7 @@ from casecart.commands.balance import Balances, balances, read_counters
 from casecart.commands.desk import Query
 from casecart.commands.drain import Drain, drain_of
 from casecart.commands.moment import moment
+from casecart.commands.retention import DiskView, RetentionStatus, disk_view, retention_status
 from casecart.runtime.error_class import ErrorClass
 from casecart.runtime.marks import DISPATCH, DISPATCHER, LISTENER, RUNNING, WORK
 from casecart.runtime.waiting import Waiting
@@ -97,6 +98,9 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     destinations: list[DestinationStatus]
     exceptions_open: int
     balances: Balances
+    disk: DiskView | None
+    """Set where nothing is taken because the disk is nearly full."""
+    retention: RetentionStatus
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,6 +139,8 @@ class ShowStatus(Query[Status]):
             ],
             exceptions_open=store.held_count(),
             balances=both,
+            disk=disk_view(store),
+            retention=retention_status(store, view.now),
         )
 
 

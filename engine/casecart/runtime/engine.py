@@ -30,16 +30,18 @@ from casecart.runtime.hooks import Hooks
 from casecart.runtime.identifier import Identifiers
 from casecart.runtime.journal import Journal
 from casecart.runtime.kinds import destination_specs, listener_specs
-from casecart.runtime.listener import Arrival, Listener, ListenerContext
-from casecart.runtime.marks import DISPATCH, FINGERPRINT, LISTENER, REPLAY, WORK
+from casecart.runtime.listener import Arrival, Listener, ListenerContext, Receipt
+from casecart.runtime.marks import DISK, DISPATCH, FINGERPRINT, LISTENER, REPLAY, RETAIN, WORK
 from casecart.runtime.membership import Membership
 from casecart.runtime.pipeline import Pipeline
 from casecart.runtime.replay import Replayer
+from casecart.runtime.retention import Retention, due_of, megabytes
 from casecart.runtime.shared_backlog import SharedBacklog
 from casecart.runtime.sharing import LeasedJournal, Sharing
 from casecart.runtime.unfinished import Unfinished
 from casecart.runtime.waiting import tries_of
-from casecart.store import Change, Cursor, Member, Store, StoreBroken, StoreUnavailable
+from casecart.runtime.watermark import Watermark, disk_of
+from casecart.store import Change, Cursor, Event, Member, SqliteFile, Store, StoreBroken, StoreUnavailable, locate
 from casecart.workspace import Finding, Secret, Workspace, WorkspaceError
 
 if TYPE_CHECKING:
@@ -96,7 +98,7 @@ class Engine:
         names = [str(name) for name in workspace.engine.destinations] if "dispatcher" in roles else []
         leases = [
             *((LISTENER,) if "listener" in roles else ()),
-            *((WORK, REPLAY) if self._works else ()),
+            *((WORK, REPLAY, RETAIN) if self._works else ()),
             *(f"{DISPATCH}{name}" for name in names),
         ]
         member = Member(os.urandom(16), " ".join(leases), f"{gethostname()}:{os.getpid()}", now())
@@ -135,6 +137,13 @@ class Engine:
         self.dispatchers = {
             name: self._dispatcher(name, identifiers, journals.get(name, self._journal)) for name in names
         }
+        self._retention = Retention(
+            store=store,
+            due=lambda today: due_of(workspace, today),
+            reactor=reactor,
+            now=now,
+            broken=failed,
+        )
         self._sharing: Sharing | None = None
         self._membership: Membership | None = None
         if store.shared:
@@ -170,6 +179,7 @@ class Engine:
             broken=failed,
             fences=self._sharing.fences_of_replays if self._sharing is not None else tuple,
         )
+        self._watermark = self._disk()
         self._hooks.start()
         self._unfinished = Unfinished()
         doors = workspace.engine.listeners if "listener" in roles else ()
@@ -181,7 +191,12 @@ class Engine:
     ) -> tuple[Sharing, Membership]:
         store = cast("SharedStore", self._store)
         sharing = Sharing(
-            store=store, reactor=self._reactor, dispatchers=self.dispatchers, journals=journals, died=self._beware
+            store=store,
+            reactor=self._reactor,
+            dispatchers=self.dispatchers,
+            journals=journals,
+            retention=self._retention,
+            died=self._beware,
         )
         return sharing, Membership(store, member, self._reactor, sharing, failed)
 
@@ -215,6 +230,14 @@ class Engine:
                 "already would be posted again. Bring the old one back"
             )
             raise WorkspaceError([Finding(self._workspace.engine.secrets.keys.place, "error", "secret-changed", words)])
+
+    def _disk(self) -> Watermark:
+        """Of the file that the store is in; a database's server looks after its own."""
+        location, reserve = locate(str(self._workspace.engine.store.url)), self._workspace.engine.intake.disk_reserve
+        if not isinstance(location, SqliteFile):
+            return Watermark(None, reserve)
+        folder = (self._workspace.root / location.path).parent
+        return Watermark(lambda: disk_of(folder), reserve)
 
     def _dispatcher(self, name: str, identifiers: Identifiers, journal: Journal | LeasedJournal) -> Dispatcher:
         component = self._workspace.engine.destinations[name]
@@ -261,12 +284,15 @@ class Engine:
     # --- what listeners and the journal call
     def take(self, arrival: Arrival) -> None:
         """Store it with the next group commit, then call its `reply`."""
-        self._journal.take(arrival)
+        if self._watermark.low:
+            arrival.reply(Receipt.NOT_STORED)
+        else:
+            self._journal.take(arrival)
 
     @property
     def open(self) -> bool:
-        """Whether the store takes messages."""
-        return self._journal.open
+        """Whether the store takes messages, and its disk has room for them."""
+        return self._journal.open and not self._watermark.low
 
     def _settled(self) -> int:
         if self._sharing is not None:  # another engine may have it settled: ask each second
@@ -310,11 +336,13 @@ class Engine:
             tries = tries_of(self._store)
             for name, dispatcher in self.dispatchers.items():
                 dispatcher.start(*tries.get(name, ()))
+            self._retention.start()
         if self._works:
             self._backlog.begin()
             self._follower.start()
         else:
             self._journal.store_first = True
+        self._look_at_disk(first=True)
         for listener in self.listeners.values():
             yield listener.start()
         self._look_again()
@@ -322,8 +350,35 @@ class Engine:
     def _look_again(self) -> None:
         self._looking = self._reactor.callLater(LOOK, self._look)
 
+    def _look_at_disk(self, *, first: bool = False) -> None:
+        """Take nothing more below the mark, and again above it; say so once, in the log and for `casecart status`."""
+        watermark = self._watermark
+        changed = watermark.look()
+        if first and not watermark.low:  # an engine that ended meanwhile may have left its mark
+            changed = any(cursor.name == DISK and cursor.position for cursor in self._store.cursors())
+        if not changed:
+            return
+        free, reserve, now = megabytes(watermark.free), megabytes(watermark.reserve), self._now()
+        if watermark.low:
+            log.error(
+                "the disk of the store has %s left, and %s are its reserve: nothing is taken or acknowledged until "
+                "there is room again; senders keep their messages, and what was taken goes out",
+                free,
+                reserve,
+            )
+        else:
+            log.warning("the disk of the store has %s left: messages are taken again", free)
+        kind = "casecart.intake.closed" if watermark.low else "casecart.intake.opened"
+        self._store.write(
+            Change(
+                cursors=[Cursor(DISK, 0, now if watermark.low else 0, watermark.free)],
+                events=[Event(kind, "disk", "", now, {"free": str(watermark.free), "reserve": str(watermark.reserve)})],
+            )
+        )
+
     def _look(self) -> None:
         with suppress(StoreUnavailable, StoreBroken):  # the journal meets the same trouble, and tells it
+            self._look_at_disk()
             self._switch()
             if self._works:
                 # In this order: by what is read of the master data after a wish, the wish can be worked off.
@@ -347,6 +402,7 @@ class Engine:
             yield listener.stop()
         self._follower.stop()
         self._replayer.stop()
+        self._retention.stop()
         self._journal.flush()
         for dispatcher in self.dispatchers.values():
             yield dispatcher.stop(DRAIN)

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["DISPATCH", "DISPATCHER", "DRAINED", "FINGERPRINT", "LISTENER", "REPLAY", "RUNNING", "WORK"]
+__all__ = [
+    "DISK",
+    "DISPATCH",
+    "DISPATCHER",
+    "DRAINED",
+    "FINGERPRINT",
+    "LISTENER",
+    "REPLAY",
+    "RETAIN",
+    "RUNNING",
+    "TODAY",
+    "WORK",
+]
 
 RUNNING: Final = "engine:running"
 """Cursor. Position: 1 while an engine is at work; 0 when it was stopped in order."""
@@ -28,5 +40,14 @@ WORK: Final = "work"
 REPLAY: Final = "replay"
 """Lease of what people wish to have worked again."""
 
+RETAIN: Final = "retention"
+"""Lease of the deletion of what is past its time."""
+
 DISPATCH: Final = "dispatch:"
 """With the name of a destination: lease of the sending to it."""
+
+DISK: Final = "engine:disk"
+"""Cursor. Position: since when (µs) nothing is taken, the disk being nearly full; 0: it is not. Epoch: free bytes."""
+
+TODAY: Final = "retention:today"
+"""Cursor. Position: what counts as today for what is deleted, µs since 1970. Epoch: what the clock said then."""

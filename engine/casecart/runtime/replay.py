@@ -138,6 +138,9 @@ class Replayer:
         works: list[Work] = []
         if message is not None:
             wishes = self._look_again(message, wishes)
+        if message is not None and message.body_gone:  # it went in the moment in which somebody wished it
+            log.warning("the message at position %d can't be worked again: its body is deleted", message.position)
+        elif message is not None:
             if any(not wish.channel for wish in wishes) and message.outcome in ("quarantined", "unrouted"):
                 change.outcomes.append(("waiting", message.notes, message.position))
                 scope = f"messages:{message.listener}"

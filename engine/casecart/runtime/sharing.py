@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from twisted.internet.defer import succeed
 
-from casecart.runtime.marks import DISPATCH, REPLAY, WORK
+from casecart.runtime.marks import DISPATCH, REPLAY, RETAIN, WORK
 from casecart.runtime.waiting import tries_of
 from casecart.store import Fence
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from casecart.runtime.clock import Call, Clock
     from casecart.runtime.dispatcher import Dispatcher
     from casecart.runtime.journal import Done, Fill, Journal
+    from casecart.runtime.retention import Retention
     from casecart.runtime.shared_backlog import SharedBacklog
     from casecart.store import Lease, SharedStore
 
@@ -53,6 +54,7 @@ class Sharing:
         reactor: for looks into the store.
         dispatchers: by name; empty where this engine sends nothing.
         journals: theirs.
+        retention: deletes where that is ours to do.
         died: told that an engine was killed.
     """
 
@@ -63,9 +65,10 @@ class Sharing:
         reactor: Clock,
         dispatchers: Mapping[str, Dispatcher],
         journals: Mapping[str, LeasedJournal],
+        retention: Retention,
         died: Callable[[], None],
     ) -> None:
-        self._store, self._reactor = store, reactor
+        self._store, self._reactor, self._retention = store, reactor, retention
         self._dispatchers, self._journals, self._died = dispatchers, journals, died
         self.partitions: dict[int, Fence] = {}
         """Of the intake, those that are ours to work, with what is written under."""
@@ -94,6 +97,8 @@ class Sharing:
                 self.backlog.inherit(dead)
         elif lease.name == REPLAY:
             self.replays = fence
+        elif lease.name == RETAIN:
+            self._retention.start()
         else:
             name = lease.name.removeprefix(DISPATCH)
             self._journals[name].fence = fence
@@ -102,7 +107,7 @@ class Sharing:
 
     def given(self, lease: Lease) -> Deferred[None]:
         """It shall go to another one."""
-        if lease.name in {WORK, REPLAY}:
+        if not lease.name.startswith(DISPATCH):
             self.lost(lease)
             return succeed(None)
         dispatcher = self._dispatchers[lease.name.removeprefix(DISPATCH)]
@@ -114,6 +119,8 @@ class Sharing:
             self.partitions.pop(lease.partition, None)
         elif lease.name == REPLAY:
             self.replays = None
+        elif lease.name == RETAIN:
+            self._retention.stop()
         else:
             name = lease.name.removeprefix(DISPATCH)
             self.sends.discard(name)

@@ -8,18 +8,21 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 from casecart.store.records import Cursor
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
 
+    from casecart.store.due import Due, Freed, StoreSize
     from casecart.store.records import (
         CaseRow,
         Count,
         Entry,
         Event,
+        Expiry,
         Fence,
         Hold,
         HoldChange,
         HoldGroup,
+        LegalHold,
         MasterVersion,
         Message,
         Outcome,
@@ -181,19 +184,22 @@ class Change:
     """Exceptions whose replay is done."""
     fences: list[Fence] = field(default_factory=list)
     """The change is written only while all of these hold; nothing to write by themselves."""
+    legal_holds: list[LegalHold] = field(default_factory=list)
+    releases: list[tuple[bytes]] = field(default_factory=list)
+    """Ids of legal holds that are no more."""
 
     @property
     def personal(self) -> bool:
         """Whether it holds nothing but what a person's command writes beside the engine.
 
         That is: switches, work on exceptions with what follows for the balances, the publication of master data, what
-        is remembered of a restore, audit records.
+        is remembered of a restore, legal holds, audit records.
         """
         others = [cursor for cursor in self.cursors if cursor.name != PUBLISHED]
         timers = [timer for timer in self.timers if not timer.owner.startswith(RESTORED)]
         done = [timer for timer in self.timers_done if not timer[0].startswith(RESTORED)]
         rest = replace(self, switches=[], audit=[], holds=[], hold_changes=[], replays=[], counts=[], cursors=others)
-        return not replace(rest, timers=timers, timers_done=done)
+        return not replace(rest, timers=timers, timers_done=done, legal_holds=[], releases=[])
 
     def publish(self, position: int) -> None:
         """Versions of master data up to this position are there for everybody from now on."""
@@ -443,3 +449,36 @@ class Store(Protocol):
 
     def audit_head(self) -> tuple[int, int] | None:
         """What is kept of the trail's end beside it: position and `head_mark`; None where nothing is."""
+
+    # --- how long things are kept
+    def expire(self, due: Due, limit: Callable[[], int]) -> Iterator[list[Freed]]:
+        """Deletes what is past its time and not needed, a bounded step each time the iterator is asked.
+
+        A step is a transaction of its own (a change may be written between two) and tells what went; the iterator ends
+        when nothing is left to do now. A message's row, identity and digest, and the ledger, are never touched.
+
+        What is needed stays: of a message that waits, has an open exception, a posting on its way or a wish to be
+        replayed, or stands under a legal hold.
+
+        Args:
+            due: how long what is kept.
+            limit: asked before each step: how many messages it may look at.
+        """
+
+    def overdue(self, due: Due) -> list[Freed]:
+        """What `expire` would delete now of bodies and documents, by rule; and as kind `needed` what is past and stays.
+
+        Reads past all of it: seconds for a million messages.
+        """
+
+    def legal_holds(self) -> list[LegalHold]:
+        """All of them, oldest first."""
+
+    def expiries(self, since: int = 0) -> list[Expiry]:
+        """What was deleted from this day (since 1970) on, newest first."""
+
+    def expired(self, position: int) -> list[Expiry]:
+        """Deletions that may have taken something of the message at a position, newest first."""
+
+    def size(self) -> StoreSize:
+        """What the store takes on its disk."""

@@ -28,6 +28,7 @@ from casecart.store.location import PostgresqlServer
 from casecart.store.lookup import case_lookup, keys_of
 from casecart.store.master import TIDIED
 from casecart.store.postgresql_members import MembersOfPostgreSQL
+from casecart.store.postgresql_partitions import LOCK_HOLDS, PostgreSQLPartitions
 from casecart.store.postgresql_session import ENGINE_LOCKS, UNLOCK_ALONE, connect, explained, hold, let_go, take_slot
 from casecart.store.queries import compiled, must_be_allowed
 from casecart.store.records import CaseRow, Fence
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 
     from psycopg.errors import Diagnostic
     from sqlalchemy.engine import Dialect
+    from sqlalchemy.sql.elements import TextClause
 
     from casecart.store.interface import Change, Role
     from casecart.store.postgresql_statements import Copy
@@ -57,7 +59,7 @@ IDLE = TransactionStatus.IDLE
 Kind = Literal["message", "entry"]
 
 
-class PostgreSQLStore(MembersOfPostgreSQL):
+class PostgreSQLStore(PostgreSQLPartitions, MembersOfPostgreSQL):
     """A store in a database; see `Store` and `SharedStore` for what it promises.
 
     A commit is one flush of the server's write-ahead log. When the session is lost, the call that met it raises and the
@@ -90,7 +92,9 @@ class PostgreSQLStore(MembersOfPostgreSQL):
     def reserve(self, kind: Kind, count: int) -> list[int]:
         self._must_be_engine()
         if kind == "message":
-            return self._numbers(kind, count)
+            given = self._numbers(kind, count)
+            self._have_room(given[-1])  # before anything is locked
+            return given
         if len(self._entries) < count:
             self._entries = self._numbers(kind, max(count, statements.BLOCK))[::-1]
         given = self._entries[-count:][::-1]
@@ -130,21 +134,10 @@ class PostgreSQLStore(MembersOfPostgreSQL):
             self.let_go()
             return
         self._must_be_connected()
-        before = self._tail
+        if change.messages and not self._begun:
+            self._have_room(change.messages[-1].position)
         try:
-            self._begin()
-            if change.fences:
-                self._must_hold(change.fences)
-            if change.audit:
-                self._cursor.execute(statements.LOCK_AUDIT)
-                before = self._with_newest_audit(before)
-            tail, events, audit = before.extended(change.events, change.audit)
-            self._write(change)
-            if events:
-                self._cursor.execute(statements.INSERT_EVENTS, events)
-            if audit:
-                self._cursor.executemany(statements.INSERT_AUDIT, audit)
-                self._cursor.execute(statements.SET_CURSOR, tail.head)
+            tail = self._change(change)
         except psycopg.DataError as error:
             self._roll_back()
             raise ValueError(f"PostgreSQL can't keep a value of the change ({error.sqlstate})") from error
@@ -152,13 +145,31 @@ class PostgreSQLStore(MembersOfPostgreSQL):
             self._roll_back()
             if isinstance(error, errors.UniqueViolation) and error.diag.constraint_name == "message_identity":
                 raise DuplicateIdentity("A message of the change is in the log already") from None
-            raise self._explained(error) from error
+            raise self._not_written(error, change) from error
         except BaseException:
             self._roll_back()
             raise
         self._commit()
         self._tail = tail
         self._entries = []
+
+    def _change(self, change: Change) -> Tail:
+        """Everything of it, not committed yet; gives the tail behind it."""
+        before = self._tail
+        self._begin()
+        if change.fences:
+            self._must_hold(change.fences)
+        if change.audit:
+            self._cursor.execute(statements.LOCK_AUDIT)
+            before = self._with_newest_audit(before)
+        tail, events, audit = before.extended(change.events, change.audit)
+        self._write(change)
+        if events:
+            self._cursor.execute(statements.INSERT_EVENTS, events)
+        if audit:
+            self._cursor.executemany(statements.INSERT_AUDIT, audit)
+            self._cursor.execute(statements.SET_CURSOR, tail.head)
+        return tail
 
     def _must_hold(self, fences: Iterable[Fence]) -> None:
         wanted = set(fences)
@@ -235,10 +246,31 @@ class PostgreSQLStore(MembersOfPostgreSQL):
             raise
         self._commit()
 
-    def _run(self, statement: str, values: Sequence[Any] = ()) -> None:
+    def _do(self, statement: str, values: Sequence[Any] = ()) -> None:
         self._cursor.execute(statement, values)
 
+    def _run(self, statement: TextClause, rows: Sequence[Mapping[str, object]]) -> None:
+        query, given = compiled(statement, DIALECT)
+        self._cursor.executemany(query, [{**given, **row} for row in rows])
+
+    @contextmanager
+    def _step(self) -> Iterator[None]:
+        self._must_be_engine()
+        self._must_be_connected()
+        with self._transaction():
+            self._cursor.execute(LOCK_HOLDS)
+            yield
+
+    def _not_written(self, error: psycopg.Error, change: Change) -> StoreUnavailable | StoreBroken:
+        if isinstance(error, errors.CheckViolation):  # a position whose partition is gone
+            self._make_room(change)
+            return StoreUnavailable("PostgreSQL: room was made for the change; try again")
+        return self._explained(error)
+
     def _write(self, change: Change) -> None:
+        if messages := change.messages:
+            self._copy(statements.COPY_MESSAGE, [message[:-1] for message in messages])
+            self._copy(statements.COPY_BODY, [(message[0], message[-1]) for message in messages])
         for field, copy in statements.COPIES:
             if rows := getattr(change, field):
                 self._copy(copy, rows)

@@ -48,9 +48,9 @@ PART = "update lease set holder = null where holder = %b"
 FORGET = "delete from member where id = %b"
 FORGET_MARKS = "delete from cursor where name = any(%b::text[])"
 
-COLUMNS = ", ".join(f"message.{name}" for name in Message._fields)
+COLUMNS = ", ".join(f"message.{name}" for name in Message._fields[:-1])
 WAITING_IN = f"""
-select {COLUMNS}
+select {COLUMNS}, coalesce(body.data, ''::bytea)
 from (
   select first.position from unnest(%b::int4[]) as wanted (partition)
   cross join lateral (
@@ -59,6 +59,7 @@ from (
   order by first.position limit %s
 ) as found
 join message using (position)
+left join body using (position)
 order by message.position
 """  # noqa: S608 - names of columns
 BUSY = """
@@ -81,7 +82,7 @@ class MembersOfPostgreSQL(Queries, ABC):
     def _select(self, query: str, values: Sequence[Any] | Mapping[str, Any] = ()) -> list[tuple[Any, ...]]: ...
 
     @abstractmethod
-    def _run(self, statement: str, values: Sequence[Any] = ()) -> None:
+    def _do(self, statement: str, values: Sequence[Any] = ()) -> None:
         """Within `_transaction`: a statement without rows."""
 
     @abstractmethod
@@ -96,8 +97,8 @@ class MembersOfPostgreSQL(Queries, ABC):
             self._select(CONNECT, (member.id,))
             self._known_member = member.id
         with self._transaction():
-            self._run(LAZY)
-            self._run(BEAT, (member.id, member.roles, member.place, member.started_at))
+            self._do(LAZY)
+            self._do(BEAT, (member.id, member.roles, member.place, member.started_at))
         members = [Member._make(row) for row in self._select(MEMBERS)]
         return members, [Lease._make(row) for row in self._select(LEASES)]
 
@@ -117,14 +118,14 @@ class MembersOfPostgreSQL(Queries, ABC):
         self._must_be_connected()
         with self._transaction():
             for lease in leases:
-                self._run(GIVE_BACK, (lease.name, lease.partition, lease.holder, lease.epoch))
+                self._do(GIVE_BACK, (lease.name, lease.partition, lease.holder, lease.epoch))
 
     def part(self, member: bytes, marks: Collection[str] = ()) -> None:
         self._must_be_connected()
         with self._transaction():
-            self._run(PART, (member,))
-            self._run(FORGET_MARKS, (list(marks),))
-            self._run(FORGET, (member,))
+            self._do(PART, (member,))
+            self._do(FORGET_MARKS, (list(marks),))
+            self._do(FORGET, (member,))
 
     def waiting_in(self, partitions: Collection[int], limit: int) -> list[Message]:
         if not partitions:

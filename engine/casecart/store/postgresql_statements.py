@@ -42,7 +42,10 @@ def kind(table: Table, column: str) -> str:
     return "text"
 
 
-COPY_MESSAGE = copy(schema.message, Message._fields)
+# A message's row and its body: the one stays when the other is dropped with its partition.
+ENVELOPE = Message._fields[:-1]
+COPY_MESSAGE = copy(schema.message, ENVELOPE)
+COPY_BODY = copy(schema.body)
 COPY_RUN = copy(schema.run)
 COPY_ENTRY = copy(schema.ledger)
 COPY_HOLD = copy(schema.exception)
@@ -74,6 +77,10 @@ insert into replay (hold, position, channel, place, recorded_at, actor, revision
 values (%b, %s, %s, %s, %s, %s, %s, %s) on conflict do nothing
 """
 DELETE_REPLAY = "delete from replay where hold = %b"
+INSERT_LEGAL_HOLD = """
+insert into legal_hold (id, kind, value, reason, actor, recorded_at) values (%b, %s, %s, %s, %s, %s)
+"""
+DELETE_LEGAL_HOLD = "delete from legal_hold where id = %b"
 ADD_COUNTS = """
 insert into balance (facility, scope, name, shard, amount)
 select facility, scope, name, %s, amount
@@ -102,7 +109,7 @@ set state = excluded.state, actor = excluded.actor, reason = excluded.reason, re
 """
 
 # By the name of the change's field, in the order they are run.
-COPIES = (("messages", COPY_MESSAGE), ("runs", COPY_RUN), ("entries", COPY_ENTRY), ("holds", COPY_HOLD))
+COPIES = (("runs", COPY_RUN), ("entries", COPY_ENTRY), ("holds", COPY_HOLD))
 UPDATES = (("outcomes", SET_OUTCOMES), ("settlements", SETTLE), ("hold_changes", CHANGE_HOLDS))
 FEW = (
     ("timers_done", DELETE_TIMER),
@@ -111,6 +118,8 @@ FEW = (
     ("switches", SET_SWITCH),
     ("replays", INSERT_REPLAY),
     ("replays_done", DELETE_REPLAY),
+    ("legal_holds", INSERT_LEGAL_HOLD),
+    ("releases", DELETE_LEGAL_HOLD),
 )
 COPY_VERSION = copy(schema.master)
 

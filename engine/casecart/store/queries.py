@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import bindparam, cast, func, literal_column, select
+from sqlalchemy import LargeBinary, bindparam, cast, func, literal_column, select
 
 from casecart.store import schema
 from casecart.store.interface import (
@@ -24,6 +24,7 @@ from casecart.store.interface import (
 from casecart.store.lookup import decode_tokens, lookup_key
 from casecart.store.master import MasterQueries
 from casecart.store.records import Count, Cursor, Entry, Event, Message, Run, Switch, Timer, Token
+from casecart.store.retention import RetentionQueries
 from casecart.store.seal import checked
 from casecart.store.tail import Tail, unpacked
 from casecart.store.worklist import WorklistQueries
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import BindParameter, Column, Select
     from sqlalchemy.engine import Dialect
+    from sqlalchemy.sql.elements import TextClause
 
     from casecart.store.interface import Change, Role
 
@@ -49,8 +51,13 @@ LAST_MOMENT = 1 << 48
 
 message, ledger = schema.message, schema.ledger
 
-MESSAGE = [message.c[name] for name in Message._fields]
-HEAD = [*(message.c[name] for name in MessageHead._fields[:-1]), func.length(message.c.body).label("size")]
+# A scalar of its own, not a join: PostgreSQL then looks into the one partition that can have it. Empty: it is gone.
+BODY = func.coalesce(
+    select(schema.body.c.data).where(schema.body.c.position == message.c.position).scalar_subquery(),
+    cast(literal_column("''"), LargeBinary),
+)
+MESSAGE = [*(message.c[name] for name in Message._fields[:-1]), BODY]
+HEAD = [*(message.c[name] for name in MessageHead._fields[:-1]), func.length(BODY).label("size")]
 TIMER = [schema.timer.c[name] for name in Timer._fields]
 
 # The partial indexes' conditions stand in the statement word by word: a planner can't prove them of a parameter.
@@ -152,7 +159,7 @@ MOST_SHARING = 1_000
 
 
 @lru_cache(maxsize=128)
-def compiled(statement: Statement, dialect: Dialect) -> tuple[str, dict[str, Any]]:
+def compiled(statement: Statement | TextClause, dialect: Dialect) -> tuple[str, dict[str, Any]]:
     """A statement as a driver takes it, and the values of those parameters that have one already."""
     made = statement.compile(dialect=dialect, compile_kwargs={"render_postcompile": True})
     return str(made), dict(made.params)
@@ -170,7 +177,7 @@ def _entry(row: tuple[Any, ...]) -> AuditEntry:
     return AuditEntry(row[0], AuditRecord._make(row[1:-1]), row[-1])
 
 
-class Queries(WorklistQueries, MasterQueries, ABC):
+class Queries(WorklistQueries, MasterQueries, RetentionQueries, ABC):
     """What people and a starting engine ask of a store: all of `Store` that only reads and is not the hot path."""
 
     @abstractmethod

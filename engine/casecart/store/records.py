@@ -6,7 +6,8 @@ What a row means is said here; how it is kept is the business of each store.
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from hashlib import blake2b
+from typing import Final, Literal, NamedTuple
 
 __all__ = [
     "CaseRow",
@@ -14,10 +15,12 @@ __all__ = [
     "Cursor",
     "Entry",
     "Event",
+    "Expiry",
     "Fence",
     "Hold",
     "HoldChange",
     "HoldGroup",
+    "LegalHold",
     "MasterVersion",
     "Message",
     "Outcome",
@@ -37,6 +40,9 @@ def storable(text: str) -> str:
     """Text that every store keeps: PostgreSQL has no NUL, which a message may hold; U+FFFD stands for it."""
     return text.replace(NUL, "\ufffd") if NUL in text else text
 
+
+EMPTY: Final = blake2b(b"", digest_size=16).digest()
+"""The digest of a message that came without a byte."""
 
 Outcome = Literal["waiting", "processed", "unrouted", "refused", "quarantined"]
 """What became of a message. A duplicate has no row of its own: it is counted."""
@@ -83,6 +89,12 @@ class Message(NamedTuple):
     charset: str | None
     """The peer's override of MSH-18, kept so that a replay reads the same."""
     body: bytes
+    """Empty when it was deleted because its time was over."""
+
+    @property
+    def body_gone(self) -> bool:
+        """Whether the message came with bytes that are deleted."""
+        return not self.body and self.digest != EMPTY
 
 
 class Run(NamedTuple):
@@ -317,3 +329,34 @@ class Switch(NamedTuple):
     actor: str
     reason: str
     recorded_at: int
+
+
+class LegalHold(NamedTuple):
+    """What must be kept whatever its age, until a person releases it."""
+
+    id: bytes
+    kind: Literal["facility", "case", "message"]
+    value: str
+    """The facility, the case's token, or the message's position."""
+    reason: str
+    actor: str
+    recorded_at: int
+
+
+class Expiry(NamedTuple):
+    """What was deleted on one day of one kind by one rule."""
+
+    day: int
+    """Since 1970, UTC."""
+    kind: str
+    """bodies, documents, events or exceptions."""
+    rule: str
+    """The outcome (``processed``), ``channel NAME``, or the kind again where it has one rule."""
+    first: int
+    """Position of the first that went; 0 where they have none."""
+    last: int
+    amount: int
+    """How many messages' bodies or documents, events' rows or exceptions."""
+    bytes: int
+    recorded_at: int
+    """Of the last deletion."""

@@ -26,11 +26,14 @@ __all__ = [
     "REVISION",
     "audit",
     "balance",
+    "body",
     "cursor",
     "event",
     "exception",
+    "expiry",
     "lease",
     "ledger",
+    "legal_hold",
     "lookup",
     "lookup_filter",
     "lookup_log",
@@ -41,12 +44,13 @@ __all__ = [
     "metadata",
     "process",
     "replay",
+    "retained",
     "run",
     "switch",
     "timer",
 ]
 
-REVISION = "0003"
+REVISION = "0004"
 """The newest migration: what a store must be at. Kept here so that opening a store needn't load Alembic."""
 
 metadata = MetaData()
@@ -115,7 +119,6 @@ message = Table(
     words("notes", null=True),
     words("source"),
     words("charset", null=True),
-    octets("body"),
     # For readers in other processes: positions are given before the commit, so how far one may read is not told by the
     # position but by pg_snapshot_xmin over this.
     Column("xid", Xid8, nullable=False, server_default=text("pg_current_xact_id()"), info={"only": "postgresql"}),
@@ -142,6 +145,16 @@ Index(
     postgresql_where=message.c.outcome == text("'waiting'"),
     info={"only": "postgresql"},
 ).ddl_if(dialect="postgresql")
+# Bodies and runs go long before their message's row does. In PostgreSQL each lies in partitions by position that the
+# store makes (casecart.store.postgresql_partitions), and goes a partition at a time. In SQLite the pages of rows that
+# are deleted become free: those of a row that becomes shorter would not.
+body = Table(
+    "body",
+    metadata,
+    number("position", key=True),
+    octets("data"),
+    postgresql_partition_by="RANGE (position)",
+)
 
 run = Table(
     "run",
@@ -154,6 +167,7 @@ run = Table(
     small("attempt", key=True),
     octets("tokens", null=True),
     sqlite_with_rowid=False,
+    postgresql_partition_by="RANGE (position)",
 )
 
 ledger = Table(
@@ -384,4 +398,35 @@ audit = Table(
     words("subject"),
     words("detail"),
     octets("digest"),
+)
+
+# What must be kept whatever its age, until a person releases it.
+legal_hold = Table(
+    "legal_hold",
+    metadata,
+    octets("id", key=True),
+    words("kind"),
+    words("value"),
+    words("reason"),
+    words("actor"),
+    number("recorded_at"),
+    sqlite_with_rowid=False,
+)
+
+# Messages past their time of which something is kept because it is still needed; looked at again from time to time.
+retained = Table("retained", metadata, number("position", key=True))
+
+# What was deleted: a row a day, kind and rule.
+expiry = Table(
+    "expiry",
+    metadata,
+    small("day", key=True),
+    words("kind", key=True),
+    words("rule", key=True),
+    number("first"),
+    number("last"),
+    number("amount"),
+    number("bytes"),
+    number("recorded_at"),
+    sqlite_with_rowid=False,
 )

@@ -76,7 +76,10 @@ def body_digest(body: bytes) -> bytes:
 
 
 def checked(message: Message) -> Message:
-    """A message as it was read; its body is a `DamagedBody` where that is not the one whose digest is stored."""
-    if body_digest(message.body) == message.digest:
+    """A message as it was read; its body is a `DamagedBody` where that is not the one whose digest is stored.
+
+    An empty one was deleted, its time being over (`Message.body_gone`); what still waits to be worked is never deleted.
+    """
+    if body_digest(message.body) == message.digest or (not message.body and message.outcome != "waiting"):
         return message
     return message._replace(body=DamagedBody(message.body))

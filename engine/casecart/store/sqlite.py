@@ -21,6 +21,7 @@ from casecart.store.records import CaseRow, Message
 from casecart.store.revision import check
 from casecart.store.sqlite_file import connect, explained
 from casecart.store.sqlite_lookup import Lookups
+from casecart.store.sqlite_retention import SQLiteRetention
 from casecart.store.tail import Tail, added_up
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sqlalchemy import Table
+    from sqlalchemy.sql.elements import TextClause
 
     from casecart.store.interface import Change, Identity, Role
     from casecart.store.queries import Statement
@@ -55,13 +57,15 @@ def replacement(table: Table) -> str:
 
 # A None costs as much to bind as a number to store: a column that is None in all rows of a group is better left out.
 # And a plain tuple binds faster than a named one, by more than it costs to make.
+ENVELOPE = Message._fields[:-1]
 RARE = ("correlation_id", "causation_id", "traceparent", "notes", "charset")
-USUAL = tuple(name for name in Message._fields if name not in RARE)
+USUAL = tuple(name for name in ENVELOPE if name not in RARE)
 ABSENT = (None,) * len(RARE)
 rare = itemgetter(*map(Message._fields.index, RARE))
 usual = itemgetter(*map(Message._fields.index, USUAL))
 
-INSERT_MESSAGE = insertion(schema.message, Message._fields)
+INSERT_MESSAGE = insertion(schema.message, ENVELOPE)
+INSERT_BODY = insertion(schema.body)
 INSERT_USUAL_MESSAGE = insertion(schema.message, USUAL)
 INSERT_RUN = insertion(schema.run)
 INSERT_ENTRY = insertion(schema.ledger)
@@ -70,6 +74,8 @@ INSERT_EVENTS = insertion(schema.event)
 INSERT_AUDIT = insertion(schema.audit)
 INSERT_REPLAY = f"{insertion(schema.replay)} on conflict do nothing"
 DELETE_REPLAY = "delete from replay where hold = ?"
+INSERT_LEGAL_HOLD = insertion(schema.legal_hold)
+DELETE_LEGAL_HOLD = "delete from legal_hold where id = ?"
 INSERT_VERSION = insertion(schema.master)
 ADD_COUNT = (
     "insert into balance (facility, scope, name, shard, amount) values (?, ?, ?, 0, ?) "
@@ -101,6 +107,8 @@ INSERTS = (
     ("switches", SET_SWITCH),
     ("replays", INSERT_REPLAY),
     ("replays_done", DELETE_REPLAY),
+    ("legal_holds", INSERT_LEGAL_HOLD),
+    ("releases", DELETE_LEGAL_HOLD),
 )
 UPDATES = (("outcomes", SET_OUTCOME), ("settlements", SETTLE), ("hold_changes", CHANGE_HOLD))
 ALL = 1_000_000
@@ -126,7 +134,7 @@ PATIENCE = 0.25
 """Seconds that an engine waits for the lock: a look at it (`engine_at_work`) takes it for an instant."""
 
 
-class SQLiteStore(Queries):
+class SQLiteStore(SQLiteRetention, Queries):
     """A store in a file; see `Store` for what it promises.
 
     A commit is one fsync of the write-ahead log. The role ``engine`` holds the file's lock. A reader sees the last
@@ -284,13 +292,24 @@ class SQLiteStore(Queries):
             self._roll_back()
             raise
 
+    def _run(self, statement: TextClause, rows: Sequence[Mapping[str, object]]) -> None:
+        query, given = compiled(statement, DIALECT)
+        self._cursor.executemany(query, [{**given, **row} for row in rows])
+
+    @contextmanager
+    def _step(self) -> Iterator[None]:
+        self._must_be_engine()
+        with self._transaction():
+            yield
+
     def _write(self, change: Change) -> None:
         many = self._cursor.executemany
         if messages := change.messages:
             if all(rare(message) == ABSENT for message in messages):
                 many(INSERT_USUAL_MESSAGE, map(usual, messages))
             else:
-                many(INSERT_MESSAGE, map(tuple, messages))
+                many(INSERT_MESSAGE, [message[:-1] for message in messages])
+            many(INSERT_BODY, [(message[0], message[-1]) for message in messages])
         for field, statement in INSERTS:
             if rows := getattr(change, field):
                 many(statement, map(tuple, rows))

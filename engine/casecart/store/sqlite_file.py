@@ -99,6 +99,8 @@ def create(path: Path) -> None:
     try:
         # The size is fixed by the first page that is written; later this does nothing.
         connection.execute(f"pragma page_size = {PAGE_SIZE}")
+        # So is this: pages that become free can be given back a few at a time.
+        connection.execute("pragma auto_vacuum = incremental")
         _write_ahead(connection)
     except sqlite3.Error as error:
         raise explained(error, path) from error

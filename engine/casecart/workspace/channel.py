@@ -120,10 +120,13 @@ class RouteStep(Declared):
 class Retain(Declared):
     """How long a channel's messages are kept."""
 
-    bodies: Duration = key(
-        about="How long a message's bytes are kept. That it came, and what was made of it, is kept longer.",
+    bodies: Duration | None = key(
+        about=(
+            "How long a message's bytes are kept; without it, as `retain` of config/engine.yaml says. That it came, "
+            "and what was made of it, is kept longer."
+        ),
         example="90d",
-        default="30d",
+        default=None,
         minimum="1d",
     )
 

@@ -9,7 +9,8 @@ from collections.abc import Iterable, Mapping
 from casecart.workspace.declaration import Declared, declared, key
 from casecart.workspace.findings import Finding, did_you_mean, shown
 from casecart.workspace.metrics import Metrics
-from casecart.workspace.scalar import Duration
+from casecart.workspace.retention import Retention
+from casecart.workspace.scalar import Duration, Size
 from casecart.workspace.secret import Secret
 from casecart.workspace.shape import Component
 from casecart.workspace.text import Text
@@ -100,6 +101,14 @@ class Intake(Declared):
         minimum="100ms",
         maximum="1m",
     )
+    disk_reserve: Size | None = key(
+        about=(
+            "How much must stay free on the disk of a SQLite store: below it nothing is taken, so that senders keep "
+            "their messages. Without it 1 GiB, or a twentieth of a smaller disk."
+        ),
+        example="5GiB",
+        default=None,
+    )
 
 
 @declared(name="engine", about="Whose engine this is, where it keeps what it knows, its ways in and its ways out.")
@@ -132,6 +141,11 @@ class Engine(Declared):
         about="Where Prometheus may read how the engine is, over HTTP under /metrics; without it nothing is served.",
         example="{port: 9464}",
         default=None,
+    )
+    retain: Retention = key(
+        about="How long what is kept; what is still needed stays longer.",
+        example="{bodies: {processed: 30d}, documents: 400d}",
+        default="{}",
     )
     listeners: Mapping[str, Component] = key(
         about="The ways in, by the name that channels have under `from`. `kind` says which protocol it is.",
