@@ -26,6 +26,8 @@ __all__ = ["Retention", "due_of", "megabytes"]
 
 log = logging.getLogger(__name__)
 
+FIRST: Final = 2.0
+"""Seconds until the first round."""
 ROUND: Final = 60.0
 """Seconds between two rounds."""
 AGAIN: Final = 3_600.0
@@ -99,8 +101,8 @@ class Retention:
         self._told = 0
 
     def start(self) -> None:
-        """Begin with the first round."""
-        self._call = self._reactor.callLater(ROUND, self._turn)
+        """Begin with the first round, when what comes with a start is over."""
+        self._call = self._reactor.callLater(FIRST, self._turn)
 
     def stop(self) -> None:
         """Delete no more; the next start goes on where this one ended."""
