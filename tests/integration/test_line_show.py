@@ -513,8 +513,8 @@ def test_the_document_has_the_keys_that_it_always_had(tmp_path: Path, capsys: py
         "facility case line stands position place statements waiting postings sums exceptions not_all_exceptions"
     )
     assert keys(document["statements"][0]) == (
-        "position control_id recorded_at channel place segment told_as action quantity replaces became linked_by "
-        "destination document postings exceptions"
+        "position control_id recorded_at channel place segment body_deleted told_as action quantity replaces became "
+        "linked_by destination document postings exceptions"
     )
     assert keys(document["statements"][0]["segment"]) == "path number offset length"
     assert keys(document["postings"][0]) == (
