@@ -234,15 +234,16 @@ def test_a_counter_that_is_not_what_the_rows_come_to_is_found(tmp_path: Path, st
     line = new_line(tmp_path, store_url)
     line.send(dft("M1"), dft("M1"), dft("M2", "V2", lines=["1|CG|CUP|1|HOLD"]))
     assert verified(tmp_path, store_url).findings == []
-    line.store.write(
-        Change(
-            counts=[
-                Count("NORTH", "lines:usage", "posted", 1),
-                Count("NORTH", "messages:or-mllp", "refused", 2),
-            ]
-        )
-    )
     line.stop()
+    with closing(open_store(store_url, role="engine")) as store:
+        store.write(
+            Change(
+                counts=[
+                    Count("NORTH", "lines:usage", "posted", 1),
+                    Count("NORTH", "messages:or-mllp", "refused", 2),
+                ]
+            )
+        )
     assert [(finding.kind, finding.words) for finding in verified(tmp_path, store_url).findings] == [
         ("balance", "refused: the counters say 2, and 0 are there"),
         ("balance", "posted: the counters say 2, and 1 are there"),

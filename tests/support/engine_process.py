@@ -15,7 +15,12 @@ from typing import TYPE_CHECKING, BinaryIO, Self
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["EngineProcess", "NotStarted", "free_port"]
+from casecart.commands.actor import Actor
+from casecart.commands.balance import ShowBalances
+from casecart.commands.desk import open_desk
+from casecart.store import StoreBroken, StoreMisconfigured, StoreUnavailable
+
+__all__ = ["EngineProcess", "NotStarted", "free_port", "must_balance"]
 
 START_LIMIT = 30.0
 STOP_LIMIT = 30.0
@@ -134,11 +139,13 @@ class EngineProcess:
         assert self._process is not None
         self._process.send_signal(how)
         try:
-            return self._process.wait(STOP_LIMIT)
+            code = self._process.wait(STOP_LIMIT)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
             raise
+        must_balance(self._workspace)
+        return code
 
     def __enter__(self) -> Self:
         return self
@@ -152,6 +159,19 @@ def _program(plant: str) -> list[str]:
     if not plant:
         return [str(Path(sys.executable).with_name("casecart"))]
     return [sys.executable, "-c", f"{plant}\nimport sys\nfrom casecart.cli.main import main\nsys.exit(main())"]
+
+
+def must_balance(workspace: Path) -> None:
+    """Both balances are exact between any two commits, so also after any end of an engine.
+
+    Nothing is said of a store that can't be read now, its disk or its server being gone.
+    """
+    try:
+        with open_desk(workspace, Actor("tester", frozenset({"see"}))) as desk:
+            both = desk.ask(ShowBalances())
+    except (StoreUnavailable, StoreBroken, StoreMisconfigured):
+        return
+    assert both.exact is not False, [*both.messages, both.lines]
 
 
 def free_port() -> int:
