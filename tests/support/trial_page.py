@@ -20,8 +20,8 @@ __all__ = ["tables", "with_tables"]
 
 BEGIN, END = "<!-- counts: written by make reliability-long -->", "<!-- end of counts -->"
 FIRST = ("what", "store", "cycles", "acknowledged", "lost", "duplicates", "inversions")
-LAST = ("seed", "seconds", "date")
-HIDDEN = ("test", "mode")
+LAST = ("seed", "seconds", "mode", "date")
+HIDDEN = ("test",)
 
 
 def tables(rows: Sequence[Row]) -> str:
