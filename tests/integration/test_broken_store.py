@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from casecart.runtime.destination import NotDelivered
-from casecart.store import Change, OutcomeUnknown, StoreUnavailable
+from casecart.store import Change, OutcomeUnknown, StoreBroken, StoreUnavailable
 from support.line import Line, dft, new_line
+from support.simulation.world import fair_world
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,6 +27,25 @@ def fail(fault: Exception, line: Line, name: str, monkeypatch: pytest.MonkeyPatc
         raise fault
 
     monkeypatch.setattr(line.store, name, method)
+
+
+def test_an_engine_whose_store_breaks_while_nothing_happens_ends_at_its_next_look() -> None:
+    with fair_world() as world:
+        world.clock.advance(2.0)
+        life = world.life
+        assert not life.over
+        life.break_store()
+        world.clock.advance(2.0)
+        assert life.over
+
+
+def test_a_look_for_work_in_a_broken_store_ends_no_call_of_the_reactor(
+    line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fail(StoreBroken("another engine took over"), line, "open_entries", monkeypatch)
+    line.dispatcher.resync()
+    assert line.dispatcher.next_try is not None
+    line.crash()
 
 
 def test_a_resend_is_not_told_complete_because_the_store_can_not_be_asked(

@@ -75,6 +75,7 @@ class Engine:
         failed: told when the engine can't go on.
         roles: what it does; less than all only on a store that is shared.
         ports: of listeners, in place of the configured ones.
+        chance: makes identifiers, and the jitter of what is tried again; None: the system's.
 
     Raises:
         WorkspaceError: a channel does not compile, a secret is missing or too short, or the secret of keys is not the
@@ -92,6 +93,7 @@ class Engine:
         failed: Callable[[Exception], None],
         roles: Collection[Role] = ROLES,
         ports: Mapping[str, int] = MappingProxyType({}),
+        chance: random.Random | None = None,
     ) -> None:
         self._workspace, self._store, self._reactor, self._now = workspace, store, reactor, now
         self._works, self._ports = "worker" in roles, ports
@@ -102,7 +104,8 @@ class Engine:
             *(f"{DISPATCH}{name}" for name in names),
         ]
         member = Member(os.urandom(16), " ".join(leases), f"{gethostname()}:{os.getpid()}", now())
-        identifiers = Identifiers(now, os.urandom)
+        self._failed, self._chance = failed, chance or random.SystemRandom()
+        identifiers = Identifiers(now, self._chance.randbytes)
         channels = compile_channels(workspace)
         catalogue = Catalogue()
         keys = Keys(self._secret("keys", environment))
@@ -252,7 +255,7 @@ class Engine:
             journal=journal,
             reactor=self._reactor,
             now=self._now,
-            random=random.random,
+            random=self._chance.random,
             identifier=identifiers.mint,
             organisation=str(self._workspace.engine.organisation),
             limits=Limits(
@@ -377,15 +380,22 @@ class Engine:
         )
 
     def _look(self) -> None:
-        with suppress(StoreUnavailable, StoreBroken):  # the journal meets the same trouble, and tells it
-            self._look_at_disk()
-            self._switch()
-            if self._works:
-                # In this order: by what is read of the master data after a wish, the wish can be worked off.
-                wishes = self._replayer.wishes() if self._sharing is None or self._sharing.replays is not None else []
-                self._follower.look()
-                self._replayer.work(wishes)
+        try:
+            with suppress(StoreUnavailable):  # the journal meets the same trouble, and tells it
+                self._look_at_disk()
+                self._look_for_wishes()
+        except StoreBroken as broken:  # the journal may have nothing to write for hours
+            self._failed(broken)
+            return
         self._look_again()
+
+    def _look_for_wishes(self) -> None:
+        self._switch()
+        if self._works:
+            # In this order: by what is read of the master data after a wish, the wish can be worked off.
+            wishes = self._replayer.wishes() if self._sharing is None or self._sharing.replays is not None else []
+            self._follower.look()
+            self._replayer.work(wishes)
 
     def _switch(self) -> None:
         """Do what people want of destinations; they say it in the store, from another process."""

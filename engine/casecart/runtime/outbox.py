@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from casecart.runtime.made import decode_postings
 from casecart.runtime.window import Batch, Window, Work
-from casecart.store import Damaged, Store, StoreUnavailable
+from casecart.store import Damaged, Store, StoreBroken, StoreUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -105,7 +105,7 @@ class Outbox:
         most = POSTINGS * self._most - self._postings
         try:
             entries = self._store.open_entries(self._destination, self._loaded, room, most)
-        except StoreUnavailable:
+        except (StoreUnavailable, StoreBroken):  # the engine's next look ends it, where the store is broken
             self.failed = True
             return
         self.failed = self.unread = False

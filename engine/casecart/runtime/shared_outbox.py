@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 from casecart.runtime.made import decode_postings
 from casecart.runtime.outbox import POSTINGS, Outbox
 from casecart.runtime.window import Work
-from casecart.store import Damaged, StoreUnavailable
+from casecart.store import Damaged, StoreBroken, StoreUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -68,7 +68,7 @@ class SharedOutbox(Outbox):
             new = self._fitting([row for row in there if row[0] not in self._known], room)
             unread = [sequence for sequence in new if sequence not in self._fresh]
             read = {entry.sequence: entry for entry in store.entries_at(unread)} if unread else {}
-        except StoreUnavailable:
+        except (StoreUnavailable, StoreBroken):  # as above
             self.failed = True
             return
         self.failed = self.unread = False
