@@ -136,6 +136,7 @@ class Window:
     @staticmethod
     def _fill(batch: Batch, queue: Sequence[Work], most: int) -> None:
         lines: set[str] = set()
+        planned = False
         for work in queue:
             if work.alone and batch.items and work is not queue[0]:
                 return
@@ -144,6 +145,9 @@ class Window:
                     continue
                 if len(batch.items) >= most or posting.line in lines:
                     return
+                if planned and posting.state != "planned":
+                    return  # to see it to its end now would let it overtake what must be sent again before it
+                planned = posting.state == "planned"
                 lines.add(posting.line)
                 batch.items.append((work, posting))
 

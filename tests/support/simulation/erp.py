@@ -77,7 +77,7 @@ class Erp:
             self._world.violated(f"{row} is carried out, and the store doesn't know its draft")
         if self.name == "two-step" and stored.group != posting.group:
             self._world.violated(f"{row} is sent in another draft than the store says")
-        for earlier in self._world.before(said) if name == "post" else ():
+        for earlier in self._world.before(said) if name != "look up" else ():
             if earlier.posting.state in OPEN and earlier.posting.key not in together:
                 self._world.violated(f"{row} overtakes {earlier.posting.key}")
 

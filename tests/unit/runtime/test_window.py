@@ -59,6 +59,22 @@ def test_a_key_goes_on_when_its_batch_is_settled() -> None:
     assert keys(window) == ["2-0"]
 
 
+def test_what_may_have_its_effect_is_not_seen_to_its_end_before_what_must_be_sent_again_before_it() -> None:
+    window = Window()
+    first, second, other = work(1, "a", lines=2), work(2, "a"), work(3, "b")
+    window.add([first, second, other])
+    first.postings[1].state = second.postings[0].state = other.postings[0].state = "unknown"
+    assert keys(window) == ["1-0", "3-0"]
+
+
+def test_what_may_have_had_its_effect_goes_with_what_comes_after_it() -> None:
+    window = Window()
+    first, second = work(1, "a"), work(2, "a")
+    window.add([first, second])
+    first.postings[0].state = "unknown"
+    assert keys(window) == ["1-0", "2-0"]
+
+
 def test_an_unsettled_posting_goes_first_again() -> None:
     window = Window()
     window.add([work(1, "a"), work(2, "a")])
