@@ -94,7 +94,13 @@ class Health:
         self.trouble, self.error = "", None
         if self._noted:
             self._noted = False
-            self._write(lambda change: change.timers_done.append((DISPATCHER, self._name)))
+            self._write(self._forget_try)
+
+    def _forget_try(self, change: Change) -> None:
+        """Also one that was noted in the same change, which would be set after what is taken away."""
+        mine = (DISPATCHER, self._name)
+        change.timers = [timer for timer in change.timers if (timer.owner, timer.key) != mine]
+        change.timers_done.append(mine)
 
     # --- the waiting
     def wait(self, delay: float) -> None:
