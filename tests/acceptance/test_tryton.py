@@ -19,7 +19,7 @@ import pytest
 
 from support.charge import frame
 from support.engine_process import EngineProcess
-from support.tryton.cutting import STEPS, cutting
+from support.tryton.cutting import STEPS, cutting, resetting
 from support.user import User
 
 if TYPE_CHECKING:
@@ -357,30 +357,38 @@ def kill_at_random(chance: random.Random, engine: EngineProcess, erp: Tryton, se
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_engine_and_erp_killed_at_random_under_load_move_each_line_once(user: User, own_tryton: Tryton) -> None:
-    hospital = Hospital(user, own_tryton, own_tryton.url)
-    chance, over = random.Random(11), time.monotonic() + 600
-    cases, wanted = day_of_work(chance, [hospital.lot("10000") for _ in range(4)])
+@pytest.mark.parametrize("resets", [0.0, 0.05])
+def test_engine_and_erp_killed_at_random_under_load_move_each_line_once(
+    user: User, own_tryton: Tryton, resets: float
+) -> None:
+    chance, over = random.Random(11), time.monotonic() + 800
+    with resetting(own_tryton.port, random.Random(12), resets) as (port, cuts):
+        hospital = Hospital(user, own_tryton, f"http://127.0.0.1:{port}/hosp")
+        cases, wanted = day_of_work(chance, [hospital.lot("10000") for _ in range(4)])
 
-    def send(mine: list[list[bytes]]) -> None:
-        for body in itertools.chain.from_iterable(mine):
-            deliver(user.port, body, over)
+        def send(mine: list[list[bytes]]) -> None:
+            for body in itertools.chain.from_iterable(mine):
+                deliver(user.port, body, over)
 
-    senders = [threading.Thread(target=send, args=(cases[number::4],)) for number in range(4)]
-    with hospital.engine as engine:
-        engine.start()
-        for sender in senders:
-            sender.start()
-        killed = kill_at_random(chance, engine, own_tryton, senders)
-        while not _at_rest(user.json("status")):
-            assert time.monotonic() < over
-            time.sleep(0.5)
-        assert hospital.causes() == []
-        assert engine.stop() == 0
-        assert "Traceback" not in engine.log
+        senders = [threading.Thread(target=send, args=(cases[number::4],)) for number in range(4)]
+        with hospital.engine as engine:
+            engine.start()
+            for sender in senders:
+                sender.start()
+            killed = kill_at_random(chance, engine, own_tryton, senders)
+            while not _at_rest(user.json("status")):
+                assert time.monotonic() < over
+                time.sleep(0.5)
+            assert hospital.causes() == []
+            assert engine.stop() == 0
+            assert "Traceback" not in engine.log
     assert {lot: 10_000 - own_tryton.on_hand(lot) for lot in wanted} == wanted
     left = [each for each in own_tryton.shipments() if each["state"] not in ("done", "cancelled")]
-    sys.stdout.write(f"{killed}: {2 * len(cases)} messages, each line moved once; {len(left)} drafts left behind\n")
+    sys.stdout.write(
+        f"{killed}, {cuts.resets} of {cuts.requests} requests reset when they were carried out: "
+        f"{2 * len(cases)} messages, each line moved once; {len(left)} drafts left behind\n"
+    )
+    assert bool(cuts.resets) == bool(resets)
 
 
 @pytest.mark.slow

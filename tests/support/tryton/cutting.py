@@ -13,11 +13,13 @@ from support.reactor import in_reactor, reactor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from random import Random
 
-__all__ = ["STEPS", "How", "cutting"]
+__all__ = ["STEPS", "Cuts", "How", "cutting", "resetting"]
 
-How = Literal["cut", "silence", "lost"]
-"""The answer is cut off; it never comes, nor does the end of the connection; the request itself is lost on its way."""
+How = Literal["cut", "silence", "lost", "reset"]
+"""The answer is cut off; it never comes, nor does the end of the connection; the request itself is lost on its way; the
+connection is reset in place of the answer."""
 
 STEPS = ("POST create", "POST wait", "POST assign_try", "POST do", "GET read after do")
 """Of a posting: each is carried out by Tryton, and then nobody hears of it."""
@@ -38,7 +40,7 @@ class Cutter(Protocol):
         behind.dataReceived = self._answered  # type: ignore[method-assign]  # the shortest way
         behind.connectionLost = self._hung_up  # type: ignore[method-assign,assignment]  # as above
         endpoint = HostnameEndpoint(reactor, "127.0.0.1", self.cutting.port)
-        connectProtocol(endpoint, behind).addCallback(self._connected)
+        connectProtocol(endpoint, behind).addCallbacks(self._connected, self._hung_up)
 
     def _connected(self, behind: Any) -> None:  # noqa: ANN401 - a protocol with a transport
         self.server = behind
@@ -69,7 +71,9 @@ class Cutter(Protocol):
         self.ended = True
         self.cutting.then()
         self.cutting.cut.set()
-        if self.cutting.how != "silence":
+        if self.cutting.how == "reset":
+            self.transport.abortConnection()
+        elif self.cutting.how != "silence":
             self.transport.loseConnection()
 
 
@@ -94,6 +98,39 @@ class Cutting(Factory):
             return False
         self.done = True
         return True
+
+
+class Cuts(Cutting):
+    """Resets after some requests that change something, by chance: Tryton has carried them out."""
+
+    def __init__(self, port: int, chance: Random, rate: float) -> None:
+        super().__init__(port, "", lambda: None, "reset")
+        self.chance, self.rate, self.requests, self.resets = chance, rate, 0, 0
+
+    def wanted(self, data: bytes) -> bool:
+        if not data.startswith(b"POST "):
+            return False
+        self.requests += 1
+        wanted = self.chance.random() < self.rate
+        self.resets += wanted
+        return wanted
+
+
+@contextmanager
+def resetting(port: int, chance: Random, rate: float) -> Iterator[tuple[int, Cuts]]:
+    """A port in front of Tryton's that resets so many of the connections when a request has been carried out.
+
+    Args:
+        port: Tryton's.
+        chance: which.
+        rate: of the requests that change something.
+    """
+    factory = Cuts(port, chance, rate)
+    door = in_reactor(lambda: reactor.listenTCP(0, factory, interface="127.0.0.1"))
+    try:
+        yield door.getHost().port, factory
+    finally:
+        in_reactor(door.stopListening)
 
 
 @contextmanager
