@@ -12,6 +12,7 @@ import pytest
 from casecart.canonical.consumption import Consumption
 from casecart.runtime.destination import Answer, Delivery, NotDelivered, OutcomeUnknown
 from casecart.runtime.dispatcher import Limits
+from casecart.runtime.made import decode_postings
 from casecart.store import Change, Count, HoldChange, Replay, migrate
 from support.line import CHANNEL, MAPPING, Line, Script, dft, new_line, write_workspace
 
@@ -318,3 +319,15 @@ def test_a_credit_that_waits_in_another_channel_is_taken_off_once(tmp_path: Path
     line = Line(tmp_path, url).start()
     tell(line, "9|CD|A^L1|1|OR", "1|CG|A^L1|3|OR", "2|CG|A^L1|3|OR")
     assert (moved(line), codes(line), line.balance()) == ({"A/L1": 5}, [], (0, 0))
+
+
+def test_a_message_with_very_many_lines_is_several_rows_and_its_corrections_find_them(tmp_path: Path) -> None:
+    line = ledger(tmp_path)
+    line.send(dft("MANY", lines=[f"{number}|CG|SCREW|1|OR" for number in range(1100)]))
+    line.wait(1)
+    assert [len(decode_postings(entry.postings)) for entry in line.store.entries(1)] == [500, 500, 100]
+    line.send(dft("BACK", lines=["7|CD|SCREW|1|OR", "1099|CD|SCREW|1|OR"]))
+    line.wait(1)
+    assert moved(line) == {"SCREW": Decimal(1098)}
+    assert line.balance() == (0, 0)
+    line.stop()

@@ -21,16 +21,16 @@ HELD = [f"{number}|CG|SCREW|1|HOLD" for number in range(400)]
 
 
 class Slow(Pipeline):
-    """Its clock goes on by 50 ms each time it is asked: 32 lines of a long message take so long."""
+    """Its clock goes on by 2 ms each time it is asked: a line of a long message takes so long in each loop."""
 
-    limit = 0.6
+    limit = 0.7
 
     def __init__(self, *, clock: Callable[[], float], **options: Any) -> None:  # noqa: ANN401 - as the pipeline has them
         self.asked = 0
 
         def slow() -> float:
             self.asked += 1
-            return clock() + self.asked * 0.05
+            return clock() + self.asked * 0.002
 
         super().__init__(clock=slow, time_limit=self.limit, **options)
 

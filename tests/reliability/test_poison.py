@@ -102,6 +102,7 @@ def run(root: Path, store: str, status_code: int) -> tuple[type[Sickened], int]:
     return sickened, MESSAGES + more
 
 
+@pytest.mark.timeout(180)
 @pytest.mark.parametrize(
     "answer",
     [

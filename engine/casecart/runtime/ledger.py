@@ -14,7 +14,7 @@ from casecart.runtime.window import Work
 from casecart.store import Change, Count, Entry, HoldChange, Message, Replay, Store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from casecart.canonical import Usage
     from casecart.canonical.consumption import Consumption
@@ -23,10 +23,13 @@ if TYPE_CHECKING:
     from casecart.runtime.statements import Statements
     from casecart.store import Hold
 
-__all__ = ["AGAIN", "Ledger", "first_posting"]
+__all__ = ["AGAIN", "Ledger", "first_posting", "in_rows"]
 
 AGAIN: Final = encode_decision({"outcome": "again"})
 """The decision of a wish to look again what is due on a line."""
+
+MOST: Final = 500
+"""Postings of a row: when one of them has been answered, all of the row is written anew."""
 
 ALL = 1_000_000
 """More exceptions than a message can have."""
@@ -56,6 +59,13 @@ def first_posting(
     key = f"{keys.line(case_key, line)}.1"
     document = consumption(usage, key=key, revision=1, line=line)
     return Posting(key, line, 1, place, decision.kind, _payload(document)), document
+
+
+def in_rows(postings: list[Posting]) -> Sequence[list[Posting]]:
+    """Postings as rows of the ledger hold them, in their order; one row at least."""
+    if len(postings) <= MOST:
+        return (postings,)
+    return [postings[start : start + MOST] for start in range(0, len(postings), MOST)]
 
 
 class Ledger:
@@ -186,23 +196,27 @@ class Ledger:
     def works(self) -> list[Work]:
         """Writes the rows; gives the work for destinations."""
         message, works = self._message, []
-        for (destination, case_key, order_key), (postings, statements, verdicts) in self._rows.items():
-            entry = Entry(
-                sequence=self._reserve(),
-                position=message.position,
-                channel=self._channel,
-                facility=message.facility,
-                case_key=case_key,
-                order_key=order_key,
-                destination=destination,
-                open=len(postings),
-                recorded_at=message.recorded_at,
-                postings=encode_postings(postings),
-                statements=encode_statements(statements, verdicts),
-            )
-            self._change.entries.append(entry)
-            if postings:
-                works.append(Work(entry, postings))
+        for (destination, case_key, order_key), (all_postings, statements, verdicts) in self._rows.items():
+            rows = in_rows(all_postings)
+            for number, postings in enumerate(rows, 1):
+                # A statement is read before the postings that it made due, a verdict after those that it is about.
+                first, last = number == 1, number == len(rows)
+                entry = Entry(
+                    sequence=self._reserve(),
+                    position=message.position,
+                    channel=self._channel,
+                    facility=message.facility,
+                    case_key=case_key,
+                    order_key=order_key,
+                    destination=destination,
+                    open=len(postings),
+                    recorded_at=message.recorded_at,
+                    postings=encode_postings(postings),
+                    statements=encode_statements(statements if first else [], verdicts if last else []),
+                )
+                self._change.entries.append(entry)
+                if postings:
+                    works.append(Work(entry, postings))
         return works
 
     def _post(self, case_key: bytes, line: str, place: str, wanted: Due, revision: int) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeAlias
 
 from casecart.runtime.finding import lookups
-from casecart.runtime.ledger import first_posting
+from casecart.runtime.ledger import first_posting, in_rows
 from casecart.runtime.made import SCHEMA, Made, encode_made, encode_postings
 from casecart.runtime.window import Work
 from casecart.store import Change, Count, Entry, Message, Run, encode_tokens
@@ -67,7 +67,7 @@ class Usual:
             self._serials.take_back(used)
             return None
         self._write(message, copy, documents)
-        return [self._entered(message, copy, where, postings) for where, postings in rows.items()]
+        return [self._entered(message, copy, where, row) for where, made in rows.items() for row in in_rows(made)]
 
     def _rows(
         self, message: Message, copy: Copy, documents: list[tuple[str, str, Usage]]

@@ -48,7 +48,7 @@ def test_a_message_over_its_limit_is_stopped_with_words_for_a_person() -> None:
 
 
 def test_what_a_message_took_in_one_loop_counts_in_the_next() -> None:
-    watch = Watch(Ticking(), 8.0)
+    watch = Watch(Ticking(), 200.0)
     watch.begin(1)
     assert go(watch, MANY) == MANY
     watch.begin(2)
@@ -59,7 +59,7 @@ def test_what_a_message_took_in_one_loop_counts_in_the_next() -> None:
 
 
 def test_what_is_forgotten_counts_no_more() -> None:
-    watch = Watch(Ticking(), 8.0)
+    watch = Watch(Ticking(), 200.0)
     watch.begin(1)
     go(watch, MANY)
     watch.forget()
