@@ -137,9 +137,18 @@ class MetricsServer:
         workspace: tells the names.
         settings: where to listen.
         reactor: Twisted's.
+        port: in place of the one of the settings.
     """
 
-    def __init__(self, site: Site, workspace: Workspace, settings: Metrics, reactor: Any) -> None:  # noqa: ANN401 - as above
+    def __init__(
+        self,
+        site: Site,
+        workspace: Workspace,
+        settings: Metrics,
+        reactor: Any,  # noqa: ANN401 - as above
+        *,
+        port: int | None = None,
+    ) -> None:
         names = Names(
             tuple(map(str, workspace.engine.listeners)),
             tuple(map(str, workspace.channels)),
@@ -147,6 +156,7 @@ class MetricsServer:
         )
         self._settings, self._reactor = settings, reactor
         self._scraper = Scraper(lambda: open_store(site.store_url, role="reader"), names, reactor)
+        self._wanted = settings.port if port is None else port
         self._port: Any = None
         self.address = ""
         """Where the metrics are, once it is started."""
@@ -157,7 +167,7 @@ class MetricsServer:
         root.putChild(b"metrics", _Page(self._scraper))
         web: Any = WebSite(root, timeout=IDLE)  # type: ignore[no-untyped-call]  # as above
         web.log = lambda _: None  # who reads metrics, each quarter of a minute, is no news
-        interface, port = str(self._settings.interface), self._settings.port
+        interface, port = str(self._settings.interface), self._wanted
         try:
             self._port = self._reactor.listenTCP(port, web, interface=interface)
         except CannotListenError as error:

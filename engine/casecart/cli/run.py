@@ -45,6 +45,7 @@ __all__ = ["EngineProcess", "command", "install_reactor"]
 log = logging.getLogger("casecart")
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+METRICS = "metrics"
 _LAST_PORT = 65_535
 _BY_SIGNAL = 128
 """Added to a signal's number, it is the exit code of a process that the signal ended."""
@@ -75,7 +76,7 @@ _BY_SIGNAL = 128
     metavar="LISTENER=PORT",
     multiple=True,
     callback=lambda _, __, given: dict(map(_port, given)),
-    help="The port of a listener, in place of the configured one.",
+    help="The port of a listener, or of `metrics`, in place of the configured one.",
 )
 @directory_argument
 def command(directory: Path | None, root: Path, roles: tuple[str, ...], ports: Mapping[str, int]) -> int:
@@ -100,7 +101,8 @@ def _run(root: Path, roles: tuple[str, ...], ports: Mapping[str, int]) -> int:
     reactor = install_reactor()
     _log_to_stderr()
     workspace = load_workspace(root)
-    if unknown := sorted(ports.keys() - set(map(str, workspace.engine.listeners))):
+    doors = {*map(str, workspace.engine.listeners), *((METRICS,) if workspace.engine.metrics is not None else ())}
+    if unknown := sorted(ports.keys() - doors):
         raise Stop(Exit.USAGE, f"--port: there is no listener '{unknown[0]}'")
     place = bring_up_store(root)
     with opened(read_site(root), "engine") as store:
@@ -110,7 +112,7 @@ def _run(root: Path, roles: tuple[str, ...], ports: Mapping[str, int]) -> int:
         process = EngineProcess(workspace, store, reactor, place, roles=roles, ports=ports)
         store.write(Change(audit=[started(workspace)]))
         if workspace.engine.metrics is not None:
-            process.serve_metrics(read_site(root))
+            process.serve_metrics(read_site(root), ports.get(METRICS))
         return process.run()
 
 
@@ -175,13 +177,13 @@ class EngineProcess:
         self._started = False
         self._stopping = False
 
-    def serve_metrics(self, site: Site) -> None:
-        """From the start on, as the workspace says."""
+    def serve_metrics(self, site: Site, port: int | None) -> None:
+        """From the start on, as the workspace says, or on another port."""
         from casecart.cli.metrics import MetricsServer  # noqa: PLC0415 - a web server only where one is wanted
 
         settings = self._workspace.engine.metrics
         if settings is not None:
-            self._metrics = MetricsServer(site, self._workspace, settings, self._reactor)
+            self._metrics = MetricsServer(site, self._workspace, settings, self._reactor, port=port)
             self._metrics.start()
 
     def run(self) -> int:

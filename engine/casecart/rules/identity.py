@@ -24,6 +24,8 @@ class Keys:
 
     def __init__(self, secret: bytes) -> None:
         self._secret = hmac.digest(secret, b"casecart key 2", "sha256")
+        self.earlier_fingerprint = _fingerprint(hmac.digest(secret, b"casecart key 1", "sha256"))
+        """Of the same secret, in the stores of earlier development versions, whose keys were other ones."""
         # A digest that has taken the key in is copied for each value: HMAC-SHA-256 costs four times as much.
         self._case = blake2b(key=self._secret, digest_size=_SIZE, person=b"case").copy
         self._line = blake2b(key=self._secret, digest_size=_SIZE, person=b"line").copy
@@ -32,7 +34,7 @@ class Keys:
     @property
     def fingerprint(self) -> int:
         """A number of 63 bits that tells this secret from another, without telling the secret."""
-        return int.from_bytes(hmac.digest(self._secret, b"fingerprint", "sha256")[:8], "big") >> 1
+        return _fingerprint(self._secret)
 
     def case(self, facility: str, case: str) -> bytes:
         """The ledger's key of a case, 16 bytes, from the value as the sender wrote it."""
@@ -65,3 +67,7 @@ class Tokens:
         digest = self._token()
         digest.update(f"{kind}\0{facility}\0{value}".encode())
         return f"{kind}-{digest.hexdigest()}"
+
+
+def _fingerprint(secret: bytes) -> int:
+    return int.from_bytes(hmac.digest(secret, b"fingerprint", "sha256")[:8], "big") >> 1

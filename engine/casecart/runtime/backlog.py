@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["Backlog"]
 
 GROUP = 64
+TURN = 0.05  # seconds that one turn may take, if one message alone does not take longer
 DEATHS = 3
 WAIT = 0.005  # seconds until it is looked again whether there is anything to do, and whether it can be done
 CAREFUL = 300.0  # seconds after an unclean start in which every message is stored before it is mapped
@@ -189,7 +190,10 @@ class Backlog:
     def _commit(self, messages: list[Message]) -> None:
         change = Change()
         works: list[Work] = []
-        for message, result in zip(messages, self._pipeline.process(messages, change), strict=True):
+        # What is left over waits for the next turn, in the store: meanwhile senders are answered.
+        results = self._pipeline.process(messages, change, self._reactor.seconds() + TURN, least=1)
+        messages = messages[: len(results)]
+        for message, result in zip(messages, results, strict=True):
             change.outcomes.append((result.outcome, result.notes, message.position))
             works += result.works
         if self._marked:

@@ -227,6 +227,12 @@ class Engine:
         known = next((cursor.position for cursor in self._store.cursors() if cursor.name == FINGERPRINT), None)
         if known is None:
             self._store.write(Change(cursors=[Cursor(FINGERPRINT, 0, keys.fingerprint, 0)]))
+        elif known == keys.earlier_fingerprint:
+            words = (
+                "an earlier version filled this store and made its keys in another way: worked again, its lines "
+                "would be posted again. Keep it to read, and begin with a new one"
+            )
+            raise WorkspaceError([Finding(self._workspace.engine.store.place, "error", "store-earlier", words)])
         elif known != keys.fingerprint:
             words = (
                 "this is not the secret that the store's keys were made with; with another, lines that are posted "

@@ -67,6 +67,7 @@ CODES: Mapping[str, str] = MappingProxyType(
         "secret-literal": "A secret stands in the file; refer to it by {env: NAME} or {file: PATH}.",
         "secret-missing": "A secret that the workspace refers to is not set, empty or unreadable.",
         "secret-short": "A secret has too few characters to be one.",
+        "store-earlier": "A store was filled by a version whose keys were made in another way.",
         "secret-changed": "A secret that may never change is another than before.",
         "one-of": "Of several keys exactly one must be given.",
         "unhandled-empty": "A source may be empty; required, optional or default must say what then.",
