@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from contextlib import ExitStack
 from pathlib import Path
@@ -20,6 +21,13 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared"
+
+
+@pytest.fixture(autouse=True)
+def _thawed() -> Iterator[None]:
+    """An engine freezes what is there when it starts; in a process of many engines that would stay for ever."""
+    yield
+    gc.unfreeze()
 
 
 @pytest.fixture(scope="session")

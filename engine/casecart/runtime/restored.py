@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, Literal
 import msgspec
 
 from casecart.store import Timer
-from casecart.store.interface import RESTORED
+from casecart.store.change import RESTORED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -108,7 +108,6 @@ class Retention:
         """Delete no more; the next start goes on where this one ended."""
         if self._call is not None and self._call.active():
             self._call.cancel()
-        self._steps = self._today = None
 
     def _turn(self) -> None:
         began = self._reactor.seconds()

@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
+from casecart.store.change import AuditEntry, AuditRecord, Change
 from casecart.store.due import Due, Freed, StoreSize
-from casecart.store.interface import (
-    AuditEntry,
-    AuditRecord,
-    Change,
+from casecart.store.failure import (
     DuplicateIdentity,
-    Identity,
-    KnownIdentity,
     LeaseLost,
-    MessageFilter,
-    MessageHead,
-    OpenCount,
     OutcomeUnknown,
-    Role,
-    Store,
     StoreBroken,
     StoreInUse,
     StoreMisconfigured,
     StoreUnavailable,
 )
+from casecart.store.interface import Identity, KnownIdentity, MessageFilter, MessageHead, OpenCount, Role, Store
 from casecart.store.location import SqliteFile, locate
 from casecart.store.lookup import case_lookup, encode_tokens, lookup_key
 from casecart.store.records import (

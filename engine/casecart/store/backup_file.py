@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
 
-from casecart.store.interface import StoreUnavailable
+from casecart.store.failure import StoreUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

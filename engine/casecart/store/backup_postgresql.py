@@ -18,7 +18,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from casecart.store.backup_file import BackupRefused, digest_of, new_file, write_manifest
 from casecart.store.backup_heads import any_rows, manifest, read_heads, read_revision
-from casecart.store.interface import StoreMisconfigured, StoreUnavailable
+from casecart.store.failure import StoreMisconfigured, StoreUnavailable
 from casecart.store.postgresql_session import connect, explained, hold, let_go, place
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ from casecart.store.backup_file import (
     write_manifest,
 )
 from casecart.store.backup_heads import any_rows, manifest, read_heads, read_revision
-from casecart.store.interface import StoreBroken, StoreMisconfigured, StoreUnavailable
+from casecart.store.failure import StoreBroken, StoreMisconfigured, StoreUnavailable
 from casecart.store.lock import FileLock
 from casecart.store.sqlite_file import connect, explained
 

@@ -1,26 +1,24 @@
-"""The one interface of every store: a change is written whole, in one durable transaction, or not at all."""
+"""The one interface of every store."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
-
-from casecart.store.records import Cursor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
 
+    from casecart.store.change import AuditEntry, AuditRecord, Change
     from casecart.store.due import Due, Freed, StoreSize
     from casecart.store.records import (
         CaseRow,
         Count,
+        Cursor,
         Entry,
         Event,
         Expiry,
-        Fence,
         Hold,
-        HoldChange,
         HoldGroup,
         LegalHold,
         MasterVersion,
@@ -28,88 +26,20 @@ if TYPE_CHECKING:
         Outcome,
         Replay,
         Run,
-        Settlement,
         Switch,
         Timer,
         Token,
     )
 
-__all__ = [
-    "ALL_POSTINGS",
-    "AUDIT_HEAD",
-    "PUBLISHED",
-    "RESTORED",
-    "AuditEntry",
-    "AuditRecord",
-    "Change",
-    "DuplicateIdentity",
-    "Identity",
-    "KnownIdentity",
-    "LeaseLost",
-    "MessageFilter",
-    "MessageHead",
-    "OpenCount",
-    "OutcomeUnknown",
-    "Role",
-    "Store",
-    "StoreBroken",
-    "StoreInUse",
-    "StoreMisconfigured",
-    "StoreUnavailable",
-]
+__all__ = ["ALL_POSTINGS", "Identity", "KnownIdentity", "MessageFilter", "MessageHead", "OpenCount", "Role", "Store"]
 
 
 ALL_POSTINGS = 2**31 - 1
 """More postings than are ever asked for at once."""
 
-PUBLISHED = "master:published"
-"""A cursor: the position up to which versions of master data are there for everybody."""
-
-RESTORED = "restored"
-"""What the owners of timers begin with that remember a restore."""
-
 Role = Literal["engine", "person", "reader"]
 """An engine writes everything; how many may at a time, `Store.shared` says. Beside it any number of persons may write
 what is `Change.personal`, and one at a time master data; all may read."""
-
-
-class StoreUnavailable(Exception):
-    """The store can't take a change now (disk full, database gone); none of it was acknowledged. Try again later."""
-
-
-class OutcomeUnknown(StoreUnavailable):
-    """The connection was lost in the middle of a commit: the change is there whole, or not at all; which is not known.
-
-    What is kept in memory may be behind the store: go on as after a start. Only PostgreSQL raises it.
-    """
-
-
-class StoreBroken(Exception):
-    """The store failed in a way that must not be retried (an I/O error on sync): stop, and start again to recover."""
-
-
-class StoreInUse(Exception):
-    """Another engine is at work on this store."""
-
-
-class StoreMisconfigured(Exception):
-    """The store can't be used as it is set up (its URL, its durability, its schema). The words say what to do."""
-
-
-class DuplicateIdentity(Exception):
-    """A message of the change has an identity that is in the log already; nothing was written (`Store.identities`)."""
-
-
-class LeaseLost(Exception):
-    """A change was made under a lease that somebody else has now; nothing was written.
-
-    Args:
-        lost: the fences that are over.
-    """
-
-    def __init__(self, lost: Collection[Fence]) -> None:
-        super().__init__("A lease was lost to another engine")
-        self.lost = frozenset(lost)
 
 
 class Identity(NamedTuple):
@@ -127,87 +57,6 @@ class KnownIdentity(NamedTuple):
     reuse: int
     digest: bytes
     position: int
-
-
-AUDIT_HEAD = "audit:head"
-"""A cursor: the end of the audit trail, and 63 bits of its digest (`head_mark`), beside the trail."""
-
-
-class AuditRecord(NamedTuple):
-    """Who did what, for the audit trail."""
-
-    recorded_at: int
-    actor: str
-    command: str
-    subject: str
-    detail: str
-
-
-class AuditEntry(NamedTuple):
-    """A record of the trail as it is stored."""
-
-    position: int
-    record: AuditRecord
-    digest: bytes
-
-
-@dataclass(slots=True)
-class Change:
-    """Everything one group commit writes, in one transaction.
-
-    Its texts hold no NUL and no lone surrogate: where a store can't keep one, `write` raises `ValueError`.
-    """
-
-    messages: list[Message] = field(default_factory=list)
-    outcomes: list[tuple[Outcome, str | None, int]] = field(default_factory=list)
-    """Of messages stored earlier as waiting: outcome, notes, position."""
-    runs: list[Run] = field(default_factory=list)
-    entries: list[Entry] = field(default_factory=list)
-    settlements: list[Settlement] = field(default_factory=list)
-    holds: list[Hold] = field(default_factory=list)
-    counts: list[Count] = field(default_factory=list)
-    """Several for the same counter are added up by the store."""
-    events: list[Event] = field(default_factory=list)
-    timers: list[Timer] = field(default_factory=list)
-    """Set, or moved when (owner, key) is there."""
-    timers_done: list[tuple[str, str]] = field(default_factory=list)
-    """(owner, key). Taken away first: a timer that went off may be set again by the same change."""
-    cursors: list[Cursor] = field(default_factory=list)
-    switches: list[Switch] = field(default_factory=list)
-    audit: list[AuditRecord] = field(default_factory=list)
-    lookups: list[tuple[int, int]] = field(default_factory=list)
-    """(`lookup_key` of a value, position of a message whose documents have it). Written once."""
-    hold_changes: list[HoldChange] = field(default_factory=list)
-    replays: list[Replay] = field(default_factory=list)
-    """Written once for an exception."""
-    replays_done: list[tuple[bytes]] = field(default_factory=list)
-    """Exceptions whose replay is done."""
-    fences: list[Fence] = field(default_factory=list)
-    """The change is written only while all of these hold; nothing to write by themselves."""
-    legal_holds: list[LegalHold] = field(default_factory=list)
-    releases: list[tuple[bytes]] = field(default_factory=list)
-    """Ids of legal holds that are no more."""
-
-    @property
-    def personal(self) -> bool:
-        """Whether it holds nothing but what a person's command writes beside the engine.
-
-        That is: switches, work on exceptions with what follows for the balances, the publication of master data, what
-        is remembered of a restore, legal holds, audit records.
-        """
-        others = [cursor for cursor in self.cursors if cursor.name != PUBLISHED]
-        timers = [timer for timer in self.timers if not timer.owner.startswith(RESTORED)]
-        done = [timer for timer in self.timers_done if not timer[0].startswith(RESTORED)]
-        rest = replace(self, switches=[], audit=[], holds=[], hold_changes=[], replays=[], counts=[], cursors=others)
-        return not replace(rest, timers=timers, timers_done=done, legal_holds=[], releases=[])
-
-    def publish(self, position: int) -> None:
-        """Versions of master data up to this position are there for everybody from now on."""
-        self.cursors.append(Cursor(PUBLISHED, 0, position, 0))
-
-    def __bool__(self) -> bool:
-        """Whether there is anything to write."""
-        return any(getattr(self, name) for name in self.__slots__ if name != "fences")
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
-from casecart.store.interface import StoreMisconfigured
+from casecart.store.failure import StoreMisconfigured
 
 __all__ = ["PostgresqlServer", "SqliteFile", "locate"]
 

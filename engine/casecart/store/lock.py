@@ -7,7 +7,7 @@ import os
 import time
 from pathlib import Path
 
-from casecart.store.interface import StoreInUse, StoreUnavailable
+from casecart.store.failure import StoreInUse, StoreUnavailable
 
 __all__ = ["FileLock", "is_held"]
 

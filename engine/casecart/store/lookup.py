@@ -13,7 +13,7 @@ from casecart.store.seal import Damaged, opened, sealed
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from casecart.store.interface import Change
+    from casecart.store.change import Change
 
 __all__ = ["KIND", "OFTEN", "Kind", "case_lookup", "decode_tokens", "encode_tokens", "keys_of", "lookup_key"]
 

@@ -12,7 +12,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
 from casecart.store import schema
-from casecart.store.interface import PUBLISHED
+from casecart.store.change import PUBLISHED
 from casecart.store.records import MasterVersion
 
 if TYPE_CHECKING:

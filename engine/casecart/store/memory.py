@@ -8,21 +8,10 @@ from contextlib import contextmanager
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
+from casecart.store.change import PUBLISHED, AuditEntry, AuditRecord, Change
 from casecart.store.due import DAY, Freed, StoreSize, rule_of
-from casecart.store.interface import (
-    ALL_POSTINGS,
-    PUBLISHED,
-    AuditEntry,
-    AuditRecord,
-    Change,
-    DuplicateIdentity,
-    Identity,
-    KnownIdentity,
-    MessageFilter,
-    MessageHead,
-    OpenCount,
-    StoreBroken,
-)
+from casecart.store.failure import DuplicateIdentity, StoreBroken
+from casecart.store.interface import ALL_POSTINGS, Identity, KnownIdentity, MessageFilter, MessageHead, OpenCount
 from casecart.store.lookup import decode_tokens, lookup_key
 from casecart.store.records import CaseRow, Count, Expiry, HoldGroup
 from casecart.store.tail import added_up, chained, head_mark

@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from casecart.store import sqlite_file
-from casecart.store.interface import StoreUnavailable
+from casecart.store.failure import StoreUnavailable
 from casecart.store.location import SqliteFile, locate
 from casecart.store.lock import FileLock
 from casecart.store.revision import check
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from alembic.config import Config
     from sqlalchemy import Connection, Engine
 
-    from casecart.store.interface import StoreBroken
+    from casecart.store.failure import StoreBroken
     from casecart.store.location import PostgresqlServer
 
 __all__ = ["configuration", "connected", "kept", "migrate"]

@@ -13,10 +13,8 @@ from psycopg.pq import TransactionStatus
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 
 from casecart.store import postgresql_statements as statements
-from casecart.store.interface import (
+from casecart.store.failure import (
     DuplicateIdentity,
-    Identity,
-    KnownIdentity,
     LeaseLost,
     OutcomeUnknown,
     StoreBroken,
@@ -24,6 +22,7 @@ from casecart.store.interface import (
     StoreMisconfigured,
     StoreUnavailable,
 )
+from casecart.store.interface import Identity, KnownIdentity
 from casecart.store.location import PostgresqlServer
 from casecart.store.lookup import case_lookup, keys_of
 from casecart.store.master import TIDIED
@@ -42,7 +41,8 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Dialect
     from sqlalchemy.sql.elements import TextClause
 
-    from casecart.store.interface import Change, Role
+    from casecart.store.change import Change
+    from casecart.store.interface import Role
     from casecart.store.postgresql_statements import Copy
     from casecart.store.queries import Statement
     from casecart.store.records import MasterVersion

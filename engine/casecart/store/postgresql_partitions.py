@@ -13,7 +13,7 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from casecart.store.due import DAY, Freed, StoreSize
-from casecart.store.interface import StoreUnavailable
+from casecart.store.failure import StoreUnavailable
 from casecart.store.retention import END, RetentionQueries
 
 if TYPE_CHECKING:
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     import psycopg
 
+    from casecart.store.change import Change
     from casecart.store.due import Aged, Due, Held
-    from casecart.store.interface import Change
     from casecart.store.retention import Kind
 
 __all__ = ["PostgreSQLPartitions"]

@@ -9,7 +9,7 @@ import psycopg
 from psycopg import errors
 from psycopg.conninfo import conninfo_to_dict
 
-from casecart.store.interface import StoreBroken, StoreInUse, StoreMisconfigured, StoreUnavailable
+from casecart.store.failure import StoreBroken, StoreInUse, StoreMisconfigured, StoreUnavailable
 
 if TYPE_CHECKING:
     from psycopg import Connection

@@ -12,15 +12,8 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import LargeBinary, bindparam, cast, func, literal_column, select
 
 from casecart.store import schema
-from casecart.store.interface import (
-    ALL_POSTINGS,
-    AUDIT_HEAD,
-    AuditEntry,
-    AuditRecord,
-    MessageFilter,
-    MessageHead,
-    OpenCount,
-)
+from casecart.store.change import AUDIT_HEAD, AuditEntry, AuditRecord
+from casecart.store.interface import ALL_POSTINGS, MessageFilter, MessageHead, OpenCount
 from casecart.store.lookup import decode_tokens, lookup_key
 from casecart.store.master import MasterQueries
 from casecart.store.records import Count, Cursor, Entry, Event, Message, Run, Switch, Timer, Token
@@ -36,7 +29,8 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Dialect
     from sqlalchemy.sql.elements import TextClause
 
-    from casecart.store.interface import Change, Role
+    from casecart.store.change import Change
+    from casecart.store.interface import Role
 
     Statement = Select[*tuple[Any, ...]]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from casecart.store.interface import StoreMisconfigured
+from casecart.store.failure import StoreMisconfigured
 from casecart.store.schema import REVISION
 
 __all__ = ["check"]

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from sqlalchemy.dialects.sqlite.base import SQLiteDialect
 
 from casecart.store import schema
-from casecart.store.interface import DuplicateIdentity, KnownIdentity, StoreBroken, StoreInUse, StoreUnavailable
+from casecart.store.failure import DuplicateIdentity, StoreBroken, StoreInUse, StoreUnavailable
+from casecart.store.interface import KnownIdentity
 from casecart.store.lock import FileLock, is_held
 from casecart.store.lookup import case_lookup, keys_of
 from casecart.store.master import TIDIED
@@ -31,7 +32,8 @@ if TYPE_CHECKING:
     from sqlalchemy import Table
     from sqlalchemy.sql.elements import TextClause
 
-    from casecart.store.interface import Change, Identity, Role
+    from casecart.store.change import Change
+    from casecart.store.interface import Identity, Role
     from casecart.store.queries import Statement
     from casecart.store.records import MasterVersion
 

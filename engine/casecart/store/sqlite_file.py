@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from casecart.store.interface import StoreBroken, StoreMisconfigured, StoreUnavailable
+from casecart.store.failure import StoreBroken, StoreMisconfigured, StoreUnavailable
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from casecart.store.interface import AUDIT_HEAD
+from casecart.store.change import AUDIT_HEAD
 from casecart.store.records import Cursor, Event
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from casecart.store.interface import AuditRecord
+    from casecart.store.change import AuditRecord
     from casecart.store.records import Count
 
 __all__ = ["AuditRow", "EventRow", "Tail", "added_up", "chained", "head_mark", "unpacked"]

@@ -21,7 +21,7 @@ from casecart.runtime.engine import Engine
 from casecart.runtime.made import decode_postings
 from casecart.runtime.states import OPEN
 from casecart.store import Identity, StoreBroken, StoreUnavailable
-from casecart.store.interface import Change
+from casecart.store.change import Change
 from casecart.store.memory import MemoryStore
 from casecart.store.records import Switch
 from support.plugin import installed

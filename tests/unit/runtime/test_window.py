@@ -162,10 +162,14 @@ def test_of_what_is_uncertain_only_that_is_taken() -> None:
     assert keys(window) == ["1-0"]  # and the others of the keys that are out wait
 
 
-def test_what_is_due_before_something_uncertain_of_its_key_goes_with_it() -> None:
+def test_what_is_due_before_something_uncertain_of_its_key_goes_before_it() -> None:
     window = Window()
     window.add([in_states(1, "a", "posted", "planned"), in_states(2, "a", "unknown", "planned"), work(3, "a")])
-    assert unclear(window) == ["1-1", "2-0"]
+    batch = window.take_uncertain(100)
+    assert [posting.key for posting in batch.postings] == ["1-1"]
+    batch.postings[0].state = "posted"
+    window.free(batch.keys)
+    assert unclear(window) == ["2-0"]
 
 
 def test_what_is_uncertain_is_taken_alone_where_it_must_be() -> None:
