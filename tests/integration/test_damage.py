@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from casecart.runtime.destination import Posting
 
 COLUMNS = (
-    ("message", "body"),
+    ("body", "data"),
     ("message", "digest"),
     ("run", "documents"),
     ("run", "tokens"),
@@ -36,7 +36,7 @@ COLUMNS = (
     ("replay", "decision"),
 )
 
-KINDS = {"message": "message", "run": "run", "ledger": "ledger", "replay": "decision"}
+KINDS = {"body": "message", "run": "run", "ledger": "ledger", "replay": "decision"}
 """Table → what `casecart store verify` calls it."""
 
 
@@ -162,9 +162,11 @@ def test_a_damaged_message_is_put_aside_and_the_others_go_on(
 ) -> None:
     line = new_line(tmp_path, store_url)
     line.journal.store_first = True
-    line.send(dft("M1", "V1"), dft("M2", "V2"))
+    line.take(dft("M1", "V1"))
+    line.take(dft("M2", "V2"))
+    line.journal.flush()
     line.crash()
-    flip(store_url, one_of(store_url, "message", "body"), 100, 4)
+    flip(store_url, one_of(store_url, "body", "data"), 100, 4)
     with caplog.at_level(logging.ERROR):
         line = Line(tmp_path, store_url).start()
     line.wait(1)

@@ -237,7 +237,11 @@ def test_no_query_reads_the_whole_log_or_ledger(store: SQLiteStore, name: str) -
     query, given = queries.compiled(STATEMENTS[name], sqlite_store.DIALECT)
     for step in plan(store, query, {key: 1 if value is None else value for key, value in given.items()}):
         indexed = step.startswith(("SEARCH", "USE TEMP", "CORRELATED SCALAR")) or "ledger_open" in step
-        assert indexed or step.split()[1] in SMALL
+        # What a subquery gives, which has steps of its own, and a limit.
+        given_by_another = step.startswith(
+            ("LIST SUBQUERY", "CO-ROUTINE", "MATERIALIZE", "SCAN SUBQUERY", "SCAN (", "SCAN anon")
+        )
+        assert indexed or given_by_another or step.split()[1] in SMALL
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ from casecart.store import (
 )
 from casecart.store.memory import MemoryStore
 from casecart.store.migration import configuration, connected
+from casecart.store.seal import opened
 from support.master import version
 from support.postgresql import database
 from support.store import NOW, a_case, a_hold, a_message, a_run, an_entry, empty
@@ -231,7 +232,7 @@ def test_what_an_earlier_version_stored_is_found_by_what_stands_in_it(store_url:
     from alembic import command  # noqa: PLC0415 - only these tests need it
 
     usage = Usage(case="case-1a", lot="L1", serial="S1", item="A")
-    made = encode_made(Made(SCHEMA, [("FT1[1]", "1", usage)], [], []))
+    made = opened(encode_made(Made(SCHEMA, [("FT1[1]", "1", usage)], [], [])), "")  # without the seal of later versions
     migrate(store_url)
     before = open_store(store_url, role="engine")
     before.write(Change(messages=[a_message(1)], runs=[a_run(1, documents=made)], entries=[an_entry(1)]))

@@ -95,7 +95,7 @@ def restore(
     listed = [line for line in _contents(program, backup) if not _LATER.match(line)]
     try:
         with closing(connect(url, "engine")) as session:
-            hold(session)
+            hold(session, alone=True)
             try:
                 aside = _make_empty(session, made, replace=replace, stamp=stamp)
                 try:

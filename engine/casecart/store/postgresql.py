@@ -134,8 +134,10 @@ class PostgreSQLStore(PostgreSQLPartitions, MembersOfPostgreSQL):
             self.let_go()
             return
         self._must_be_connected()
-        if change.messages and not self._begun:
-            self._have_room(change.messages[-1].position)
+        if not self._begun:
+            self._have_room(
+                max([row.position for rows in (change.messages, change.runs) for row in rows[-1:]], default=0)
+            )
         try:
             tail = self._change(change)
         except psycopg.DataError as error:
