@@ -86,7 +86,7 @@ class Outcomes:
                 work.strikes += 1
                 work.struck_at = self._answers
         for work, posting in batch.items:
-            if posting.state in OPEN and work.strikes >= self._tries:
+            if posting.state in OPEN and id(posting) not in spared and work.strikes >= self._tries:
                 self.apply(posting, "tries used up", posting.code or "tries-used-up", posting.words)
 
     def doubted(self, batch: Batch, code: str, words: str) -> None:
