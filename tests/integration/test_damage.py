@@ -36,7 +36,7 @@ COLUMNS = (
     ("replay", "decision"),
 )
 
-KINDS = {"body": "message", "run": "run", "ledger": "ledger", "replay": "decision"}
+KINDS = {"message": "message", "body": "message", "run": "run", "ledger": "ledger", "replay": "decision"}
 """Table → what `casecart store verify` calls it."""
 
 

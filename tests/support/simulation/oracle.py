@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["faults"]
 
-PERIODIC = {"Engine._look"}
+PERIODIC = {"Engine._look", "Retention._turn"}
 """All that an engine at rest may have in front of it."""
 
 ALL = 1_000_000
