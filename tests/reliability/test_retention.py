@@ -22,6 +22,7 @@ from support.workspace import Settings, write
 
 if TYPE_CHECKING:
     from casecart.store import Store
+    from support.trial import Trial
 
 TESTS = Path(__file__).parents[1]
 DAY = 86_400_000_000
@@ -189,11 +190,10 @@ def test_what_is_past_its_time_goes_while_senders_send_and_all_adds_up(store_url
 
 @pytest.mark.slow
 @pytest.mark.timeout(3_600)
-@pytest.mark.parametrize("filled", [1_000_000])
-def test_a_million_messages_are_deleted_and_senders_wait_no_more_than_twice_as_long(
-    store_url: str, tmp_path: Path, filled: int
+def test_very_many_messages_are_deleted_and_senders_hardly_wait_longer(
+    store_url: str, tmp_path: Path, trial: Trial
 ) -> None:
-    found = run(tmp_path, store_url, filled, seconds=20, warm=3)
+    found = run(tmp_path, store_url, trial.times(30_000, 1_000_000), seconds=trial.times(8, 20), warm=3)
     sys.stdout.write(
         f"{store_url.partition(':')[0]}: {found.deleted:,} bodies deleted in {found.took:.0f} s while senders sent; "
         f"ACK p50 {found.before['p50']:.1f} → {found.during['p50']:.1f} ms, "
@@ -202,4 +202,5 @@ def test_a_million_messages_are_deleted_and_senders_wait_no_more_than_twice_as_l
         f"{found.during['messages'] / found.during['seconds']:.0f} messages/s; "
         f"store {found.size / 1e6:,.0f} → {found.size_after / 1e6:,.0f} MB\n"
     )
-    assert found.during["p99"] <= 2 * found.before["p99"]
+    # Of a thousand answers, the slowest ten say little: the doubling is a matter of the long run.
+    assert found.during["p99"] <= trial.times(5, 2) * found.before["p99"]
