@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import TracebackType
 
-__all__ = ["Server", "Unavailable", "client_programs", "database"]
+__all__ = ["Server", "Standby", "Unavailable", "client_programs", "database"]
 
 USER = "casecart"
 START_LIMIT = 30.0
@@ -180,6 +180,42 @@ class Server:
             group=account.pw_gid if account else None,
             extra_groups=[] if account else None,
         )
+
+
+class Standby(Server):
+    """A standby of another server: it has everything that is committed there, as soon as that is asked of both.
+
+    Args:
+        primary: a running one whose `synchronous_standby_names` are to be set when this one follows.
+    """
+
+    def __init__(self, primary: Server) -> None:
+        super().__init__()
+        self._primary = primary
+
+    def create(self) -> None:
+        """Makes it from a copy of the primary."""
+        if self._account is not None:
+            self._copy_binaries(self._account)
+        command: list[str | Path] = [self._binaries / "pg_basebackup", "--pgdata", self._data, "--write-recovery-conf"]
+        command += ["--host", self._primary.folder, "--username", USER, "--checkpoint", "fast", "--no-sync"]
+        made = self._spawn(command, subprocess.PIPE)
+        told, _ = made.communicate(timeout=START_LIMIT)
+        if made.returncode:
+            raise Unavailable(f"pg_basebackup: {told.decode(errors='replace').strip()[-800:]}")
+
+    def follow(self) -> None:
+        """From now on nothing is committed at the primary that is not durable here, too."""
+        with psycopg.connect(self._primary.dsn, autocommit=True) as session:
+            while session.execute("select 1 from pg_stat_replication where state = 'streaming'").fetchone() is None:
+                time.sleep(0.02)
+            session.execute("alter system set synchronous_standby_names = '*'")
+            session.execute("select pg_reload_conf()")
+
+    def promote(self) -> None:
+        """It is the primary."""
+        with psycopg.connect(self.dsn, autocommit=True) as session:
+            session.execute("select pg_promote()")
 
 
 @contextmanager
