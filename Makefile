@@ -76,7 +76,7 @@ BREAK := RELIABILITY_FILE=$(RESULTS) $(PYTEST) tests/reliability tests/acceptanc
 reliability: setup ## Kill, cut and starve the engine under load (minutes)
 	@PYTHONPATH=tests $(PYTHON) -m support.tryton
 	@rm -f $(RESULTS)
-	@$(BREAK) --timeout 1800
+	@$(BREAK) --timeout 1800 --numprocesses=2
 
 .PHONY: reliability-long
 reliability-long: setup ## The same for hours, and its counts into docs/reliability.md

@@ -34,7 +34,7 @@ DEFAULTS: dict[str, Any] = {
 SETTINGS = {
     "statement_timeout": "30s",
     # An engine that hangs in a transaction must not keep others from its rows, and from the cases that it locked.
-    "idle_in_transaction_session_timeout": "15s",
+    "idle_in_transaction_session_timeout": "30s",
     "lock_timeout": "10s",
     # The other direction: an engine whose machine is gone must not keep its lock for two hours.
     "tcp_keepalives_idle": "5",

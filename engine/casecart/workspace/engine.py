@@ -99,7 +99,7 @@ class Intake(Declared):
         example="20s",
         default="5s",
         minimum="100ms",
-        maximum="1m",
+        maximum="20s",
     )
     disk_reserve: Size | None = key(
         about=(
