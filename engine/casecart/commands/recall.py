@@ -65,7 +65,7 @@ class TraceRecall(Query[RecallTrace]):
     Attributes:
         recall: its number.
         item, lot, serial: in place of one.
-        every_message: read all of the log: also what came before the store kept look-ups.
+        every_message: read all of the log, and trust no look-up.
         cases: show the numbers of the cases, and not only their tokens.
     """
 
