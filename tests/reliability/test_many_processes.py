@@ -12,20 +12,31 @@ import threading
 import time
 from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING, Self, cast
+from zlib import crc32
 
 import psycopg
 import pytest
 
+from casecart.runtime.clock import wall_clock
+from casecart.runtime.group import Group, Grouping
+from casecart.runtime.identifier import Identifiers
+from casecart.runtime.listener import Arrival
+from casecart.runtime.membership import PARTITIONS
 from casecart.store import Change, Member, SharedStore, migrate, open_store
-from support.crash_oracle import Tally, faults, tally
+from support.charge import ALL_POSTED, LINES, charge
+from support.crash_oracle import Evidence, Tally, faults, tally
 from support.engine_process import EngineProcess, free_port
+from support.sender import Sent
+from support.sink import Sink
 from support.store import a_message
 from support.under_load import UnderLoad
+from support.workspace import Settings, write
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
+    from casecart.runtime.pipeline import Pipeline
     from support.trial import Trial
 
 DEAD = 5.0
@@ -168,16 +179,84 @@ def test_listeners_that_are_replaced_one_by_one_under_load_lose_nothing(url: str
     assert halves == 0
 
 
-# --- the visibility gap: numbers are given before the commit, so that a lower one may come to be seen later
-
-WRITERS, MESSAGES = 6, 40
-
-
 def opened(url: str) -> closing[SharedStore]:
     """The store as an engine has it."""
     store = open_store(url, role="engine")
     assert store.shared
     return closing(cast("SharedStore", store))
+
+
+# --- order: very many keys, and engines that come and go
+
+WORKERS = 4
+SPOOLED = 500  # messages a commit
+
+
+def spool(url: str, messages: int, cases: int) -> dict[str, Sent]:
+    """Stores messages as a listener does that maps nothing: by turns of each case, so that every case has an order."""
+    sent: dict[str, Sent] = {}
+    with opened(url) as store:
+        grouping = Grouping(
+            store=store, pipeline=cast("Pipeline", None), identifiers=Identifiers(wall_clock, os.urandom),
+            now=wall_clock, seconds=time.monotonic, budget=0.0,
+        )  # fmt: skip
+        for began in range(0, messages, SPOOLED):
+            arrivals = []
+            for number in range(began, min(began + SPOOLED, messages)):
+                control_id, case, first = f"B000{number:07}", f"V{number % cases:07}", 1 + number // cases * LINES
+                body = charge(control_id, case, ALL_POSTED, first=first)
+                sent[control_id] = Sent(body, case, ALL_POSTED, first)
+                arrivals.append(
+                    Arrival(
+                        listener="or-mllp", facility="NORTH", organisation="MERCY", peer="orsys", schema="hl7v2/2.8.2",
+                        message_type="DFT^P03", sender="ORSYS|NORTH", control_id=control_id, occurred_at=None,
+                        partition=crc32(case.encode()) % PARTITIONS, notes=None, source="127.0.0.1:1", charset=None,
+                        body=body, reply=lambda _: None,
+                    )
+                )  # fmt: skip
+            change = Change()
+            grouping.build(Group([], arrivals), change, store_first=True)
+            store.write(change)
+    return sent
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(0)
+def test_of_very_many_keys_each_keeps_its_order_with_four_workers_that_are_killed(
+    url: str, tmp_path: Path, trial: Trial
+) -> None:
+    messages, cases, kills = trial.times(6_000, 1_000_000), trial.times(300, 10_000), trial.times(6, 40)
+    sent = spool(url, messages, cases)
+    record = tmp_path / "sink.jsonl"
+    with ExitStack() as stack:
+        sink = stack.enter_context(Sink(record, keyed=True))
+        settings = Settings(store=url, port=free_port(), destination=sink.url)
+        workspace = write(tmp_path / "workspace", settings)
+        crew = [
+            stack.enter_context(EngineProcess(workspace, None, name=f"{role}-{number}", arguments=["--role", role]))
+            for number, role in enumerate(["worker"] * WORKERS + ["dispatcher"])
+        ]
+        for engine in crew:
+            engine.start()
+        for _ in range(kills):
+            time.sleep(trial.chance.uniform(0.2, 1.0))
+            victim = trial.chance.choice(crew)
+            victim.kill()
+            victim.start()
+        with closing(open_store(url, role="reader")) as reader:
+            while any(reader.waiting_counts().values()) or reader.open_counts():
+                time.sleep(0.2)
+        for engine in crew:
+            assert engine.stop() == 0, engine.log
+    evidence = Evidence(url, record, sent, set(sent), 0)
+    counted = tally(evidence)
+    trial.tell("very many keys, four workers", counted, store=url, cycles=kills, keys=cases)
+    assert counted == (messages, 0, 0, 0)
+
+
+# --- the visibility gap: numbers are given before the commit, so that a lower one may come to be seen later
+
+WRITERS, MESSAGES = 6, 40
 
 
 def write_slowly(url: str, seed: int) -> None:

@@ -58,7 +58,7 @@ def bring_in(
     epilog=examples(
         ("casecart recall trace Z-1234-2026", "every case that used something of it"),
         ("casecart recall trace --item SCREW-35 --lot L2026A", "without a recall"),
-        ("casecart recall trace --item SCREW-35 --every-message", "by reading everything, to be certain; it takes long"),
+        ("casecart recall trace --item SCREW-35 --every-message", "reading everything, to be certain; it takes long"),
         ("casecart recall trace Z-1234-2026 --cases", "with the cases' numbers; the audit trail records it"),
     ),
 )
