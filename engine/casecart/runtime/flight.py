@@ -179,18 +179,7 @@ class Flights:
         self._underway(batch, calling)
         self._outcomes.answered()
         trouble = next((answer for answer in answers if not answer.tried), None)
-        drafted: list[tuple[Work, Posting]] = []
-        spared: set[int] = set()
-        for item, answer in zip(batch.items, answers, strict=True):
-            if answer.state != "drafted":
-                self._outcomes.hear(item[1], answer)
-            elif trouble is None:
-                item[1].reference = answer.reference
-                drafted.append(item)
-            else:  # it is harmless where it is, and is found when the destination is well
-                self._outcomes.apply(item[1], "no answer", trouble.code, trouble.words)
-            if answer.state == "drafted" or not answer.tried:
-                spared.add(id(item[1]))
+        drafted, spared = self._heard(answers, batch, trouble)
         self._outcomes.strike(batch, spared)
         if trouble is not None:
             # It broke off in the middle: the destination is in trouble, not the postings that it did not see.
@@ -206,6 +195,30 @@ class Flights:
             self._write(partial(self._settling.record, batch), partial(self._carry_out, batch, drafted))
         else:
             self._finish(batch)
+
+    def _heard(
+        self, answers: Sequence[Answer], batch: Batch, trouble: Answer | None
+    ) -> tuple[list[tuple[Work, Posting]], set[int]]:
+        """What may be carried out now, and the ids of the postings that the answers say nothing bad of."""
+        drafted: list[tuple[Work, Posting]] = []
+        spared: set[int] = set()
+        behind: set[bytes] = set()  # keys of which something must go again first
+        for item, answer in zip(batch.items, answers, strict=True):
+            work, posting = item
+            if answer.state != "drafted":
+                self._outcomes.hear(posting, answer)
+                if posting.state in OPEN:
+                    behind.add(work.entry.order_key)
+            elif work.entry.order_key in behind:
+                self._outcomes.apply(posting, "no answer", "waits-its-turn", "What comes before it must go again.")
+            elif trouble is None:
+                posting.reference = answer.reference
+                drafted.append(item)
+            else:  # it is harmless where it is, and is found when the destination is well
+                self._outcomes.apply(posting, "no answer", trouble.code, trouble.words)
+            if answer.state == "drafted" or not answer.tried:
+                spared.add(id(posting))
+        return drafted, spared
 
     def _wrong(self, answers: Sequence[Answer], batch: Batch, calling: Calling) -> str:
         """What a connector can't mean; found before any of it is taken."""
