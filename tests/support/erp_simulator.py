@@ -61,7 +61,7 @@ SETTLING = 0.2
 
 LATE = (0.05, 0.2)  # seconds until a late answer
 AFTERWARDS = (0.45, 1.0)  # seconds until a request is done that nobody waits for any more
-DOWN_EVERY = 400  # requests from one time that it is down to the next
+DOWN_EVERY = 10.0  # seconds from one time that it is down to the next
 DOWN_FOR = 0.5  # seconds
 
 
@@ -180,7 +180,6 @@ class _Request(Request):
     rate: float
     later: Callable[..., Any]
     seconds: Callable[[], float]
-    down_until = 0.0
     gone = False
     transport: Any
 
@@ -192,10 +191,8 @@ class _Request(Request):
             self._answer((200, json.dumps(self.erp.told()).encode()))
             return
         self.erp.counts["requests"] += 1
-        if self.rate and self.erp.counts["requests"] % DOWN_EVERY == 0:
+        if self.rate and self.seconds() % DOWN_EVERY < DOWN_FOR:
             self.erp.counts["down"] += 1
-            _Request.down_until = self.seconds() + DOWN_FOR
-        if self.seconds() < self.down_until:
             self._answer((503, b""))
             return
         self._go(self._fate(), method, path, body)
