@@ -88,8 +88,7 @@ def test_who_was_told_late_is_told_complete_when_a_commit_that_seemed_to_fail_wa
     line.stop()
 
 
-@pytest.mark.xfail(reason="a timer's row tells when a destination is due by the wall clock, and not how long to wait")
-def test_a_clock_set_back_while_the_engine_was_down_makes_no_wait_for_a_destination_longer(line: Line) -> None:
+def test_a_clock_set_back_while_the_engine_was_down_makes_a_wait_no_longer_than_a_minute(line: Line) -> None:
     line.script.answers = [lambda _: NotDelivered("busy", "Asked to wait", retry_after=2.0)]
     line.send(dft("M1"))
     (timer,) = line.store.timers()
@@ -100,4 +99,4 @@ def test_a_clock_set_back_while_the_engine_was_down_makes_no_wait_for_a_destinat
     waits = line.dispatcher.next_try
     line.crash()
     assert waits is not None
-    assert waits < 60
+    assert waits <= 60
