@@ -104,6 +104,7 @@ bench-growth: setup ## What growth costs, look-ups, start-up and a Tryton's rate
 	@PYTHONPATH=tests $(PYTHON) tests/bench/start.py
 	@PYTHONPATH=tests $(PYTHON) tests/bench/growth.py --messages 0 100000 1000000 --chart docs/images/growth.svg
 	@PYTHONPATH=tests $(PYTHON) tests/bench/lookups.py
+	@PYTHONPATH=tests $(PYTHON) tests/bench/several.py
 	@PYTHONPATH=tests $(PYTHON) -m support.tryton
 	@PYTHONPATH=tests $(PYTHON) tests/bench/tryton.py
 
