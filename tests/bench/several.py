@@ -2,8 +2,8 @@
 
     PYTHONPATH=tests python tests/bench/several.py [SECONDS]
 
-The whole path without master data, 64 senders, divided among the engines. Nothing is pinned: on two cores the engines,
-the database and the load share them, so that the rates say little and the CPU a message counts.
+The whole path without master data, 64 senders an engine. Nothing is pinned: on two cores the engines, the database and
+the load share them, so that the rates say little and the CPU a message counts.
 """
 
 from __future__ import annotations
@@ -55,8 +55,7 @@ def cost(count: int, seconds: float) -> Cost:
             engine = stack.enter_context(EngineProcess(root, port, name=f"engine-{number}", arguments=arguments))
             engine.start()
             engines.append(engine)
-            first = number * SENDERS // count
-            wanted = (port, SENDERS // count, 1, 3, first)
+            wanted = (port, SENDERS, 1, 3, number * SENDERS)
             loads.append(stack.enter_context(Python("load.py", wanted, cores=SERVER_CORES | LOAD_CORES)))
         for load in loads:
             load.read()
@@ -76,7 +75,7 @@ def cost(count: int, seconds: float) -> Cost:
                     assert time.monotonic() < give_up, sink.counts()
                     time.sleep(0.02)
 
-        sent = SENDERS + sum(result.messages for result in under_load(3.0))
+        sent = count * SENDERS + sum(result.messages for result in under_load(3.0))
         settle(sent)
         before, began = cpu(), time.monotonic()
         came = sum(result.messages for result in under_load(seconds))
