@@ -147,12 +147,6 @@ def rest(store: str, erp: ErpSimulator) -> None:
             time.sleep(0.2)
 
 
-@pytest.mark.timeout(300)
-@pytest.mark.parametrize("delivery", PROMISED)
-def test_an_erp_whose_answers_get_lost_has_each_posting_once(tmp_path: Path, trial: Trial, delivery: str) -> None:
-    run(tmp_path, trial, delivery, postings=150, kills=1)
-
-
 @pytest.mark.slow
 @pytest.mark.timeout(0)
 @pytest.mark.parametrize("delivery", DESTINATIONS)

@@ -97,11 +97,6 @@ def out_of_order(record: Path) -> list[str]:
     return [case for case, came in lines.items() if came != sorted(set(came))]
 
 
-@pytest.mark.timeout(300)
-def test_memory_stays_flat_while_a_destination_is_away_and_all_is_posted_in_order(tmp_path: Path) -> None:
-    outage(tmp_path, f"sqlite:///{tmp_path}/casecart.db", warm=1_000, messages=6_000)
-
-
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_memory_stays_flat_for_a_minute_of_a_large_hospitals_worst_hour(store_url: str, tmp_path: Path) -> None:

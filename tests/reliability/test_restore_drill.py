@@ -82,6 +82,8 @@ def elsewhere(request: pytest.FixtureRequest, store_url: str, tmp_path: Path) ->
         yield url
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_a_store_restored_elsewhere_posts_nothing_before_it_is_reconciled_and_nothing_twice_after(
     store_url: str, elsewhere: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
