@@ -13,7 +13,7 @@ from twisted.internet.task import Clock
 from casecart.runtime.marks import DISPATCH, REPLAY, WORK
 from casecart.runtime.membership import BEAT, DEAD, FORGOTTEN, PARTITIONS, Membership
 from casecart.runtime.shared_backlog import marks_of
-from casecart.store import Change, Cursor, Lease, LeaseLost, Member, SharedStore, migrate, open_store
+from casecart.store import Change, Cursor, Lease, LeaseLost, Member, SharedStore, StoreUnavailable, migrate, open_store
 from support.store import a_message
 
 if TYPE_CHECKING:
@@ -189,6 +189,23 @@ def test_an_engine_that_lost_its_connection_for_a_moment_is_soon_as_before(
     for engine in (first, second):
         engine.write(min(engine.partitions), min(engine.partitions) + 1)
         assert engine.broken == []
+
+
+def test_an_engine_whose_store_does_not_answer_says_so_once_and_once_when_it_does(
+    first: Engine, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def away(_: Member) -> None:
+        raise StoreUnavailable("PostgreSQL: it is away")
+
+    with monkeypatch.context() as gone:
+        gone.setattr(first.store, "meet", away)
+        go_on(first)
+    go_on(first)
+    assert [record.message for record in caplog.records] == [
+        "the store does not answer: PostgreSQL: it is away; what others do is not known",
+        "the store answers again",
+    ]
+    assert first.partitions == set(range(PARTITIONS))
 
 
 def test_roles_decide_what_an_engine_can_hold(url: str, first: Engine, clock: Clock) -> None:

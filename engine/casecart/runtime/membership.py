@@ -83,6 +83,8 @@ class Membership:
     _giving: set[tuple[str, int]] = field(default_factory=set)
     _signs: dict[bytes, _Sign] = field(default_factory=dict)
     _call: Call | None = None
+    _alone: bool = False
+    """Whether the store did not answer at the last beat."""
 
     def start(self) -> None:
         """Join the others. Raises `StoreUnavailable`."""
@@ -112,10 +114,16 @@ class Membership:
         self._call = self.reactor.callLater(BEAT, self._beat)
         try:
             self._meet()
-        except StoreUnavailable:
-            pass  # the journal meets the same trouble, and tells it
+        except StoreUnavailable as trouble:
+            if not self._alone:
+                log.warning("the store does not answer: %s; what others do is not known", trouble)
+            self._alone = True
         except Exception as fault:  # noqa: BLE001 - a broken store, or a fault of the engine
             self.broken(fault)
+        else:
+            if self._alone:
+                log.warning("the store answers again")
+            self._alone = False
 
     def _meet(self) -> None:
         members, leases = self.store.meet(self.member)
