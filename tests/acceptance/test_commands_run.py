@@ -50,6 +50,23 @@ def test_a_second_engine_on_the_same_store_is_refused(at_work: User) -> None:
     assert at_work.send(SAMPLE).returncode == 0
 
 
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["--role", "worker"], 3, "--role worker is for several engines on one store, and a SQLite file takes one"),
+        (["--role", "console"], 2, "'console' is not one of"),
+        (["--port", "nosuch=2576"], 2, "--port: there is no listener 'nosuch'"),
+        (["--port", "metrics=9464"], 2, "--port: there is no listener 'metrics'"),  # the workspace wants none
+        (["--port", "or-mllp"], 2, "'or-mllp' is not LISTENER=PORT, such as or-mllp=2576"),
+        (["--port", "or-mllp=65536"], 2, "'or-mllp=65536' is not LISTENER=PORT"),
+    ],
+)
+def test_a_role_or_a_port_that_can_not_be_is_refused(user: User, arguments: list[str], code: int, words: str) -> None:
+    done = user.run("run", *arguments)
+    assert done.returncode == code
+    assert words in " ".join(done.stderr.split())
+
+
 def test_a_workspace_with_errors_is_not_run(user: User) -> None:
     channel = user.ws / "channels" / "or-usage.yaml"
     channel.write_text(channel.read_text("utf-8").replace("to: inventory", "to: inventry"), "utf-8")
