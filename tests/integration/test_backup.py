@@ -111,7 +111,8 @@ def test_a_backup_is_restored_with_all_that_was_in_it_and_marked(
     assert after.events(0, 100) == before.events(0, 100)
     assert (after.timers(), after.switches()) == (list(MARKS.timers), list(MARKS.switches))
     assert list(after.reserve("message", 1)) == [21]
-    assert after.reserve("entry", 1)[0] >= 21
+    # Engines that share a store take the numbers of ledger rows 64 at a time, and leave what they don't need.
+    assert list(after.reserve("entry", 1)) == ([65] if after.shared else [21])
     after.write(Change(messages=[a_message(21)]))
     before.close()
     after.close()
