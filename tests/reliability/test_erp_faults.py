@@ -151,6 +151,4 @@ def rest(store: str, erp: ErpSimulator) -> None:
 @pytest.mark.timeout(0)
 @pytest.mark.parametrize("delivery", DESTINATIONS)
 def test_twenty_kills_and_an_erp_whose_answers_get_lost(tmp_path: Path, trial: Trial, delivery: str) -> None:
-    # Of those that are counted and not promised, a quarter tells as much in the short run.
-    quick = 20_000 if delivery in PROMISED else 5_000
-    run(tmp_path, trial, delivery, postings=trial.times(quick, 100_000), kills=20)
+    run(tmp_path, trial, delivery, postings=trial.times(20_000, 100_000), kills=20)

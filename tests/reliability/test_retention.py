@@ -202,5 +202,4 @@ def test_very_many_messages_are_deleted_and_senders_hardly_wait_longer(
         f"{found.during['messages'] / found.during['seconds']:.0f} messages/s; "
         f"store {found.size / 1e6:,.0f} → {found.size_after / 1e6:,.0f} MB\n"
     )
-    # Of a thousand answers, the slowest ten say little: the doubling is a matter of the long run.
-    assert found.during["p99"] <= trial.times(5, 2) * found.before["p99"]
+    assert found.during["p99"] <= 2 * found.before["p99"]
