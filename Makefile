@@ -85,9 +85,17 @@ reliability-long: setup ## The same for hours, and its counts into docs/reliabil
 	@RELIABILITY=long $(BREAK)
 	@PYTHONPATH=tests $(PYTHON) -m support.trial_page $(RESULTS) docs/reliability.md
 
+# One file of tests/fuzz each.
+FUZZED := udi framing message path
+
 .PHONY: fuzz
-fuzz: setup ## Throw made-up device identifiers at their parser for a minute
-	@PYTHONPATH=tests $(PYTHON) tests/fuzz/udi.py 60
+fuzz: setup ## Throw bad frames, messages, paths and device identifiers at their parsers, a minute each
+	@set -e; for target in $(FUZZED); do PYTHONPATH=tests $(PYTHON) tests/fuzz/$$target.py 60; done
+
+.PHONY: fuzz-long
+fuzz-long: setup ## The same with atheris, which looks for new paths through the code: SECONDS=900 each
+	@set -e; for target in $(FUZZED); do \
+	  PYTHONPATH=tests $(PYTHON) tests/fuzz/$$target.py --atheris -max_total_time=$(or $(SECONDS),900) -timeout=10; done
 
 .PHONY: bench
 bench: setup ## Measure CPU per message beside a bare ACK server
