@@ -88,6 +88,7 @@ TARGET = Target(
         b"FT1- 3",
         b"FT1-4\0" + MESSAGE.encode(),
         b"NTE[3]-3\0MSH|^~&|A|B|||||X^Y|1|P|2.3\rFT1|1\rNTE|1||a\nb\nNTE|2||c\rNTE|3||d\r",
+        b"NTE-3\0MSH|^~\n&|ORSYS|NORTH\rNTE|1||a^b\r",  # a line feed in MSH-2
     ),
     marks=(
         b"-", b"[", b"]", b"[*]", b".", b"'", b'"', b"''", b"=", b" ", b"message:", b"device", b"FT1", b"OBX", b"MSH",

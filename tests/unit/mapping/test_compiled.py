@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from casecart.formats.hl7v2 import parse
+from casecart.formats.hl7v2 import parse, read_header
 from casecart.formats.hl7v2.compile import compile_paths
 from casecart.formats.hl7v2.path import parse_path, parse_segment
 from casecart.mapping import compile_mapping
@@ -59,6 +59,15 @@ def test_without_groups_paths_are_looked_for_in_the_whole_message(text: str) -> 
     (row,) = compile_paths(paths, bind=BIND)(text)
     found = [values(message, path, BIND, None, []) for path in paths]
     assert [list(value) if isinstance(value, tuple) else [value] if value else [] for value in row] == found
+
+
+def test_a_line_feed_in_msh_2_ends_the_delimiters_as_it_does_for_the_listener() -> None:
+    # Behind it stands no delimiter: what was taken must be mapped.
+    text = "MSH|^~\n&|ORSYS|NORTH|||||DFT^P03|1|P|2.3\rFT1|1|a&b^c\r"
+    header = read_header(text.encode())
+    assert (header.delimiters.component, header.delimiters.subcomponent) == ("^", "")
+    paths = [parse_path("FT1-2.1"), parse_path("FT1-2.2")]
+    assert compile_paths(paths, each="FT1")(text) == [("a&b", "c")]
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,8 @@ def delimiters_of(text: str) -> Delimiters:
     """
     if text.startswith(_STANDARD_HEADER):
         return STANDARD
-    return _delimiters(text[:_LONGEST_HEADER].partition("\r")[0])
+    # A line feed ends the header as well, to the listener: what stands behind one is no delimiter.
+    return _delimiters(text[:_LONGEST_HEADER].partition("\r")[0].partition("\n")[0])
 
 
 @lru_cache(maxsize=64)
