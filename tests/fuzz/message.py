@@ -46,11 +46,11 @@ def check(data: bytes) -> None:
         raise AssertionError("decode and detect disagree")
     if codec not in SWITCHING and text.encode(codec) != body:
         raise AssertionError("bytes are lost in decoding")
+    if header is None:
+        return
     repaired = repair(text)
     if repair(repaired) != repaired:
         raise AssertionError("what is repaired is repaired again")
-    if header is None:
-        return
     for code in CODES:
         answer = acknowledge(header, code, control_id=b"1", time=b"2026", text="Words.")
         _answered(header.control_id, answer)
