@@ -89,6 +89,7 @@ CODES: Mapping[str, str] = MappingProxyType(
         "bad-expression": "The expression does not follow the grammar, or its types do not fit.",
         "bad-template": "The template cannot be read.",
         "bad-hook": "The hook's file is not Python, lacks its function, or cannot be loaded.",
+        "bad-certificate": "A certificate, key or list of authorities can't be used.",
     }
 )
 """Every code a finding can have, with one line that explains it; docs are made from this."""
