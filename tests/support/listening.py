@@ -10,6 +10,7 @@ from twisted.internet.testing import MemoryReactorClock, StringTransport
 
 from casecart.formats.mllp import Framer, frame
 from casecart.listeners.mllp import MllpListener, MllpSettings
+from casecart.listeners.newcomer import Newcomer
 from casecart.runtime.listener import Arrival, ListenerContext, Receipt
 from support.settings import settings_of
 
@@ -152,7 +153,9 @@ class Door:
 
     def try_to_connect(self) -> MllpConnection | None:
         """A sender connects; None if it is turned away."""
-        return self.listener.admit()
+        made = self.listener.admit("192.0.2.7", 40000)
+        assert not isinstance(made, Newcomer)
+        return made
 
     def wait(self, seconds: float) -> None:
         """Time goes by."""

@@ -17,10 +17,10 @@ D = TypeVar("D", bound="Declared")
 
 
 def settings_of(declaration: type[D], text: str) -> D:
-    """The settings that a block of YAML describes."""
+    """The settings that a block of YAML describes; it may be warned of."""
     made, findings = _read(declaration, text)
     assert made is not None, findings
-    assert findings == []
+    assert [finding for finding in findings if " warning " not in finding] == []
     return made
 
 

@@ -29,6 +29,10 @@ __all__ = ["Encrypted", "encrypted_client"]
 _READ: Final = 65_536  # more than a TLS record holds
 
 
+_CUT: Final = HandshakeFailed("tls-cut", "it ended the connection before TLS was agreed")
+_SILENT: Final = HandshakeFailed("tls-silent", "it ended the connection without a word")
+
+
 @implementer(IHalfCloseableProtocol)
 class Encrypted(Protocol):
     """The protocol of a TCP connection with TLS on it, and the transport of the protocol within.
@@ -146,7 +150,7 @@ class Encrypted(Protocol):
     def readConnectionLost(self) -> None:  # noqa: N802 - the name is Twisted's
         """The other side sends nothing more, whether it said so within TLS or not."""
         if self._within is None:
-            self.transport.loseConnection()
+            self.transport.loseConnection()  # and `connectionLost` says why
         elif not self._over:
             self._ended()
 
@@ -161,7 +165,7 @@ class Encrypted(Protocol):
             self._within.connectionLost(reason)
         elif not self._over:
             self._over = True
-            self._failed(HandshakeFailed("tls-cut", "it ended the connection before TLS was agreed"))
+            self._failed(_CUT if self._first else _SILENT)
 
     # --- what goes out
     def write(self, data: bytes) -> None:

@@ -90,6 +90,7 @@ CODES: Mapping[str, str] = MappingProxyType(
         "bad-template": "The template cannot be read.",
         "bad-hook": "The hook's file is not Python, lacks its function, or cannot be loaded.",
         "bad-certificate": "A certificate, key or list of authorities can't be used.",
+        "open-to-others": "Other machines can reach what only few should.",
     }
 )
 """Every code a finding can have, with one line that explains it; docs are made from this."""

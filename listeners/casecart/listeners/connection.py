@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from twisted.python.failure import Failure
 
     from casecart.listeners.hl7v2 import Reception
-    from casecart.runtime.listener import Intake, Receipt
+    from casecart.runtime.listener import Arrival, Intake, Receipt
     from casecart.runtime.unfinished import Unfinished
 
-__all__ = ["MllpConnection", "Owner"]
+__all__ = ["MllpConnection", "Occupant", "Owner"]
 
 # So much may wait for its answer on one connection before no more is read from it.
 _MOST_WAITING: Final = 512
@@ -35,6 +35,22 @@ _WAITING: Final = 4  # too much waits for its answer
 _ENDED: Final = 8  # nothing more is wanted, or will come
 
 
+class Occupant(Protocol):
+    """One of the connections of a listener, as the listener sees it."""
+
+    host: str
+    """The address that it comes from."""
+
+    def tick(self, seconds: float) -> None:
+        """So much time has gone by."""
+
+    def drain(self) -> None:
+        """Take nothing new, answer what was taken, close."""
+
+    def abort(self) -> None:
+        """Close without answering."""
+
+
 class Owner(Protocol):
     """What a connection asks of its listener."""
 
@@ -45,10 +61,10 @@ class Owner(Protocol):
     idle_timeout: float
     unfinished: Unfinished
 
-    def opened(self, connection: MllpConnection) -> None:
+    def opened(self, connection: Occupant) -> None:
         """A connection is there."""
 
-    def lost(self, connection: MllpConnection) -> None:
+    def lost(self, connection: Occupant) -> None:
         """A connection is gone."""
 
     def write_soon(self, connection: MllpConnection) -> None:
@@ -85,12 +101,23 @@ class MllpConnection(TwistedProtocol):
     A message is handed over as soon as its frame is whole. Answers go out in the order of the messages, those of one
     turn in one write. A message that can't be stored ends the connection: what came before it is answered, it
     and what came after it are not.
+
+    Args:
+        owner: the listener.
+        source: where it comes from, `host:port`; empty: as the transport says.
+        arrival: makes arrivals of its messages; None: those of all peers.
     """
 
     transport: Any
 
-    def __init__(self, owner: Owner) -> None:
+    def __init__(
+        self,
+        owner: Owner,
+        source: str = "",
+        arrival: Callable[[bytes, str, Question], Arrival] | None = None,
+    ) -> None:
         self.owner = owner
+        self.host = ""
         self.closing = False
         """Whether the connection was closed from here; nothing is answered any more."""
         self._framer = Framer(owner.maximum_frame)
@@ -101,7 +128,8 @@ class MllpConnection(TwistedProtocol):
         self._blocked = 0
         self._kept = b""
         self._held = 0  # bytes of unfinished messages, as the listeners' common account has it
-        self._source = ""
+        self._source = source
+        self._arrival = arrival or owner.reception.arrival
         self._send: Callable[[bytes], int | Exception] | None = None
         # Seconds, counted by `tick`: a clock read a message would cost more.
         self._quiet = self._begun = self._closed = 0.0
@@ -111,11 +139,12 @@ class MllpConnection(TwistedProtocol):
     def connectionMade(self) -> None:
         """Get to know the other side."""
         address = self.transport.getPeer()
-        self._source = f"{address.host}:{address.port}"
+        self._source = self._source or f"{address.host}:{address.port}"
+        self.host = self._source.rpartition(":")[0]
         self.transport.setTcpKeepAlive(True)
         self.transport.setTcpNoDelay(True)
         self.transport.registerProducer(self, streaming=True)
-        self._send = getattr(self.transport, "writeSomeData", None)  # what is encrypted has none
+        self._send = getattr(self.transport, "writeSomeData", None)  # what is encrypted has its own way
         self.owner.opened(self)
 
     def dataReceived(self, data: bytes) -> None:
@@ -136,7 +165,7 @@ class MllpConnection(TwistedProtocol):
                 waiting = _Waiting(self, len(event))
                 self._waiting.append(waiting)
                 self._waiting_bytes += waiting.size
-                owner.intake.take(owner.reception.arrival(event, self._source, waiting))
+                owner.intake.take(self._arrival(event, self._source, waiting))
             elif event.__class__ is Fault:
                 self._record(event)
         self._feeding = False

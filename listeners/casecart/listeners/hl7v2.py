@@ -83,6 +83,8 @@ class Reception:
         self._peers, self._partition = peers, partition
         self._control_ids = ControlIds(maker)
         self._known: dict[tuple[bytes | str, ...], _Envelope] = {}
+        self.nobody: Final = peers.nobody
+        """Stands for all who are no peer."""
 
     def arrival(self, body: bytes, source: str, question: Question) -> Arrival:
         """The message as the engine takes it; what its answer needs is put into the question.

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import errno
 import os
+from collections import Counter
 from collections.abc import Mapping
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -19,16 +20,24 @@ from twisted.internet.error import CannotListenError
 from twisted.internet.protocol import ServerFactory
 from twisted.logger import Logger
 
+from casecart.listeners.admission import Admission
 from casecart.listeners.connection import MllpConnection
 from casecart.listeners.hl7v2 import Reception
+from casecart.listeners.networks import Networks, faults_in
+from casecart.listeners.newcomer import Newcomer
 from casecart.listeners.partition import FORM, PATH, Partition
 from casecart.listeners.peer import Acknowledge, Peer, Peers, unreachable
+from casecart.listeners.turned_away import TurnedAway
 from casecart.runtime.listener import ListenerSpec
+from casecart.runtime.renewal import Renewal
+from casecart.runtime.tls import ServerTls
 from casecart.workspace import Declared, Duration, Finding, Size, Text, declared, key
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Iterable
 
+    from casecart.listeners.connection import Occupant
     from casecart.runtime.listener import Listener, ListenerContext
 
 __all__ = ["SPEC", "MllpListener", "MllpSettings"]
@@ -41,8 +50,8 @@ class MllpSettings(Declared):
     port: int = key(about="The TCP port; HL7's own is 2575.", example=2575, minimum=0, maximum=65535)
     interface: Text = key(
         about=(
-            "The address to listen on. There is no TLS yet: let other machines in (`0.0.0.0`, `::`) only where a "
-            "firewall or a tunnel says which."
+            "The address to listen on. Let other machines in (`0.0.0.0`, `::`) with `tls` or `networks`, which say "
+            "whose connections are taken."
         ),
         example="0.0.0.0",  # noqa: S104 - only shown
         default="127.0.0.1",
@@ -69,6 +78,29 @@ class MllpSettings(Declared):
         pattern=PATH,
         form=FORM,
     )
+    tls: ServerTls | None = key(
+        about="How connections are encrypted, and whose are taken; without it nothing is encrypted.",
+        example=(
+            "{certificate: config/tls/casecart.pem, key: {file: /etc/casecart/casecart.key}, "
+            "authorities: config/tls/hospital-authority.pem}"
+        ),
+        default=None,
+    )
+    networks: tuple[Text, ...] = key(
+        about="Where connections may come from; anywhere, if absent. Others are closed at once, and recorded.",
+        example="[10.1.2.3, 10.2.0.0/16]",
+        default="[]",
+        scalar=True,
+    )
+    proxies: tuple[Text, ...] = key(
+        about=(
+            "The proxies in front of this port, which say whose connection they pass on by the PROXY protocol, version "
+            "2. With it each connection must come from one of them and begin with its header."
+        ),
+        example="[10.1.0.10, 10.1.0.11]",
+        default="[]",
+        scalar=True,
+    )
     maximum_frame: Size = key(
         about="The largest message. A larger one is recorded by its first bytes, and its connection closed.",
         example="50MB",
@@ -77,7 +109,7 @@ class MllpSettings(Declared):
         maximum="1GB",
     )
     frame_timeout: Duration = key(
-        about="How long the bytes of one message may take to come.",
+        about="How long the bytes of one message may take to come; also a TLS handshake, or the header of a proxy.",
         example="1m",
         default="30s",
         minimum="1s",
@@ -97,15 +129,47 @@ class MllpSettings(Declared):
         minimum=1,
         maximum=50000,
     )
+    connections_per_address: int | None = key(
+        about="How many of them one address may have; as many as there are, if absent.",
+        example=20,
+        default=None,
+        minimum=1,
+        maximum=50000,
+    )
 
     def check(self) -> Iterable[Finding]:
-        """The interface is an address, and every peer can come up."""
+        """Addresses are some, every peer can come up, and nobody listens to everybody without knowing it."""
+        yield from faults_in((*self.networks, *self.proxies))
+        yield from unreachable(self.peers)
+        for peer in self.peers.values():
+            if peer.certificate is not None and (self.tls is None or self.tls.authorities is None):
+                words = "senders show no certificate here: the listener needs 'tls' with 'authorities'"
+                yield Finding(peer.at("certificate"), "error", "missing-key", words)
         try:
-            ip_address(self.interface)
+            warning = self.openness
         except ValueError:
             words = "'interface' is an IP address of this machine, such as 127.0.0.1, 0.0.0.0 or ::1"
             yield Finding(self.at("interface"), "error", "bad-format", words)
-        yield from unreachable(self.peers)
+        else:
+            if warning is not None:
+                yield Finding(self.at("interface"), "warning", "open-to-others", warning)
+
+    @property
+    def openness(self) -> str | None:
+        """Why it is dangerous to listen like this; None if it isn't."""
+        if ip_address(self.interface).is_loopback or self.networks:
+            return None
+        if self.tls is None:
+            return (
+                f"this listens on {self.interface} without TLS and takes messages from every machine that reaches it: "
+                "add 'tls', or say by 'networks' which"
+            )
+        if self.tls.authorities is None:
+            return (
+                f"this listens on {self.interface} and takes messages from every machine that reaches it: add "
+                "'authorities' to 'tls', or say by 'networks' which"
+            )
+        return None
 
 
 def _make(context: ListenerContext) -> Listener:
@@ -136,9 +200,15 @@ class MllpListener:
         peers = Peers(settings.peers, settings.acknowledge, context.time_zones)
         maker = f"{context.name} {os.getpid()} {context.now()}"
         self.reception = Reception(context, peers, Partition(settings.partition_by), maker)
+        self.admission = Admission(settings.peers, peers, self.reception)
+        self.turned_away = TurnedAway(context.name, self.reception, context.intake, context.reactor.seconds)
+        self.proxied = bool(settings.proxies)
+        self._networks, self._proxies = Networks(settings.networks), Networks(settings.proxies)
+        self._renewal = None if settings.tls is None else Renewal(settings.tls, context.root)
         self._settings = settings
         self._reactor: Any = context.reactor  # Twisted's interfaces say nothing that mypy could use
-        self._connections: set[MllpConnection] = set()
+        self._connections: set[Occupant] = set()
+        self._addresses: Counter[str] = Counter()
         self._unwritten: set[MllpConnection] = set()
         self._wanted = settings.port if context.port is None else context.port
         self._port: Any = None
@@ -148,11 +218,8 @@ class MllpListener:
 
     def warnings(self) -> Iterable[str]:
         """What somebody should know of before the port is open."""
-        if not ip_address(self._settings.interface).is_loopback:
-            yield (
-                f"{self.name} listens on {self._settings.interface} without TLS and takes messages from every machine "
-                "that reaches it: let a firewall say which"
-            )
+        if self._settings.openness is not None:
+            yield f"{self.name}: {self._settings.openness}"
 
     def start(self) -> Deferred[None]:
         """Open the port; fails with an `OSError` that says why it can't be."""
@@ -199,7 +266,17 @@ class MllpListener:
 
     # --- for connections
 
-    def admit(self) -> MllpConnection | None:
+    @property
+    def context(self) -> ssl.SSLContext | None:
+        """For connections from now on; None without TLS."""
+        return None if self._renewal is None else self._renewal.context
+
+    @property
+    def certificate_ends(self) -> int | None:
+        """When the certificate in use ends, seconds since 1970; None without TLS."""
+        return None if self._renewal is None else self._renewal.ends
+
+    def admit(self, host: str = "", port: int = 0) -> MllpConnection | Newcomer | None:
         """A new connection's protocol; None if it is to be closed at once."""
         full = len(self._connections) >= self._settings.connections
         refused = full or not self.intake.open
@@ -207,16 +284,46 @@ class MllpListener:
             why = "too many are open" if full else "messages can't be stored now"
             self.log.warn("{name} turns connections away: {why}", name=self.name, why=why)  # noqa: G010 - the same
         self._turning_away = refused
-        return None if refused else MllpConnection(self)
+        if refused:
+            return None
+        if self.proxied:
+            refusal = None if host in self._proxies else ("no-proxy", "it is none of the proxies that may connect")
+        else:
+            refusal = self.refusal(host)
+        if refusal is not None:
+            self.turned_away.record(f"{host}:{port}", *refusal)
+            return None
+        if self.proxied or self._renewal is not None:
+            return Newcomer(self)
+        arrival = self.admission.of(host, None)
+        if arrival is None:
+            self.turned_away.record(f"{host}:{port}", "no-peer", "no peer has its address")
+            return None
+        return MllpConnection(self, arrival=arrival)
 
-    def opened(self, connection: MllpConnection) -> None:
+    def refusal(self, host: str) -> tuple[str, str] | None:
+        """Why no connection of this address is taken, as code and words; None if one is."""
+        if self._networks and host not in self._networks:
+            return "not-allowed", "its address is in none of the networks that may connect"
+        most = self._settings.connections_per_address
+        if most is not None and self._addresses[host] >= most:
+            return "too-many", f"its address has {most} connections already"
+        return None
+
+    def opened(self, connection: Occupant) -> None:
         """A connection is there."""
         self._connections.add(connection)
+        self._addresses[connection.host] += 1
 
-    def lost(self, connection: MllpConnection) -> None:
+    def lost(self, connection: Occupant) -> None:
         """A connection is gone."""
-        self._connections.discard(connection)
-        self._unwritten.discard(connection)
+        if connection in self._connections:
+            self._connections.remove(connection)
+            self._addresses[connection.host] -= 1
+            if not self._addresses[connection.host]:
+                del self._addresses[connection.host]
+        if isinstance(connection, MllpConnection):
+            self._unwritten.discard(connection)
         if self._drained is not None and not self._connections and not self._drained.called:
             self._drained.callback(None)
 
@@ -235,6 +342,9 @@ class MllpListener:
         self._ticking = self._reactor.callLater(_TICK, self._tick)
         for connection in list(self._connections):
             connection.tick(_TICK)
+        said = None if self._renewal is None else self._renewal.look()
+        if said is not None:
+            self.log.warn("{name}: {said}", name=self.name, said=said)  # noqa: G010 - the same
 
 
 class _Factory(ServerFactory):
@@ -243,5 +353,5 @@ class _Factory(ServerFactory):
     def __init__(self, listener: MllpListener) -> None:
         self._listener = listener
 
-    def buildProtocol(self, addr: object) -> MllpConnection | None:  # noqa: ARG002 - the signature is Twisted's
-        return self._listener.admit()
+    def buildProtocol(self, addr: Any) -> MllpConnection | Newcomer | None:  # noqa: ANN401 - the signature is Twisted's
+        return self._listener.admit(addr.host, addr.port)

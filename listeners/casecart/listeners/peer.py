@@ -8,7 +8,9 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from casecart.formats.hl7v2 import codec
 from casecart.listeners.moment import Stamp
+from casecart.listeners.networks import faults_in
 from casecart.listeners.partition import PARTITIONS
+from casecart.runtime.certificate import Identity
 from casecart.workspace import Declared, Duration, Finding, Text, declared, key
 from casecart.workspace.findings import did_you_mean
 
@@ -111,8 +113,24 @@ class Peer(Declared):
         default=None,
     )
 
+    certificate: Identity | None = key(
+        about=(
+            "Its certificate, with `tls` and its `authorities`: its messages are taken on connections with that one "
+            "only, and no other peer's are taken there."
+        ),
+        example="{subject: CN=orsys}",
+        default=None,
+    )
+    networks: tuple[Text, ...] = key(
+        about="Where its messages may come from; anywhere that the listener takes connections from, if absent.",
+        example="[10.1.2.3, 10.2.0.0/16]",
+        default="[]",
+        scalar=True,
+    )
+
     def check(self) -> Iterable[Finding]:
-        """Zone and character set exist."""
+        """Zone, character set and networks exist."""
+        yield from faults_in(self.networks)
         if self.time_zone is not None and self.time_zone not in (known := available_timezones()):
             words = f"'{self.time_zone}' is not a time zone; write one such as America/Chicago or Europe/Berlin"
             suggestion = did_you_mean(self.time_zone, known)
@@ -194,6 +212,10 @@ class Peers:
             )
             for name, peer in peers.items()
         ]
+
+    def named(self, name: str) -> Sender:
+        """One of them, by its name. `StopIteration`: there is none."""
+        return next(sender for _, sender in self._known if sender.name == name)
 
     def of(self, header: Header) -> Sender:
         """The sender of a message by its header; `nobody` if it is no peer."""
