@@ -33,12 +33,25 @@ DELIMITERS = st.permutations(PUNCTUATION).flatmap(
         (r"\XC3\\XA9\ ", "é "),  # one character in two sequences
         (r"\XE9\ ", "é "),  # not UTF-8, so Windows-1252
         (r"\X00E0\ ", "à "),  # a real sender's UTF-16
+        # Layout: what parts words is kept.
+        (r"\H\bold\N\ ", "bold "),
+        (r"a\.sp 2\b", "a\nb"),
+        (r"a\.sp+2\b", "a\nb"),
+        (r"a\.sp999999999\b", "a\nb"),  # no page of empty lines
+        (r"a\.CE\b", "a\nb"),
+        (r"a\.sk 3\b", "a b"),
+        (r"\.in+4\x", "x"),
+        (r"\.ti-2\x\.fi\y\.nf\z", "xyz"),
+        (r"a\.spare\b", r"a\.spare\b"),
+        # Other character sets within a field, as ISO 2022 has them.
+        (r"\M2442\;3ED\C2842\ x", "山田 x"),
+        (r"\M2442\;3ED\C2842\\F\ ", "山田| "),
+        (r"\M242843\0!\C2842\ ", "가 "),
+        (r"\C2878\x", r"\C2878\x"),  # a set that nobody knows
+        (r"\H1\ \N2\ ", r"\H1\ \N2\ "),
+        (r"\M2442\;3E", r"\M2442\;3E"),  # half a character
+        (r"\M2442\é", r"\M2442\é"),
         # Known and left alone.
-        (r"\H\bold\N\ ", r"\H\bold\N\ "),
-        (r"a\.sp 2\b", r"a\.sp 2\b"),
-        (r"\.in+4\x", r"\.in+4\x"),
-        (r"\C2842\x", r"\C2842\x"),
-        (r"\M244242\x", r"\M244242\x"),
         (r"\Zlocal\F\ ", r"\Zlocal\F\ "),  # the second backslash closes, it doesn't open
         # Not known: kept.
         (r"\P\ ", r"\P\ "),  # no truncation character is declared

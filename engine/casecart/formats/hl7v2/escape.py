@@ -13,6 +13,12 @@ if TYPE_CHECKING:
 
 __all__ = ["escape", "unescape"]
 
+# What parts words (HL7 v2.8.2 §2.7.4, §2.7.6). How many lines or spaces is for a page, and not for a value.
+_LAYOUT: Final = {".br": "\n", ".sp": "\n", ".ce": "\n", ".sk": " "}
+
+# Between them they have the sets that ISO 2022's shifts reach: JIS X 0201, 0208 and 0212, GB 2312, KS X 1001.
+_SWITCHING: Final = ("iso2022_jp_2", "iso2022_jp_ext")
+
 # Characters that would end a segment or a frame, or that no log shows.
 _CONTROL: Final = "".join(map(chr, [*range(0x20), 0x7F]))
 
@@ -20,10 +26,12 @@ _CONTROL: Final = "".join(map(chr, [*range(0x20), 0x7F]))
 def unescape(text: str, delimiters: Delimiters, charset: str = "utf-8") -> str:
     r"""What a leaf says. To be called once, after splitting (HL7 v2.8.2 §2.7).
 
-    `\F\ \S\ \T\ \R\ \E\` and, where a truncation character is declared, `\P\` become the characters; `\.br\`
-    a newline; `\Xhh..\` the characters of those bytes. All else stays as it is written: other formatting
-    commands, highlighting, charset switches, local sequences, and an escape character without a partner,
-    since a backslash is common in names and sizes.
+    `\F\ \S\ \T\ \R\ \E\` and, where a truncation character is declared, `\P\` become the characters; `\Xhh..\`
+    the characters of those bytes. Of layout only what parts words is kept: `\.br\ \.sp\ \.ce\` are a newline,
+    `\.sk\` is a space, and `\.in\ \.ti\ \.fi\ \.nf\` and highlighting (`\H\ \N\`) say nothing. `\Cxxyy\` and
+    `\Mxxyyzz\` switch the character set as ISO 2022's shifts do. All else stays as it is written: a switch to a set
+    that is not known, local sequences (`\Z..\`), and an escape character without a partner, since a backslash is
+    common in names and sizes.
 
     Args:
         text: a leaf as written.
@@ -34,6 +42,8 @@ def unescape(text: str, delimiters: Delimiters, charset: str = "utf-8") -> str:
     if not mark or mark not in text:
         return text
     pattern, characters = _reader(delimiters)
+    if text.isascii() and (f"{mark}C" in text or f"{mark}M" in text):
+        text = _switched(text, mark)
 
     def meaning(match: re.Match[str]) -> str:
         letter, digits = match[1], match[2]
@@ -41,7 +51,7 @@ def unescape(text: str, delimiters: Delimiters, charset: str = "utf-8") -> str:
             return characters[letter]
         if digits is not None:
             return _characters(digits, mark, charset) or match[0]
-        return "\n" if match[3] is not None else match[0]
+        return _LAYOUT.get(match[3].lower(), "") if match[3] is not None else match[0]
 
     return pattern.sub(meaning, text)
 
@@ -79,8 +89,8 @@ def _reader(delimiters: Delimiters) -> tuple[re.Pattern[str], dict[str, str]]:
         f"{mark}(?:"
         f"([{''.join(characters)}])"
         f"|X({byte}+(?:{mark}{mark}X{byte}+)*)"
-        f"|(\\.[bB][rR])"
-        f"|(?:\\.(?:sp|in|ti|fi|nf|ce|sk)[ +0-9-]*|[HN]|C[0-9A-Fa-f]{{4}}|M[0-9A-Fa-f]{{4,6}}|Z[^{mark}\\s]*)"
+        f"|([HN](?={mark})|\\.(?i:br|sp|in|ti|fi|nf|ce|sk)(?=[ +0-9-]*{mark}))[ +0-9-]*"
+        f"|(?:C[0-9A-Fa-f]{{4}}|M[0-9A-Fa-f]{{4}}(?:[0-9A-Fa-f]{{2}})?|Z[^{mark}\\s]*)"
         f"){mark}"
     )
     return pattern, characters
@@ -99,6 +109,25 @@ def _characters(digits: str, mark: str, charset: str) -> str | None:
         except UnicodeDecodeError:
             continue
     return None
+
+
+def _switched(text: str, mark: str) -> str:
+    """A leaf with switches, each to the end of the leaf or the next one (HL7 v2.8.2 §2.7.2); as it is, if not known."""
+    octets = _switch(mark).sub(lambda match: "\x1b" + bytes.fromhex(match[1]).decode("latin-1"), text).encode("latin-1")
+    if b"\x1b" in octets:
+        for name in _SWITCHING:
+            try:
+                return octets.decode(name)
+            except UnicodeDecodeError:
+                continue
+    return text
+
+
+@lru_cache(maxsize=64)
+def _switch(mark: str) -> re.Pattern[str]:
+    """`C` takes a set of single bytes, `M` one of several; what stands behind it is what follows ISO 2022's ESC."""
+    mark = re.escape(mark)
+    return re.compile(f"{mark}(?:C(?=.{{4}}{mark})|M)([0-9A-Fa-f]{{4}}(?:[0-9A-Fa-f]{{2}})?){mark}")
 
 
 @lru_cache(maxsize=256)
