@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final, TypeAlias
 
-__all__ = ["KEPT", "Event", "Fault", "Framer", "Signal", "frame"]
+__all__ = ["BETWEEN", "COMMIT", "KEPT", "NO_COMMIT", "Event", "Fault", "Framer", "Signal", "frame"]
 
 # Bytes of a faulty frame that are kept for the record; a lost frame may be as long as the limit allows.
 KEPT: Final = 65_536
@@ -53,7 +53,16 @@ class Fault:
     size: int
 
 
-_SIGNALS: Final = {b"": Signal.EMPTY, b"\x06": Signal.COMMITTED, b"\x15": Signal.NOT_COMMITTED}
+COMMIT: Final = b"\x06"
+"""The body of release 2's frame that says: the content was stored."""
+
+NO_COMMIT: Final = b"\x15"
+"""The same: it was not."""
+
+BETWEEN: Final = b"\x1c\r\x0b"
+"""What stands between the bodies of frames that follow each other."""
+
+_SIGNALS: Final = {b"": Signal.EMPTY, COMMIT: Signal.COMMITTED, NO_COMMIT: Signal.NOT_COMMITTED}
 
 # What `Framer.feed` gives: the body of a frame, a frame without a message, or a fault.
 Event: TypeAlias = bytes | Signal | Fault

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from casecart.formats.hl7v2 import Problem
 from casecart.listeners.networks import Networks
@@ -10,8 +10,9 @@ from casecart.listeners.networks import Networks
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
-    from casecart.listeners.hl7v2 import Question, Reception
+    from casecart.listeners.hl7v2 import Reception
     from casecart.listeners.peer import Peer, Peers, Sender
+    from casecart.listeners.question import Question
     from casecart.runtime.certificate import Certificate
     from casecart.runtime.listener import Arrival
 
@@ -39,7 +40,9 @@ class Admission:
         self._peers = [(peer, Networks(peer.networks), known.named(str(name))) for name, peer in peers.items()]
         self._free = all(peer.certificate is None and not peer.networks for peer in peers.values())
 
-    def of(self, host: str, certificate: Certificate | None) -> Callable[[bytes, str, Question], Arrival] | None:
+    def of(
+        self, host: str, certificate: Certificate | None
+    ) -> Callable[[bytes, str, Question], Arrival | list[Arrival]] | None:
         """Makes arrivals of what comes on a connection; None: no peer may speak on it.
 
         A certificate that is a peer's own speaks for that peer and no other.
@@ -70,9 +73,14 @@ class _Narrowed:
     def __init__(self, reception: Reception, allowed: Collection[Sender]) -> None:
         self._reception, self._allowed = reception, frozenset(allowed)
 
-    def arrival(self, body: bytes, source: str, question: Question) -> Arrival:
+    def arrival(self, body: bytes, source: str, question: Question) -> Arrival | list[Arrival]:
         """As `Reception.arrival`."""
-        arrival = self._reception.arrival(body, source, question)
+        arrived = self._reception.arrival(body, source, question)
+        for arrival in arrived if isinstance(arrived, list) else [arrived]:
+            self._narrow(arrival, cast("Question", arrival.reply))
+        return arrived
+
+    def _narrow(self, arrival: Arrival, question: Question) -> None:
         if question.sender.known and question.sender not in self._allowed:
             # It says that it is this peer's, and isn't: nothing of it is told as if it were.
             arrival.peer, arrival.facility, arrival.charset, arrival.complete_within = "", "", None, None
@@ -80,4 +88,3 @@ class _Narrowed:
                 arrival.refused, arrival.notes, arrival.partition = True, "wrong-connection", 0
                 question.problem = _NOT_THIS_PEER
             question.sender = self._reception.nobody
-        return arrival

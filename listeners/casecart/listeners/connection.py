@@ -10,8 +10,9 @@ from twisted.internet.protocol import Protocol as TwistedProtocol
 from twisted.internet.protocol import connectionDone
 from zope.interface import implementer  # type: ignore[import-untyped]  # it has none
 
-from casecart.formats.mllp import Fault, Framer, frame
-from casecart.listeners.hl7v2 import Question
+from casecart.formats.mllp import BETWEEN, COMMIT, NO_COMMIT, Fault, Framer, frame
+from casecart.listeners.question import Question
+from casecart.runtime.listener import Arrival, Receipt
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from twisted.python.failure import Failure
 
     from casecart.listeners.hl7v2 import Reception
-    from casecart.runtime.listener import Arrival, Intake, Receipt
+    from casecart.runtime.listener import Intake
     from casecart.runtime.unfinished import Unfinished
 
 __all__ = ["MllpConnection", "Occupant", "Owner"]
@@ -60,6 +61,7 @@ class Owner(Protocol):
     frame_timeout: float
     idle_timeout: float
     unfinished: Unfinished
+    commits: bool
 
     def opened(self, connection: Occupant) -> None:
         """A connection is there."""
@@ -86,8 +88,23 @@ class _Waiting(Question):
         connection = self.connection
         if not connection.closing:
             self.answer = connection.owner.reception.answer(self, receipt)
+            if connection.owner.commits:
+                self.answer = _committed(self.answer, receipt)
             self.settled = True
             connection.settled()
+
+    def settle(self, answer: bytes | None, receipt: Receipt) -> None:
+        connection = self.connection
+        if not connection.closing:
+            self.answer = _committed(answer, receipt) if connection.owner.commits else answer
+            self.settled = True
+            connection.settled()
+
+
+def _committed(answer: bytes | None, receipt: Receipt) -> bytes:
+    """MLLP release 2: before the acknowledgement, if there is one, a frame that says whether the content was stored."""
+    commit = NO_COMMIT if receipt is Receipt.NOT_STORED else COMMIT
+    return BETWEEN.join((commit, answer)) if answer else commit
 
 
 def _unanswered(receipt: Receipt) -> None:
@@ -114,7 +131,7 @@ class MllpConnection(TwistedProtocol):
         self,
         owner: Owner,
         source: str = "",
-        arrival: Callable[[bytes, str, Question], Arrival] | None = None,
+        arrival: Callable[[bytes, str, Question], Arrival | list[Arrival]] | None = None,
     ) -> None:
         self.owner = owner
         self.host = ""
@@ -165,7 +182,9 @@ class MllpConnection(TwistedProtocol):
                 waiting = _Waiting(self, len(event))
                 self._waiting.append(waiting)
                 self._waiting_bytes += waiting.size
-                owner.intake.take(self._arrival(event, self._source, waiting))
+                arrival = self._arrival(event, self._source, waiting)
+                take = owner.intake.take if arrival.__class__ is Arrival else self._take_each
+                take(arrival)  # type: ignore[arg-type]  # mypy does not see that the class was asked for
             elif event.__class__ is Fault:
                 self._record(event)
         self._feeding = False
@@ -178,6 +197,11 @@ class MllpConnection(TwistedProtocol):
             self._end()
         elif len(self._waiting) > _MOST_WAITING or self._waiting_bytes > _MOST_WAITING_BYTES:
             self._block(_WAITING)
+
+    def _take_each(self, arrivals: list[Arrival]) -> None:
+        """Hand over the messages of a frame that has several."""
+        for arrival in arrivals:
+            self.owner.intake.take(arrival)
 
     def readConnectionLost(self) -> None:  # noqa: N802 - the name is Twisted's
         """The sender sends nothing more; it may still read its answers."""

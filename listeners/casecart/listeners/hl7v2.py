@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias, cast
 
 from casecart.formats.hl7v2 import NO_CONTROL_ID, Problem, Refused, acknowledge, read_header, wanted
 from casecart.listeners.control_id import ControlIds
 from casecart.listeners.moment import moment
+from casecart.listeners.question import Question
+from casecart.listeners.several import batched, one_by_one
 from casecart.runtime.listener import Arrival, Receipt
 
 if TYPE_CHECKING:
@@ -45,20 +47,6 @@ _REMEMBERED: Final = 1024
 _Envelope: TypeAlias = "tuple[Sender, str, str, str]"
 
 
-class Question:
-    """A message that waits for its receipt; the protocol's own class derives from it, and is called with it."""
-
-    __slots__ = ("header", "problem", "sender")
-
-    header: Header | None
-    sender: Sender
-    problem: Problem | None
-
-    def __call__(self, receipt: Receipt) -> None:
-        """Answer, now that it is known what to say."""
-        raise NotImplementedError
-
-
 _CONTINUATION = re.compile(rb"[\r\n](?:DSC|ADD)[^A-Za-z0-9\r\n][^\r\n]*[A-Za-z0-9]")
 """A DSC or ADD segment with something in it (HL7 v2.8.2 §2.9.2)."""
 
@@ -76,23 +64,35 @@ class Reception:
         peers: the senders that it knows.
         partition: where to find what decides the partition.
         maker: see `ControlIds`.
+        takes_several: whether several messages may stand in a frame without a batch around them.
     """
 
-    def __init__(self, context: ListenerContext, peers: Peers, partition: Partition, maker: str) -> None:
+    def __init__(
+        self,
+        context: ListenerContext,
+        peers: Peers,
+        partition: Partition,
+        maker: str,
+        *,
+        takes_several: bool = False,
+    ) -> None:
         self._listener, self._organisation, self._now = context.name, context.organisation, context.now
         self._peers, self._partition = peers, partition
+        self._takes_several = takes_several
         self._control_ids = ControlIds(maker)
         self._known: dict[tuple[bytes | str, ...], _Envelope] = {}
         self.nobody: Final = peers.nobody
         """Stands for all who are no peer."""
 
-    def arrival(self, body: bytes, source: str, question: Question) -> Arrival:
-        """The message as the engine takes it; what its answer needs is put into the question.
+    def arrival(self, body: bytes, source: str, question: Question) -> Arrival | list[Arrival]:
+        """The message as the engine takes it, or the messages where the frame has several.
+
+        What its answer needs is put into the question.
 
         Args:
-            body: one message.
+            body: what a frame held.
             source: where it came from, `host:port`.
-            question: called with the receipt.
+            question: called with the receipt, or settled where there are several.
         """
         problem: Problem | None = None
         notes: str | None = None
@@ -101,11 +101,9 @@ class Reception:
                 raise Refused("long-header", _LONG_HEADER)
             header = read_header(body)
         except Refused as refused:
-            problem, notes = refused.problem, refused.code
-            if refused.header is None:
-                question.header, question.sender, question.problem = None, self._peers.nobody, problem
-                return self.refused(body, source, "hl7v2", notes, question)
-            header = refused.header
+            if (other := self._no_message(refused, body, source, question)) is not None:
+                return other
+            header, problem, notes = cast("Header", refused.header), refused.problem, refused.code
         fields = header.fields
         key = (fields[2], fields[3], fields[4], fields[5], fields[8], fields[11], header.delimiters.component)
         sender, identity, message_type, schema = self._known.get(key) or self._learn(key, header)
@@ -140,6 +138,16 @@ class Reception:
             sender.complete_within,
         )
 
+    def _no_message(
+        self, refused: Refused, body: bytes, source: str, question: Question
+    ) -> Arrival | list[Arrival] | None:
+        """What a frame is in which no single message could be read; None: one whose header is enough to answer it."""
+        if refused.code == "batch":
+            return batched(self, body, source, question)
+        if refused.code == "several-messages" and self._takes_several:
+            return one_by_one(self, body, source, question, refused)
+        return self.rejected(refused, body, source, question) if refused.header is None else None
+
     def _learn(self, key: tuple[bytes | str, ...], header: Header) -> _Envelope:
         """What all messages with the same sender, receiver, type and version share."""
         component = header.delimiters.component
@@ -161,6 +169,24 @@ class Reception:
             self._listener, "", self._organisation, "", schema, "", "", "", None, 0, notes, source, None, body,
             reply, refused=True,
         )  # fmt: skip
+
+    def introduce(self, header: Header, question: Question) -> None:
+        """What the answer to a frame of several messages needs, by the header around them."""
+        question.header, question.sender, question.problem = header, self._peers.of(header), None
+
+    def rejected(self, refused: Refused, body: bytes, source: str, question: Question) -> Arrival:
+        """The record of a frame that can't be taken as a whole."""
+        if refused.header is None:
+            question.header, question.sender = None, self._peers.nobody
+        else:
+            self.introduce(refused.header, question)
+        question.problem = refused.problem
+        return self.refused(body, source, "hl7v2", refused.code, question)
+
+    def signature(self, header: Header) -> tuple[bytes, bytes]:
+        """Control id and time of an answer, by the clock of whom it goes to."""
+        now = self._now()
+        return self._control_ids.next(now), self._peers.of(header).stamp(now)
 
     def answer(self, question: Question, receipt: Receipt) -> bytes | None:
         """The acknowledgement; empty if the sender wants none, None if it must get none."""

@@ -1,9 +1,10 @@
-"""HL7 v2 messages over MLLP (HL7 Transport Specification: MLLP, release 1; release 2's commit bytes are passed over).
+"""HL7 v2 messages over MLLP (HL7 Transport Specification: MLLP, release 1; release 2 where the setting says so).
 
 Delivery: a message is answered after it is stored, and not before. A frame that is none, is cut, too large or too slow
 is recorded with its bytes and not answered; a message that can't be taken (no header, no control id, several messages
-in a frame, a sender that is no peer) is recorded and rejected with the reason. While nothing can be stored, nothing is
-read, and what was read and isn't stored is not answered: the connection closes, so that the sender keeps it.
+in a frame, a sender that is no peer), and a batch with a wrong count, is recorded and rejected with the reason. While
+nothing can be stored, nothing is read, and what was read and isn't stored is not answered: the connection closes, so
+that the sender keeps it.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import os
 from collections import Counter
 from collections.abc import Mapping
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
 from twisted.internet.defer import Deferred, fail, maybeDeferred, succeed
 from twisted.internet.error import CannotListenError
@@ -122,6 +123,24 @@ class MllpSettings(Declared):
         minimum="10s",
         maximum="30d",
     )
+    several_messages: Literal["refuse", "take"] = key(
+        about=(
+            "Several messages in one frame without a batch (BHS) around them: `refuse` takes nothing of it, since a "
+            "lost frame end looks the same; `take` takes each, and answers each in a frame of its own."
+        ),
+        example="take",
+        default="refuse",
+    )
+    release: int = key(
+        about=(
+            "Of MLLP. In release 2 each frame is answered by the byte 0x06 in a frame when its content is stored, and "
+            "by 0x15 when it can't be, before the acknowledgement."
+        ),
+        example=2,
+        default=1,
+        minimum=1,
+        maximum=2,
+    )
     connections: int = key(
         about="How many may be open at once; further ones are closed at once.",
         example=50,
@@ -199,7 +218,14 @@ class MllpListener:
         self.unfinished.make_room(settings.maximum_frame)
         peers = Peers(settings.peers, settings.acknowledge, context.time_zones)
         maker = f"{context.name} {os.getpid()} {context.now()}"
-        self.reception = Reception(context, peers, Partition(settings.partition_by), maker)
+        self.reception = Reception(
+            context,
+            peers,
+            Partition(settings.partition_by),
+            maker,
+            takes_several=settings.several_messages == "take",
+        )
+        self.commits = settings.release > 1
         self.admission = Admission(settings.peers, peers, self.reception)
         self.turned_away = TurnedAway(context.name, self.reception, context.intake, context.reactor.seconds)
         self.proxied = bool(settings.proxies)

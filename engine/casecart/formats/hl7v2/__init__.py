@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 from casecart.formats.hl7v2.acknowledge import AckCode, Mode, Outcome, acknowledge, wanted
+from casecart.formats.hl7v2.batch import Batch, answer_batch, read_batch, split_messages
 from casecart.formats.hl7v2.charset import codec, decode, detect
+from casecart.formats.hl7v2.continuation import (
+    CONTINUED,
+    Fragment,
+    join_fragments,
+    join_segments,
+    may_continue,
+    read_fragment,
+)
 from casecart.formats.hl7v2.delimiters import STANDARD, Delimiters, read_delimiters
 from casecart.formats.hl7v2.escape import escape, unescape
 from casecart.formats.hl7v2.groups import GROUPS, HEADER, Group, group, may_belong, spans
@@ -14,15 +23,18 @@ from casecart.formats.hl7v2.null import NULL, Null
 from casecart.formats.hl7v2.problem import NO_CONTROL_ID, Problem, Refused
 
 __all__ = [
+    "CONTINUED",
     "GROUPS",
     "HEADER",
     "NO_CONTROL_ID",
     "NULL",
     "STANDARD",
     "AckCode",
+    "Batch",
     "Component",
     "Delimiters",
     "Field",
+    "Fragment",
     "Group",
     "Header",
     "Message",
@@ -37,17 +49,24 @@ __all__ = [
     "Segment",
     "Subcomponent",
     "acknowledge",
+    "answer_batch",
     "codec",
     "decode",
     "detect",
     "escape",
     "group",
+    "join_fragments",
+    "join_segments",
     "may_belong",
+    "may_continue",
     "parse",
+    "read_batch",
     "read_delimiters",
+    "read_fragment",
     "read_header",
     "repair",
     "spans",
+    "split_messages",
     "unescape",
     "wanted",
 ]

@@ -210,7 +210,7 @@ def _start(body: bytes) -> int:
             "batch",
             Problem(
                 error_code="200",
-                words="Batches (FHS, BHS) are not taken: send each message in its own frame.",
+                words="This is a batch (FHS, BHS), and not one message.",
                 segment=body[start : start + 3].decode("ascii"),
             ),
         )

@@ -1,0 +1,30 @@
+"""A message that waits for its receipt."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from casecart.formats.hl7v2 import Header, Problem
+    from casecart.listeners.peer import Sender
+    from casecart.runtime.listener import Receipt
+
+__all__ = ["Question"]
+
+
+class Question:
+    """A message that waits for its receipt; the protocol's own class derives from it, and is called with it."""
+
+    __slots__ = ("header", "problem", "sender")
+
+    header: Header | None
+    sender: Sender
+    problem: Problem | None
+
+    def __call__(self, receipt: Receipt) -> None:
+        """Answer, now that it is known what to say."""
+        raise NotImplementedError
+
+    def settle(self, answer: bytes | None, receipt: Receipt) -> None:
+        """Answer with this; empty: with nothing; None: nothing, and the sender must keep what it sent."""
+        raise NotImplementedError
