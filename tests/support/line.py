@@ -408,8 +408,8 @@ class Line:
         counts = self.counts()
         waiting = sum(self.store.waiting_counts().values())
         in_flight = sum(row.postings for row in self.store.open_counts())
-        messages = counts["received"] + counts["copied"] - waiting
-        for name in ("processed", "duplicate", "unrouted", "refused", "quarantined"):
+        messages = counts["received"] + counts["copied"] + counts["assembled"] - waiting
+        for name in ("processed", "duplicate", "unrouted", "refused", "quarantined", "part", "joined"):
             messages -= counts[name]
         lines = counts["produced"] - in_flight
         for name in ("posted", "no_change", "filtered", "held", "rejected", "waiting"):

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 __all__ = ["Balance", "Balances", "LineTerms", "Reading", "ShowBalances", "balances", "read_counters"]
 
 MESSAGES, LINES = "messages:", "lines:"
-MESSAGES_IN = ("received", "copied")
-MESSAGES_OUT = ("processed", "duplicate", "unrouted", "refused", "quarantined", "waiting")
+MESSAGES_IN = ("received", "copied", "assembled")
+MESSAGES_OUT = ("processed", "duplicate", "unrouted", "refused", "quarantined", "part", "joined", "waiting")
 LINES_IN = ("produced",)
 LINES_OUT = ("posted", "no_change", "filtered", "held", "rejected", "waiting", "in_flight")
 IN_FLIGHT = "in_flight"

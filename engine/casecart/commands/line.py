@@ -44,6 +44,8 @@ _NO_LINES = {
     "waiting": "waits to be worked: it has stated nothing yet",
     "unrouted": "has no lines: no channel took it",
     "refused": "has no lines: it was refused",
+    "part": "is a part of a longer message, and the others are not there: it has stated nothing yet",
+    "joined": "is a part of a longer message, which has its lines",
     "quarantined": "was put aside before it stated anything",
     "processed": "has no lines",
 }

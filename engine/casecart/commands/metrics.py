@@ -51,8 +51,12 @@ _Metrics = tuple[tuple[str, str, tuple[str, ...]], ...]
 """Metric, its label for a term of the balance, and the terms. What a replay can take back is no counter."""
 
 _MESSAGES: Final[_Metrics] = (
-    ("casecart_messages_total", "outcome", ("received", "copied", "processed", "duplicate", "refused")),
-    ("casecart_messages_set_aside", "outcome", ("unrouted", "quarantined")),
+    (
+        "casecart_messages_total",
+        "outcome",
+        ("received", "copied", "assembled", "processed", "duplicate", "refused", "joined"),
+    ),
+    ("casecart_messages_set_aside", "outcome", ("unrouted", "quarantined", "part")),
 )
 _LINES: Final[_Metrics] = (
     ("casecart_lines_total", "state", ("produced", "posted", "no_change")),

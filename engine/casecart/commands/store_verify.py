@@ -244,13 +244,17 @@ class _Scan:
     def _terms(self, listener: str, terms: Counter[tuple[str, str]]) -> Iterator[tuple[str, int, int]]:
         there = self._outcomes
         rows = sum(number for (name, _), number in there.items() if name == listener)
-        yield "received", terms[listener, "received"] - terms[listener, "duplicate"], rows
+        yield (
+            "received",
+            terms[listener, "received"] - terms[listener, "duplicate"] + terms[listener, "assembled"],
+            rows,
+        )
         yield (
             "processed",
             terms[listener, "processed"] - terms[listener, "copied"],
             there[listener, "processed"],
         )
-        for term in ("unrouted", "refused", "quarantined"):
+        for term in ("unrouted", "refused", "quarantined", "part", "joined"):
             yield term, terms[listener, term], there[listener, term]
 
     def _sound(self, kind: Kind, where: str, read: Callable[[], object]) -> None:

@@ -6,7 +6,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from casecart.formats.hl7v2 import decode, detect, read_header, repair
+from casecart.formats.hl7v2 import CONTINUED, decode, detect, join_segments, read_header, repaired
 from casecart.mapping import MappingContext
 from casecart.runtime.copy import Copy
 from casecart.runtime.pseudonyms import Pseudonyms
@@ -142,12 +142,19 @@ def _date_in(quarter: int, time_zone: ZoneInfo) -> date:
 
 
 def _text(message: Message) -> tuple[str, str, str | None]:
-    """The message as text that ends its segments in CR, its codec, and what is to be noted of the character set."""
+    """The message as text that ends its segments in CR, its codec, and what is to be noted of both."""
     body = message.body
     if body.__class__ is DamagedBody:
         raise Damaged("The message came out of the store damaged: the checksum is another one")
     if body.isascii() and _SHIFT not in body and _HEX not in body:
-        return repair(body.decode("ascii")), "utf-8", None
-    declared = read_header(body).character_set
-    text, note = decode(body, declared, message.charset)
-    return repair(text), detect(body, declared, message.charset)[0], note
+        text, charset, note = body.decode("ascii"), "utf-8", None
+    else:
+        declared = read_header(body).character_set
+        text, note = decode(body, declared, message.charset)
+        charset = detect(body, declared, message.charset)[0]
+    text, lines = repaired(text)
+    if lines is not None:
+        note = lines if note is None else f"{note} {lines}"
+    if message.notes is not None and CONTINUED in message.notes:
+        text = join_segments(text)
+    return text, charset, note

@@ -23,6 +23,7 @@ from casecart.runtime.ask_first import after_restore
 from casecart.runtime.backlog import Backlog
 from casecart.runtime.channel import compile_channels
 from casecart.runtime.clock import wall_clock
+from casecart.runtime.continuation import park
 from casecart.runtime.destination import Destination, DestinationContext
 from casecart.runtime.dispatcher import Dispatcher, Limits
 from casecart.runtime.follower import Follower
@@ -105,7 +106,7 @@ class Engine:
         ]
         member = Member(os.urandom(16), " ".join(leases), f"{gethostname()}:{os.getpid()}", now())
         self._failed, self._chance = failed, chance or random.SystemRandom()
-        identifiers = Identifiers(now, self._chance.randbytes)
+        self._identifiers = identifiers = Identifiers(now, self._chance.randbytes)
         channels = compile_channels(workspace)
         catalogue = Catalogue()
         keys = Keys(self._secret("keys", environment))
@@ -390,6 +391,8 @@ class Engine:
             with suppress(StoreUnavailable):  # the journal meets the same trouble, and tells it
                 self._look_at_disk()
                 self._look_for_wishes()
+                if self._works:
+                    park(self._store, self._now(), self._identifiers.mint)
         except StoreBroken as broken:  # the journal may have nothing to write for hours
             self._failed(broken)
             return

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
 from casecart.runtime.listener import Arrival, Receipt
+from casecart.runtime.special import Specials
 from casecart.store import Change, Count, Identity, Message, Store
 from casecart.store.seal import body_digest
 
@@ -143,23 +145,41 @@ class Grouping:
         fresh: list[Message] = []
         if not group.arrivals:
             return fresh
-        positions = self._store.reserve("message", len(group.arrivals))
+        positions = deque(self._store.reserve("message", len(group.arrivals)))
         group.first = positions[0]
         recorded_at = self._now()
+        specials: Specials | None = None
         for index, arrival in enumerate(group.arrivals):
             scope = f"messages:{arrival.listener}"
             change.counts.append(Count(arrival.facility, scope, "received", 1))
+            if arrival.special is not None:
+                specials = specials or self._specials(group, change, recorded_at, positions)
+                specials.look(index, arrival)
             if group.receipts[index] is Receipt.DUPLICATE:
                 change.counts.append(Count(arrival.facility, scope, "duplicate", 1))
+                if specials is not None and (whole := specials.came_again(index, arrival)) is not None:
+                    fresh.append(whole)
                 continue
-            message = self._message(positions[index], recorded_at, arrival, group.reuses[index])
+            message = self._message(positions.popleft(), recorded_at, arrival, group.reuses[index])
             group.positions[index] = message.position
             if arrival.refused:
                 change.counts.append(Count(arrival.facility, scope, "refused", 1))
                 change.messages.append(message)
-            else:
+            elif specials is None:
                 fresh.append(message)
+            elif (whole := specials.came(message, arrival)) is not None:
+                fresh.append(whole)
+                group.positions[index] = whole.position
+        if specials is not None:
+            specials.close()
         return fresh
+
+    def _specials(self, group: Group, change: Change, recorded_at: int, positions: deque[int]) -> Specials:
+        def made(whole: Arrival) -> Message:
+            positions.extend(self._store.reserve("message", 1))  # all that come after it move up by one
+            return self._message(positions.popleft(), recorded_at, whole, 0)
+
+        return Specials(self._store, change, group, recorded_at, made)
 
     def _message(self, position: int, recorded_at: int, arrival: Arrival, reuse: int) -> Message:
         notes = arrival.notes

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from casecart.runtime.unfinished import Unfinished
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from twisted.internet.defer import Deferred
 
-__all__ = ["Arrival", "Intake", "Listener", "ListenerContext", "ListenerSpec", "Receipt"]
+__all__ = ["Arrival", "Intake", "Listener", "ListenerContext", "ListenerSpec", "Numbered", "Part", "Receipt", "Special"]
 
 
 class Receipt(Enum):
@@ -28,6 +28,46 @@ class Receipt(Enum):
     """The store can't take it now: no acknowledgement, close the connection, so that the sender keeps it."""
     LATE = "late"
     """Stored, but its work was not committed within `acknowledge: on_complete`'s time limit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What the engine must know of a message that is a part of a longer one."""
+
+    chain: str
+    """Only parts that have the same can belong together: listener, sender, and how it writes."""
+    follows: str
+    """The pointer of the part before it; empty: it is the first."""
+    pointer: str
+    """The pointer of the part behind it; empty: it is the last."""
+    within: int
+    """µs that it may wait for the others."""
+    maximum: int
+    """Bytes that the whole may have."""
+    whole: Callable[[Sequence[bytes]], Arrival]
+    """Makes the whole of the bodies of all parts, in their order. Its `reply` is not called."""
+
+
+@dataclass(slots=True)
+class Numbered:
+    """The sequence number of a message, of a sender that is known to give them."""
+
+    of: str
+    """Whose numbers these are."""
+    number: int
+    """0: the sender asks which number is expected; -1: it begins anew."""
+    expected: int = 0
+    """The engine's answer: which one was expected; -1: any."""
+
+
+@dataclass(frozen=True, slots=True)
+class Special:
+    """What makes an arrival another one than the usual."""
+
+    reject: Callable[[Literal["sequence-number", "too-many-parts"]], None]
+    """Called before the reply, where the engine does not take the arrival: it is recorded as `refused`."""
+    part: Part | None = None
+    numbered: Numbered | None = None
 
 
 @dataclass(slots=True)
@@ -55,6 +95,7 @@ class Arrival:
     """A record of something that can't be processed (a framing fault, no header): stored, counted, never mapped."""
     complete_within: float | None = None
     """Seconds to wait for documents and postings to be committed too; None: answer when the message is stored."""
+    special: Special | None = None
 
 
 class Intake(Protocol):

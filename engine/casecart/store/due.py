@@ -97,7 +97,7 @@ class Held:
 
 def rule_of(outcome: str, channels: Iterable[str], due: Due) -> tuple[str, int]:
     """Which rule a message's body goes by, and how long it is kept, in µs."""
-    if outcome not in ("processed", "waiting"):
+    if outcome not in ("processed", "waiting", "part", "joined"):
         return outcome, due.bodies[outcome]
     usual = due.bodies["processed"]
     spans = [(due.channels.get(channel, usual), f"channel {channel}") for channel in channels]

@@ -44,8 +44,9 @@ def storable(text: str) -> str:
 EMPTY: Final = blake2b(b"", digest_size=16).digest()
 """The digest of a message that came without a byte."""
 
-Outcome = Literal["waiting", "processed", "unrouted", "refused", "quarantined"]
-"""What became of a message. A duplicate has no row of its own: it is counted."""
+Outcome = Literal["waiting", "processed", "unrouted", "refused", "quarantined", "part", "joined"]
+"""What became of a message. A duplicate has no row of its own: it is counted. A part waits for the others of its
+message until it is joined with them to a whole, which is a message of its own."""
 
 
 class Message(NamedTuple):

@@ -244,7 +244,7 @@ class RetentionQueries(ABC):
                 if only is None and due.now >= message.recorded_at > due.now - span:
                     continue
             if (
-                message.outcome == "waiting"
+                message.outcome in ("waiting", "part")
                 or message.position in needed
                 or held.has(message)
                 or (kind == "documents" and message.body_there)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Final, TypeAlias, cast
 
 from casecart.formats.hl7v2 import NO_CONTROL_ID, Problem, Refused, acknowledge, read_header, wanted
@@ -10,6 +9,7 @@ from casecart.listeners.control_id import ControlIds
 from casecart.listeners.moment import moment
 from casecart.listeners.question import Question
 from casecart.listeners.several import batched, one_by_one
+from casecart.listeners.special import OUT_OF_SEQUENCE, Specialty, with_expected
 from casecart.runtime.listener import Arrival, Receipt
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from casecart.formats.hl7v2 import Header, Outcome
     from casecart.listeners.partition import Partition
     from casecart.listeners.peer import Peers, Sender
-    from casecart.runtime.listener import ListenerContext
+    from casecart.runtime.listener import ListenerContext, Special
 
 __all__ = ["Question", "Reception"]
 
@@ -47,15 +47,6 @@ _REMEMBERED: Final = 1024
 _Envelope: TypeAlias = "tuple[Sender, str, str, str]"
 
 
-_CONTINUATION = re.compile(rb"[\r\n](?:DSC|ADD)[^A-Za-z0-9\r\n][^\r\n]*[A-Za-z0-9]")
-"""A DSC or ADD segment with something in it (HL7 v2.8.2 §2.9.2)."""
-
-_CONTINUED = Problem(
-    error_code="207",
-    words="This is a part of a longer message (MSH-14, DSC or ADD), and a part is never processed: send it whole.",
-)
-
-
 class Reception:
     """Makes arrivals of messages, and answers of receipts.
 
@@ -65,6 +56,8 @@ class Reception:
         partition: where to find what decides the partition.
         maker: see `ControlIds`.
         takes_several: whether several messages may stand in a frame without a batch around them.
+        continued_within: seconds that a part of a message may wait for the others.
+        maximum: bytes that a message of several parts may have.
     """
 
     def __init__(
@@ -75,10 +68,13 @@ class Reception:
         maker: str,
         *,
         takes_several: bool = False,
+        continued_within: float = 3600.0,
+        maximum: int = 10_000_000,
     ) -> None:
         self._listener, self._organisation, self._now = context.name, context.organisation, context.now
         self._peers, self._partition = peers, partition
         self._takes_several = takes_several
+        self._specialty = Specialty(self, context.name, continued_within, maximum)
         self._control_ids = ControlIds(maker)
         self._known: dict[tuple[bytes | str, ...], _Envelope] = {}
         self.nobody: Final = peers.nobody
@@ -96,6 +92,7 @@ class Reception:
         """
         problem: Problem | None = None
         notes: str | None = None
+        special: Special | None = None
         try:
             if len(body) > _LONGEST_HEADER and not _ends(body):
                 raise Refused("long-header", _LONG_HEADER)
@@ -115,8 +112,9 @@ class Reception:
                 problem, notes = _UNKNOWN_PEER, "unknown-peer"
             elif len(control_id) > _LONGEST:
                 problem, notes = _LONG_CONTROL_ID, "long-control-id"
-            elif fields[13].strip() or ((b"DSC" in body or b"ADD" in body) and _CONTINUATION.search(body)):
-                problem, notes = _CONTINUED, "continued"
+            elif sender.numbered or fields[13].strip() or b"DSC" in body or b"ADD" in body:
+                question.sender = sender
+                special, problem, notes = self._specialty.of(body, header, source, question)
         question.header, question.sender, question.problem = header, sender, problem
         return Arrival(
             self._listener,
@@ -136,6 +134,7 @@ class Reception:
             question,
             problem is not None,
             sender.complete_within,
+            special,
         )
 
     def _no_message(
@@ -173,6 +172,7 @@ class Reception:
     def introduce(self, header: Header, question: Question) -> None:
         """What the answer to a frame of several messages needs, by the header around them."""
         question.header, question.sender, question.problem = header, self._peers.of(header), None
+        question.numbered = None
 
     def rejected(self, refused: Refused, body: bytes, source: str, question: Question) -> Arrival:
         """The record of a frame that can't be taken as a whole."""
@@ -196,6 +196,8 @@ class Reception:
             if not sender.tell_not_stored:
                 return None
             outcome, problem = "error", _NOT_STORED
+        elif problem is OUT_OF_SEQUENCE:
+            outcome = "error"
         code = wanted(header, sender.mode, outcome)
         if code is None:
             return b""
@@ -203,9 +205,12 @@ class Reception:
         text = "" if problem is None else problem.words
         if receipt is Receipt.LATE:
             text = "Stored; its processing goes on."
-        return acknowledge(
+        answer = acknowledge(
             header, code, control_id=self._control_ids.next(now), time=sender.stamp(now), text=text, error=problem
         )
+        if sender.numbered and header is not None and (numbered := question.numbered) is not None:
+            return with_expected(answer, header.separator, numbered.expected)
+        return answer
 
 
 def _ends(body: bytes) -> bool:

@@ -131,6 +131,16 @@ class MllpSettings(Declared):
         example="take",
         default="refuse",
     )
+    continuation_timeout: Duration = key(
+        about=(
+            "How long a part of a message (DSC, MSH-14) waits for the others; then it is parked, and an exception "
+            "tells of it. Nothing of a message is processed before all of it is there."
+        ),
+        example="4h",
+        default="1h",
+        minimum="10s",
+        maximum="7d",
+    )
     release: int = key(
         about=(
             "Of MLLP. In release 2 each frame is answered by the byte 0x06 in a frame when its content is stored, and "
@@ -224,6 +234,8 @@ class MllpListener:
             Partition(settings.partition_by),
             maker,
             takes_several=settings.several_messages == "take",
+            continued_within=settings.continuation_timeout,
+            maximum=settings.maximum_frame,
         )
         self.commits = settings.release > 1
         self.admission = Admission(settings.peers, peers, self.reception)

@@ -107,6 +107,14 @@ class Peer(Declared):
         example="8859/1",
         default=None,
     )
+    sequence_numbers: Literal["ignore", "follow"] = key(
+        about=(
+            "Whether MSH-13 counts the messages of this peer: with `follow` one out of its turn is not taken, and "
+            "MSA-4 says which is expected. Many senders write something there that counts nothing."
+        ),
+        example="follow",
+        default="ignore",
+    )
     acknowledge: Acknowledge | None = key(
         about="How this peer is answered, in place of the listener's `acknowledge` as a whole.",
         example="{mode: enhanced}",
@@ -158,6 +166,7 @@ class Sender:
 
     Attributes:
         known: False for the one that stands for all who are no peer.
+        numbered: whether it gives sequence numbers.
         partition: of its messages that have no value at the listener's paths.
         stamp: writes the time of our answers by its clock.
     """
@@ -169,15 +178,26 @@ class Sender:
         "known",
         "mode",
         "name",
+        "numbered",
         "partition",
         "stamp",
         "tell_not_stored",
         "zone",
     )
 
-    def __init__(self, name: str, facility: str, zone: str, charset: str | None, acknowledge: Acknowledge) -> None:
+    def __init__(
+        self,
+        name: str,
+        facility: str,
+        zone: str,
+        charset: str | None,
+        acknowledge: Acknowledge,
+        *,
+        numbered: bool = False,
+    ) -> None:
         self.name = name
         self.known = bool(name)
+        self.numbered = numbered
         self.facility = facility
         self.zone = ZoneInfo(zone)
         self.charset = charset
@@ -208,6 +228,7 @@ class Peers:
                     peer.time_zone or time_zones[peer.facility],
                     None if peer.charset is None else str(peer.charset),
                     peer.acknowledge or acknowledge,
+                    numbered=peer.sequence_numbers == "follow",
                 ),
             )
             for name, peer in peers.items()

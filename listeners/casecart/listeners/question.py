@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from casecart.formats.hl7v2 import Header, Problem
     from casecart.listeners.peer import Sender
-    from casecart.runtime.listener import Receipt
+    from casecart.runtime.listener import Numbered, Receipt
 
 __all__ = ["Question"]
 
@@ -15,11 +15,13 @@ __all__ = ["Question"]
 class Question:
     """A message that waits for its receipt; the protocol's own class derives from it, and is called with it."""
 
-    __slots__ = ("header", "problem", "sender")
+    __slots__ = ("header", "numbered", "problem", "sender")
 
     header: Header | None
     sender: Sender
     problem: Problem | None
+    numbered: Numbered | None
+    """Set where the sender gives sequence numbers."""
 
     def __call__(self, receipt: Receipt) -> None:
         """Answer, now that it is known what to say."""

@@ -17,7 +17,7 @@ from casecart.formats.hl7v2.delimiters import STANDARD, Delimiters, read_delimit
 from casecart.formats.hl7v2.escape import escape, unescape
 from casecart.formats.hl7v2.groups import GROUPS, HEADER, Group, group, may_belong, spans
 from casecart.formats.hl7v2.header import Header, MessageType, read_header
-from casecart.formats.hl7v2.lines import Note, repair
+from casecart.formats.hl7v2.lines import Note, repair, repaired
 from casecart.formats.hl7v2.message import Component, Field, Message, Repetition, Segment, Subcomponent, parse
 from casecart.formats.hl7v2.null import NULL, Null
 from casecart.formats.hl7v2.problem import NO_CONTROL_ID, Problem, Refused
@@ -65,6 +65,7 @@ __all__ = [
     "read_fragment",
     "read_header",
     "repair",
+    "repaired",
     "spans",
     "split_messages",
     "unescape",

@@ -59,7 +59,7 @@ def read_fragment(body: bytes, header: Header) -> Fragment | None:
             raise _refused("100", "The DSC segment is not the last of its message.", field=0)
         if pointer and fields[2].strip().upper() not in (b"", b"F"):
             raise _refused("103", "DSC-2 is not F: only fragments of a message are put together.", field=2)
-    if lines and lines[-1].rstrip(separator) == b"ADD" and not pointer:
+    if lines and lines[-1] == b"ADD" and not pointer:
         raise _refused("100", "A segment goes on in another message (ADD), and no DSC-1 says in which.", field=1)
     if pointer and pointer == follows:
         raise _refused("207", "DSC-1 is the same as MSH-14: each two parts need a pointer of their own.", field=1)

@@ -6,7 +6,7 @@ import re
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-__all__ = ["Line", "Note", "read_lines", "repair"]
+__all__ = ["Line", "Note", "read_lines", "repair", "repaired"]
 
 
 class Note(NamedTuple):
@@ -46,6 +46,8 @@ class Line(NamedTuple):
 _LEADING: Final = re.compile("(?:\ufeff|\u00ef\u00bb\u00bf|[\r\n\t \0])*")
 # A last line of nothing but white space is no text: it belongs to the end of the segment before it.
 _LINE: Final = re.compile(r"([^\r\n]+)((?:[\r\n]+(?:[ \t\0]+\Z)?)?)")
+
+_DOUBTFUL: Final = ("joined-line", "not-a-segment")
 
 _WORDS: Final = {
     "leading-bytes": "A byte order mark or white space stands before MSH.",
@@ -103,9 +105,16 @@ def repair(text: str) -> str:
 
     A message as it should be costs nothing and comes back as it is.
     """
+    return repaired(text)[0]
+
+
+def repaired(text: str) -> tuple[str, str | None]:
+    """The same, and the codes of notes where it can't be known that it was read as meant; None where there is none."""
     if "\n" not in text and text.startswith("MSH"):
-        return text
-    return "".join(f"{line.content}\r" for line in read_lines(text)[1])
+        return text, None
+    _, lines, notes = read_lines(text)
+    codes = dict.fromkeys(note.code for note in notes if note.code in _DOUBTFUL)
+    return "".join(f"{line.content}\r" for line in lines), " ".join(codes) or None
 
 
 def _note(code: str, line: int) -> Note:

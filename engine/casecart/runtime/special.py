@@ -1,0 +1,121 @@
+"""Arrivals that are more than a message by itself: parts of longer ones, and such as have a sequence number.
+
+What decides about them is in the store and read under one lock, so that it makes no difference at which of several
+engines they arrive; what follows is written with them, in one change.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from casecart.runtime.continuation import Parts, lock
+from casecart.runtime.listener import Receipt
+from casecart.store import Change, Count, Cursor, Store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from casecart.runtime.group import Group
+    from casecart.runtime.listener import Arrival, Numbered, Part
+    from casecart.store import Message
+
+__all__ = ["ASSEMBLED", "SEQUENCE", "Specials"]
+
+ASSEMBLED: Final = "assembled"
+"""Note and counter of a message that was put together of its parts."""
+
+SEQUENCE: Final = "sequence:"
+"""Cursor, with listener and peer behind it. Position: the last sequence number that was accepted; -1: none is known."""
+
+
+class Specials:
+    """Those of one group, in their order.
+
+    Args:
+        store: what decides is read from it.
+        change: is added to.
+        group: that they are in.
+        now: µs since 1970.
+        message: makes the row of an arrival.
+    """
+
+    def __init__(
+        self, store: Store, change: Change, group: Group, now: int, message: Callable[[Arrival], Message]
+    ) -> None:
+        self._store, self._change, self._group, self._now, self._message = store, change, group, now, message
+        lock(store)
+        self._numbers: dict[str, int] | None = None
+        self._given: dict[str, int] = {}
+        self._kept: Parts | None = None
+
+    @property
+    def _parts(self) -> Parts:
+        if self._kept is None:
+            self._kept = Parts(self._store, self._change, self._now)
+        return self._kept
+
+    def look(self, index: int, arrival: Arrival) -> None:
+        """Before it is stored: whether it is one that can be taken; else it becomes a refused one."""
+        special = arrival.special
+        if special is None or arrival.refused:
+            return
+        if special.numbered is not None and not self._in_sequence(index, special.numbered):
+            arrival.refused = True
+            arrival.notes = "sequence-number"
+            if special.numbered.number > 0:
+                special.reject("sequence-number")
+        elif (
+            special.part is not None
+            and self._group.receipts[index] is not Receipt.DUPLICATE
+            and self._parts.full(special.part)
+        ):
+            arrival.refused = True
+            arrival.notes = "too-many-parts"
+            special.reject("too-many-parts")
+
+    def came(self, message: Message, arrival: Arrival) -> Message | None:
+        """It is stored with this change. Gives what is processed of it: itself, the whole it completes, or nothing."""
+        part = arrival.special.part if arrival.special is not None else None
+        if part is None:
+            return message
+        bodies = self._parts.add(message._replace(outcome="part"), part)
+        return self._whole(part, bodies) if bodies else None
+
+    def came_again(self, index: int, arrival: Arrival) -> Message | None:
+        """It is stored already. Gives the whole, where the others of its message came only now."""
+        part = arrival.special.part if arrival.special is not None else None
+        position = self._group.positions.get(index)
+        if part is None or position is None:
+            return None
+        bodies = self._parts.again(position, part)
+        return self._whole(part, bodies) if bodies else None
+
+    def _whole(self, part: Part, bodies: Sequence[bytes]) -> Message:
+        """Its identity is that of the first part, which keeps it: resends are told by the parts alone."""
+        message = self._message(part.whole(bodies))
+        notes = f"{message.notes} {ASSEMBLED}" if message.notes else ASSEMBLED
+        self._change.counts.append(Count(message.facility, f"messages:{message.listener}", ASSEMBLED, 1))
+        return message._replace(reuse=None, notes=notes)
+
+    def close(self) -> None:
+        """No more comes in this group."""
+        self._change.cursors += [Cursor(of, 0, number, 0) for of, number in self._given.items()]
+        if self._kept is not None:
+            self._kept.close()
+
+    def _in_sequence(self, index: int, numbered: Numbered) -> bool:
+        """Whether the message with this number is to be taken (HL7 v2.8.2 §2.9.1)."""
+        name = f"{SEQUENCE}{numbered.of}"
+        if self._numbers is None:
+            self._numbers = {cursor.name: cursor.position for cursor in self._store.cursors()}
+        last = self._given.get(name, self._numbers.get(name, -1))
+        numbered.expected = last + 1 if last >= 0 else -1
+        if numbered.number <= 0:
+            if numbered.number < 0:
+                self._given[name] = numbered.expected = -1
+            return False
+        if last < 0 or numbered.number == last + 1:
+            self._given[name] = numbered.expected = numbered.number
+            return True
+        self._group.find_duplicates(self._store)
+        return self._group.receipts[index] is Receipt.DUPLICATE
