@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final, TypeAlias, cast
 
 from casecart.formats.hl7v2 import Problem
 from casecart.listeners.networks import Networks
@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from casecart.runtime.certificate import Certificate
     from casecart.runtime.listener import Arrival
 
-__all__ = ["Admission"]
+__all__ = ["Admission", "MakeArrival"]
+
+MakeArrival: TypeAlias = "Callable[[bytes, str, Question], Arrival | list[Arrival]]"
+"""`Reception.arrival`, or something that takes less."""
 
 _NOT_THIS_PEER: Final = Problem(
     error_code="207",
@@ -86,5 +89,6 @@ class _Narrowed:
             arrival.peer, arrival.facility, arrival.charset, arrival.complete_within = "", "", None, None
             if not arrival.refused:
                 arrival.refused, arrival.notes, arrival.partition = True, "wrong-connection", 0
+                arrival.special = None
                 question.problem = _NOT_THIS_PEER
             question.sender = self._reception.nobody

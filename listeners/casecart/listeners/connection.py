@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from twisted.python.failure import Failure
 
+    from casecart.listeners.admission import MakeArrival
     from casecart.listeners.hl7v2 import Reception
     from casecart.runtime.listener import Intake
     from casecart.runtime.unfinished import Unfinished
@@ -131,7 +132,7 @@ class MllpConnection(TwistedProtocol):
         self,
         owner: Owner,
         source: str = "",
-        arrival: Callable[[bytes, str, Question], Arrival | list[Arrival]] | None = None,
+        arrival: MakeArrival | None = None,
     ) -> None:
         self.owner = owner
         self.host = ""
