@@ -206,7 +206,12 @@ class Reception:
         if receipt is Receipt.LATE:
             text = "Stored; its processing goes on."
         answer = acknowledge(
-            header, code, control_id=self._control_ids.next(now), time=sender.stamp(now), text=text, error=problem
+            header,
+            code,
+            control_id=self._control_ids.next(now),
+            time=sender.stamp(now),
+            text=text,
+            errors=() if problem is None else (problem,),
         )
         if sender.numbered and header is not None and (numbered := question.numbered) is not None:
             return with_expected(answer, header.separator, numbered.expected)

@@ -63,7 +63,8 @@ def header(
 
 def answer(to: Header | None, code: AckCode = "AA", *, text: str = "", error: Problem | None = None) -> list[bytes]:
     """The segments of the answer."""
-    message = acknowledge(to, code, control_id=b"CC9", time=b"20240315101531", text=text, error=error)
+    errors = [error] if error else []
+    message = acknowledge(to, code, control_id=b"CC9", time=b"20240315101531", text=text, errors=errors)
     assert message.endswith(b"\r")
     return message.split(b"\r")[:-1]
 
@@ -179,6 +180,19 @@ def test_what_could_not_be_read_gets_an_answer_to_nobody() -> None:
         b"MSA|AR|",
         b"ERR|||207^Application error^HL70357|E||||The message doesn't begin with an MSH segment.",
     ]
+
+
+@pytest.mark.parametrize("separator", [".", "-", "(", "'", "/", ","])
+@pytest.mark.parametrize("version", [b"2.3", b"2.8.2"])
+def test_our_words_hold_no_delimiter_of_a_sender_that_has_no_escape_character(separator: str, version: bytes) -> None:
+    head = separator.encode().join(
+        [b"MSH", b"^~&", b"A", b"B", b"C", b"D", b"2024", b"", b"DFT^P03", b"", b"P", version]
+    )
+    problem = Problem(error_code="198", words="It's (for a test) one, two - three/four.", segment="MSH", field=10)
+    _, msa, err = answer(read_header(head + b"\rPID\r"), "AR", text=problem.words, error=problem)
+    assert separator not in "".join(part for part in (msa + err).decode().split(separator) if " " in part)
+    assert len(msa.decode().split(separator)) <= 4
+    assert len(err.decode().split(separator)) in {2, 9}
 
 
 @pytest.mark.parametrize(

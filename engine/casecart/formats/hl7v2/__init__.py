@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from casecart.formats.hl7v2.acknowledge import AckCode, Mode, Outcome, acknowledge, wanted
+from casecart.formats.hl7v2.acknowledge import AckCode, Mode, Outcome, acknowledge, wanted, wanted_after
 from casecart.formats.hl7v2.batch import Batch, answer_batch, read_batch, split_messages
 from casecart.formats.hl7v2.charset import codec, decode, detect
 from casecart.formats.hl7v2.continuation import (
@@ -70,4 +70,5 @@ __all__ = [
     "split_messages",
     "unescape",
     "wanted",
+    "wanted_after",
 ]

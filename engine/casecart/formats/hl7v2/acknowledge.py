@@ -9,27 +9,33 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias
 
 from casecart.formats.hl7v2.charset import codec
 from casecart.formats.hl7v2.delimiters import STANDARD, Delimiters
-from casecart.formats.hl7v2.escape import escape
-from casecart.formats.hl7v2.problem import ERROR_TEXTS, Problem
+from casecart.formats.hl7v2.error_segment import error_segments, written
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from casecart.formats.hl7v2.header import Header
+    from casecart.formats.hl7v2.problem import Problem
 
-__all__ = ["AckCode", "Mode", "Outcome", "acknowledge", "wanted"]
+__all__ = ["AckCode", "Mode", "Outcome", "acknowledge", "wanted", "wanted_after"]
 
-# Table 0008. A* answer in original mode, C* in enhanced mode.
+# Table 0008. A* tell the application's outcome, C* only that a message is safe (enhanced mode).
 AckCode: TypeAlias = Literal["AA", "AE", "AR", "CA", "CE", "CR"]
 
-# How a listener answers: as MSH-15 and MSH-16 ask for, in one of the two modes whatever they say, or never.
-Mode: TypeAlias = Literal["auto", "original", "enhanced", "none"]
+# How a listener answers: as MSH-15 and MSH-16 ask for, in one of the two modes whatever they say, in both one after the
+# other on the same connection, or never.
+Mode: TypeAlias = Literal["auto", "original", "enhanced", "commit-then-app", "none"]
 
-# What came of a message: safely stored; not taken, for a reason that may pass; not acceptable.
+# What came of a message, or of the work on it: taken; an error, for a reason that may pass; rejected.
 Outcome: TypeAlias = Literal["accepted", "error", "rejected"]
 
 _ORIGINAL: Final[dict[Outcome, AckCode]] = {"accepted": "AA", "error": "AE", "rejected": "AR"}
 _ENHANCED: Final[dict[Outcome, AckCode]] = {"accepted": "CA", "error": "CE", "rejected": "CR"}
 
-# Table 0155, what MSH-15 asks for. AL, and a value that is not in the table, gets an answer in any case: one
+# The modes whose first answer is an accept acknowledgement whatever the message says.
+_ACCEPTING: Final = frozenset({"enhanced", "commit-then-app"})
+
+# Table 0155, what MSH-15 and MSH-16 ask for. AL, and a value that is not in the table, gets an answer in any case: one
 # too many does less harm than a sender that waits.
 _ANSWERED: Final[dict[bytes, frozenset[Outcome]]] = {
     b"NE": frozenset(),
@@ -38,29 +44,53 @@ _ANSWERED: Final[dict[bytes, frozenset[Outcome]]] = {
 }
 
 
-def wanted(header: Header | None, mode: Mode, outcome: Outcome) -> AckCode | None:
+def wanted(header: Header | None, mode: Mode, outcome: Outcome, work: Outcome = "accepted") -> AckCode | None:
     """The code to answer a message with, or None if no answer is wanted (HL7 v2.8.2 §2.8.2, §2.8.3).
 
-    In `auto`, a message with MSH-15 and MSH-16 both empty is answered in original mode; any other gets the
-    accept acknowledgement of enhanced mode under the condition in MSH-15, a missing one meaning NE. In
-    `enhanced`, both empty means AL, since the setting is then all there is to go by.
+    In `auto`, a message with MSH-15 and MSH-16 both empty is answered in original mode; any other gets the accept
+    acknowledgement of enhanced mode under the condition in MSH-15, a missing one meaning NE. In `enhanced` and
+    `commit-then-app`, both empty means AL, since the setting is then all there is to go by. In `commit-then-app` a
+    message that is not taken, and whose sender wants no accept acknowledgement, is answered as `wanted_after` says.
 
     Args:
         header: the message's; None if it could not be read: it is then answered, as `auto` does in original
             mode.
         mode: the listener's or the peer's.
         outcome: what came of the message.
+        work: of one that was accepted, what came of the work on it, where that is known. Only original mode tells it.
     """
     if mode == "none":
         return None
-    codes = _ENHANCED if mode == "enhanced" else _ORIGINAL
-    if mode == "original" or header is None:
-        return codes[outcome]
-    accept = _condition(header.accept_acknowledgment)
-    if accept:
-        answered = _ANSWERED.get(accept)
-        return _ENHANCED[outcome] if answered is None or outcome in answered else None
-    return None if _condition(header.application_acknowledgment) else codes[outcome]
+    accept = application = b""
+    if header is not None and mode != "original":
+        accept = _condition(header.accept_acknowledgment)
+        application = _condition(header.application_acknowledgment)
+    if not accept and not application:
+        if mode in _ACCEPTING:
+            return _ENHANCED[outcome]
+        return _ORIGINAL[work if outcome == "accepted" else outcome]
+    answered = _ANSWERED.get(accept or b"NE")
+    if answered is None or outcome in answered:
+        return _ENHANCED[outcome]
+    if header is None or mode != "commit-then-app" or outcome == "accepted":
+        return None
+    return wanted_after(header, outcome)
+
+
+def wanted_after(header: Header, work: Outcome) -> AckCode | None:
+    """The code of the application acknowledgement that follows an accept acknowledgement, or None if none is wanted.
+
+    MSH-16 is its condition. A missing one means NE where MSH-15 has a value (HL7 v2.8.2 §2.8.3), else AL.
+
+    Args:
+        header: the message's.
+        work: what came of the work on it.
+    """
+    application = _condition(header.application_acknowledgment)
+    if not application:
+        return None if _condition(header.accept_acknowledgment) else _ORIGINAL[work]
+    answered = _ANSWERED.get(application)
+    return _ORIGINAL[work] if answered is None or work in answered else None
 
 
 def _condition(field: bytes) -> bytes:
@@ -74,7 +104,7 @@ def acknowledge(
     control_id: bytes,
     time: bytes,
     text: str = "",
-    error: Problem | None = None,
+    errors: Sequence[Problem] = (),
 ) -> bytes:
     """Build the acknowledgement of a message, in its sender's version, delimiters and character set.
 
@@ -85,7 +115,7 @@ def acknowledge(
         control_id: MSH-10 of the answer itself: the answerer's own, never the message's.
         time: MSH-7 of the answer, as HL7 writes it: `20240315101530.123-0500`.
         text: MSA-3, left out from 2.7 on, where it was withdrawn. No message content.
-        error: told in an ERR segment, in the form of the sender's version.
+        errors: told in ERR, in the form of the sender's version.
 
     Returns:
         The message, not framed. MSA-2 is the message's MSH-10, byte for byte.
@@ -96,13 +126,13 @@ def acknowledge(
         shape, inbound = _shape(header.delimiters, _copied(header.fields)), header.fields[9]
     start, middle, end, separator = shape.start, shape.middle, shape.end, shape.separator
     head = b"".join((start, time, middle, control_id, end, code.encode(), separator, inbound))
-    if not text and error is None:
+    if not text and not errors:
         return head + b"\r"
     tail = ""
     if text and shape.version < _WITHOUT_MSA_3:
-        tail = shape.delimiters.field + escape(text, shape.delimiters)
-    if error is not None:
-        tail += "\r" + _err(error, shape.delimiters, shape.version)
+        tail = shape.delimiters.field + written(text, shape.delimiters)
+    for segment in error_segments(errors, shape.delimiters, shape.version):
+        tail += "\r" + segment
     charset = codec(header.character_set.decode("latin-1")) if header else None
     # Our words are ASCII. Should somebody's not be, and the sender's set not have them: "?" is still an
     # answer.
@@ -112,7 +142,6 @@ def acknowledge(
 # The versions that changed what an acknowledgement looks like.
 _WITH_TRIGGER: Final = (2, 3, 1)
 _WITH_STRUCTURE: Final = (2, 4)
-_WITH_ERR_2: Final = (2, 5)
 _WITHOUT_MSA_3: Final = (2, 7)
 
 # What an acknowledgement takes from MSH: fields 3 to 6, 9, 11, 12 and 18.
@@ -165,35 +194,6 @@ def _version(text: bytes) -> tuple[int, ...]:
     """MSH-12 in numbers. An unreadable one counts as the oldest, whose form every receiver understands."""
     match = re.match(rb"\s*(\d{1,3}(?:\.\d{1,3})+)", text)
     return tuple(map(int, match[1].split(b"."))) if match else (2,)
-
-
-def _err(error: Problem, delimiters: Delimiters, version: tuple[int, ...]) -> str:
-    """The ERR segment: ERR-1 up to 2.4, ERR-2, 3, 4 and 8 from 2.5 on."""
-    segment, occurrence = error.segment, str(error.occurrence)
-    field, component = str(error.field or ""), str(error.component or "")
-    code = [error.error_code, escape(ERROR_TEXTS.get(error.error_code, ""), delimiters), "HL70357"]
-    if version < _WITH_ERR_2:
-        old_code = delimiters.subcomponent.join(code if delimiters.subcomponent else code[:1])
-        place = [segment, occurrence if segment else "", field, old_code]
-        return delimiters.field.join(["ERR", delimiters.component.join(place)])
-    place = [segment, occurrence]
-    if field:
-        place += [field]
-    if component:
-        place += ["1", component]
-    return delimiters.field.join(
-        [
-            "ERR",
-            "",
-            delimiters.component.join(place) if segment else "",
-            delimiters.component.join(code),
-            error.severity,
-            "",
-            "",
-            "",
-            escape(error.words, delimiters),
-        ]
-    )
 
 
 _UNADDRESSED: Final = _shape(STANDARD, (b"", b"", b"", b"", b"ACK", b"P", b"2.5.1", b""))

@@ -41,6 +41,7 @@ class Problem:
         severity: of table 0516: `E` error, `F` fatal, `I` information, `W` warning.
         segment: the segment type at fault, empty when none can be named.
         occurrence, field, component: counted from 1; 0 = not said.
+        application_code: our own, stable, where it says more than table 0357 can.
     """
 
     error_code: str
@@ -50,6 +51,7 @@ class Problem:
     occurrence: int = 1
     field: int = 0
     component: int = 0
+    application_code: str = ""
 
     @property
     def place(self) -> str:
