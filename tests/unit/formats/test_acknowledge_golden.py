@@ -1,7 +1,8 @@
 """Acknowledgements against golden files: which code for whom, and the bytes in every family of versions.
 
-`golden/acknowledge-codes.txt` has a row for every mode and every pair of MSH-15 and MSH-16, `golden/acknowledge-bytes.txt`
-the answers themselves, a segment a line. They come from the standard and not from the code: nothing records them anew.
+In `golden`, `acknowledge-codes.txt` has a row for every mode and every pair of MSH-15 and MSH-16, and
+`acknowledge-bytes.txt` the answers themselves, a segment a line. They come from the standard and not from the code:
+nothing records them anew.
 """
 
 from __future__ import annotations
