@@ -263,7 +263,7 @@ def test_no_line_is_resolved_while_a_document_of_the_master_data_is_damaged(
     line.send(dft("M1"))
     line.wait(1)
     assert line.outcomes() == {"M1": "waiting"}  # acknowledged, and safe
-    assert [receipt.name for _, receipt in line.replies] == ["STORED"]
+    assert [receipt.value for _, receipt in line.replies] == ["stored"]
     assert [finding.kind for finding in verified(tmp_path, store_url).findings] == ["master"]
     publish(line.store, Item(number="SCREW", description="a screw", unit="EA"))
     line.look()

@@ -46,6 +46,8 @@ class Group:
     """The first position of this group's arrivals."""
     positions: dict[int, int] = field(default_factory=dict)
     """Place of an arrival → position of its message; of a duplicate, that of the message which it repeats."""
+    repeats: dict[int, int] = field(default_factory=dict)
+    """Place of a duplicate → place of the arrival of this group which it repeats."""
 
     def __post_init__(self) -> None:
         self.receipts = [Receipt.STORED] * len(self.arrivals)
@@ -60,6 +62,7 @@ class Group:
         ]
         known: dict[Identity, dict[bytes, int]] = {}
         stored: dict[tuple[Identity, bytes], int] = {}
+        first: dict[tuple[Identity, bytes], int] = {}
         for row in store.identities({identity for _, identity in named}):
             known.setdefault(row.identity, {})[row.digest] = row.reuse
             stored[row.identity, row.digest] = row.position
@@ -68,10 +71,13 @@ class Group:
             digest = body_digest(self.arrivals[index].body)
             if digest in digests:
                 self.receipts[index] = Receipt.DUPLICATE
-                self.positions.pop(index, None)
                 if (identity, digest) in stored:
                     self.positions[index] = stored[identity, digest]
+                    self.repeats.pop(index, None)
+                else:
+                    self.repeats[index] = first[identity, digest]
             else:
+                first[identity, digest] = index
                 self.reuses[index] = digests[digest] = max(digests.values(), default=-1) + 1
 
 
@@ -157,6 +163,8 @@ class Grouping:
                 specials.look(index, arrival)
             if group.receipts[index] is Receipt.DUPLICATE:
                 change.counts.append(Count(arrival.facility, scope, "duplicate", 1))
+                if index in group.repeats:
+                    group.positions[index] = group.positions[group.repeats[index]]
                 if specials is not None and (whole := specials.came_again(index, arrival)) is not None:
                     fresh.append(whole)
                 continue

@@ -8,9 +8,9 @@ while the backlog is being worked off is left to the backlog.
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
+from casecart.runtime.awaited import Awaited
 from casecart.runtime.group import Group, Grouping
 from casecart.runtime.listener import Arrival, Receipt
 from casecart.store import (
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from casecart.runtime.identifier import Identifiers
     from casecart.runtime.pipeline import Pipeline
     from casecart.runtime.window import Work
-    from casecart.store import SharedStore
 
 __all__ = ["Journal"]
 
@@ -43,8 +42,6 @@ COMPANY = 0.002
 
 AGAIN = 1.0  # seconds until a store that was unavailable is tried again
 NUMBER = "journal:commit"  # cursor that numbers the commits, to tell after a lost connection whether one was made
-
-LOOK = 0.05  # seconds until it is looked again whether others have worked what somebody waits for
 
 Fill = Callable[[Change], None]
 Done = Callable[[], None]
@@ -94,8 +91,7 @@ class Journal:
         self._writes: list[Write] = []
         self._turn: Call | None = None
         self._later: Call | None = None
-        self._awaited: dict[int, list[tuple[Arrival, Receipt, Call]]] = {}
-        self._looking = False
+        self._awaited = Awaited(store, reactor)
         self._number = self._committed()
         self._uncertain: list[Write] = []
         self.store_first = False
@@ -125,10 +121,7 @@ class Journal:
 
     def processed(self, position: int) -> None:
         """The work of a message that was stored earlier is committed; who waits for it is answered."""
-        for arrival, receipt, limit in self._awaited.pop(position, ()):
-            if limit.active():
-                limit.cancel()
-                arrival.reply(receipt)
+        self._awaited.processed(position)
 
     def defer(self) -> None:
         """Store what comes; what is still to be mapped is the backlog's from here on, read from the store."""
@@ -256,45 +249,10 @@ class Journal:
             if message.position not in left:
                 self.processed(message.position)
         for index, arrival in enumerate(group.arrivals):
-            position, within = group.positions.get(index), arrival.complete_within
-            if position is None or within is None or arrival.refused or not self._waits(position, group, left):
+            if arrival.complete_within is None or arrival.refused:
                 arrival.reply(group.receipts[index])
-            else:
-                self._await(position, arrival, group.receipts[index], within)
-
-    def _waits(self, position: int, group: Group, left: set[int]) -> bool:
-        """Whether a message is stored and still to be mapped."""
-        if position in left or position in group.waiting or position in self._awaited:
-            return True
-        if position < group.first:  # a resend: the message is of an earlier commit
-            try:
-                message = self._store.message(position)
-            except StoreUnavailable:
-                return True  # it may wait: better late than told too early that all of it is committed
-            return message is not None and message.outcome == "waiting"
-        return False
-
-    def _await(self, position: int, arrival: Arrival, receipt: Receipt, within: float) -> None:
-        if self._store.shared and not self._looking:
-            self._looking = True
-            self._reactor.callLater(LOOK, self._look)
-        limit = self._reactor.callLater(within, self._late, position, arrival)
-        self._awaited.setdefault(position, []).append((arrival, receipt, limit))
-
-    def _late(self, position: int, arrival: Arrival) -> None:
-        """It is not awaited any more: a resend asks the store what became of the message."""
-        left = [each for each in self._awaited.pop(position) if each[0] is not arrival]
-        if left:
-            self._awaited[position] = left
-        arrival.reply(Receipt.LATE)
-
-    def _look(self) -> None:
-        """Another engine may have worked what is waited for."""
-        self._looking = bool(self._awaited)
-        if not self._looking:
-            return
-        with suppress(StoreUnavailable):
-            waiting = cast("SharedStore", self._store).still_waiting(self._awaited)
-            for position in self._awaited.keys() - waiting:
-                self.processed(position)
-        self._reactor.callLater(LOOK, self._look)
+                continue
+            position = group.positions[index]
+            # Of a resend whose message is of an earlier commit, only the store knows.
+            waits = position in left or position in group.waiting if position >= group.first else None
+            self._awaited.arrived(arrival, group.receipts[index], position, waits=waits)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import Enum
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Protocol
 
 from casecart.runtime.unfinished import Unfinished
 
@@ -14,20 +13,62 @@ if TYPE_CHECKING:
 
     from twisted.internet.defer import Deferred
 
-__all__ = ["Arrival", "Intake", "Listener", "ListenerContext", "ListenerSpec", "Numbered", "Part", "Receipt", "Special"]
+__all__ = [
+    "Arrival",
+    "Completion",
+    "HeldLine",
+    "Intake",
+    "Listener",
+    "ListenerContext",
+    "ListenerSpec",
+    "Numbered",
+    "Part",
+    "Receipt",
+    "Special",
+]
 
 
-class Receipt(Enum):
-    """What an arrival's sender may be told."""
+class HeldLine(NamedTuple):
+    """Why something of a message waits for a person."""
 
-    STORED = "stored"
+    place: str
+    """Of a line in the message, such as ``FT1[2]``; empty: the whole message."""
+    code: str
+    """The exception's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """What came of the work on a message, as it is stored now."""
+
+    outcome: Literal["processed", "unrouted", "quarantined"]
+    """Worked, perhaps with lines that are held; accepted by no channel; put aside."""
+    held: tuple[HeldLine, ...] = ()
+    """In the message's order; of very many, not all. What a destination refused is not among them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What an arrival's sender may be told. Two with the same `value` are equal."""
+
+    value: Literal["stored", "duplicate", "not stored", "late"]
+    completion: Completion | None = field(default=None, compare=False)
+    """For who asked for it by `Arrival.tell`, unless the store does not answer."""
+
+    STORED: ClassVar[Receipt]
     """Durable, and the engine's to see through."""
-    DUPLICATE = "duplicate"
+    DUPLICATE: ClassVar[Receipt]
     """The same identity and bytes are durable already: acknowledge again, nothing else happens."""
-    NOT_STORED = "not stored"
+    NOT_STORED: ClassVar[Receipt]
     """The store can't take it now: no acknowledgement, close the connection, so that the sender keeps it."""
-    LATE = "late"
-    """Stored, but its work was not committed within `acknowledge: on_complete`'s time limit."""
+    LATE: ClassVar[Receipt]
+    """Stored, but it is not known within `Arrival.complete_within` that its work is committed."""
+
+
+Receipt.STORED = Receipt("stored")
+Receipt.DUPLICATE = Receipt("duplicate")
+Receipt.NOT_STORED = Receipt("not stored")
+Receipt.LATE = Receipt("late")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +137,10 @@ class Arrival:
     complete_within: float | None = None
     """Seconds to wait for documents and postings to be committed too; None: answer when the message is stored."""
     special: Special | None = None
+    stored: Callable[[], None] | None = None
+    """With `complete_within`: called once when the message is stored, before `reply`; not if it could not be."""
+    tell: bool = False
+    """With `complete_within`: whether the receipt is to say what came of the message."""
 
 
 class Intake(Protocol):
