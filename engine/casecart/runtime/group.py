@@ -163,8 +163,6 @@ class Grouping:
                 specials.look(index, arrival)
             if group.receipts[index] is Receipt.DUPLICATE:
                 change.counts.append(Count(arrival.facility, scope, "duplicate", 1))
-                if index in group.repeats:
-                    group.positions[index] = group.positions[group.repeats[index]]
                 if specials is not None and (whole := specials.came_again(index, arrival)) is not None:
                     fresh.append(whole)
                 continue
@@ -178,6 +176,7 @@ class Grouping:
             elif (whole := specials.came(message, arrival)) is not None:
                 fresh.append(whole)
                 group.positions[index] = whole.position
+        group.positions.update({index: group.positions[first] for index, first in group.repeats.items()})
         if specials is not None:
             specials.close()
         return fresh

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, TypeAlias, cast
+from typing import TYPE_CHECKING, TypeAlias
 
-from casecart.formats.hl7v2 import Problem
 from casecart.listeners.networks import Networks
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Mapping
 
     from casecart.listeners.hl7v2 import Reception
     from casecart.listeners.peer import Peer, Peers, Sender
@@ -20,13 +19,6 @@ __all__ = ["Admission", "MakeArrival"]
 
 MakeArrival: TypeAlias = "Callable[[bytes, str, Question], Arrival | list[Arrival]]"
 """`Reception.arrival`, or something that takes less."""
-
-_NOT_THIS_PEER: Final = Problem(
-    error_code="207",
-    words="The sender that MSH-3 and MSH-4 name may not send on this connection.",
-    segment="MSH",
-    field=3,
-)
 
 
 class Admission:
@@ -40,6 +32,7 @@ class Admission:
 
     def __init__(self, peers: Mapping[str, Peer], known: Peers, reception: Reception) -> None:
         self._reception = reception
+        self._narrow: dict[frozenset[Sender], Reception] = {}
         self._peers = [(peer, Networks(peer.networks), known.named(str(name))) for name, peer in peers.items()]
         self._free = all(peer.certificate is None and not peer.networks for peer in peers.values())
 
@@ -65,30 +58,10 @@ class Admission:
         allowed = own or [sender for peer, sender in near if peer.certificate is None]
         if not allowed:
             return None
-        return (
-            self._reception.arrival if len(allowed) == len(self._peers) else _Narrowed(self._reception, allowed).arrival
-        )
+        return (self._reception if len(allowed) == len(self._peers) else self._narrowed(frozenset(allowed))).arrival
 
-
-class _Narrowed:
-    """Takes the messages of some peers, and refuses those of all others."""
-
-    def __init__(self, reception: Reception, allowed: Collection[Sender]) -> None:
-        self._reception, self._allowed = reception, frozenset(allowed)
-
-    def arrival(self, body: bytes, source: str, question: Question) -> Arrival | list[Arrival]:
-        """As `Reception.arrival`."""
-        arrived = self._reception.arrival(body, source, question)
-        for arrival in arrived if isinstance(arrived, list) else [arrived]:
-            self._narrow(arrival, cast("Question", arrival.reply))
-        return arrived
-
-    def _narrow(self, arrival: Arrival, question: Question) -> None:
-        if question.sender.known and question.sender not in self._allowed:
-            # It says that it is this peer's, and isn't: nothing of it is told as if it were.
-            arrival.peer, arrival.facility, arrival.charset, arrival.complete_within = "", "", None, None
-            if not arrival.refused:
-                arrival.refused, arrival.notes, arrival.partition = True, "wrong-connection", 0
-                arrival.special = None
-                question.problem = _NOT_THIS_PEER
-            question.sender = self._reception.nobody
+    def _narrowed(self, allowed: frozenset[Sender]) -> Reception:
+        """One for all connections with the same peers: it remembers what it learns of headers."""
+        if allowed not in self._narrow:
+            self._narrow[allowed] = self._reception.narrowed(allowed)
+        return self._narrow[allowed]

@@ -30,6 +30,9 @@ __all__ = ["MllpConnection", "Occupant", "Owner"]
 _MOST_WAITING: Final = 512
 _MOST_WAITING_BYTES: Final = 4 * 1024 * 1024
 
+# Whether a message is answered: not yet, with its only answer, with the first of two.
+_UNSETTLED, _SETTLED, _ACCEPTED = range(3)
+
 # Why nothing is read at the moment; bits.
 _STORE: Final = 1  # the engine takes nothing
 _UNREAD: Final = 2  # the sender doesn't read its answers
@@ -77,12 +80,15 @@ class Owner(Protocol):
 class _Waiting(Question):
     """A message whose answer is to come."""
 
-    __slots__ = ("answer", "connection", "settled", "size")
+    __slots__ = ("answer", "connection", "second", "settled", "size")
+
+    second: bytes | None
+    """Of a message that has the first of two answers."""
 
     def __init__(self, connection: MllpConnection, size: int) -> None:
         self.connection = connection
         self.size = size
-        self.settled = False
+        self.settled = _UNSETTLED
         self.answer: bytes | None = None
 
     def __call__(self, receipt: Receipt) -> None:
@@ -91,14 +97,31 @@ class _Waiting(Question):
             self.answer = connection.owner.reception.answer(self, receipt)
             if connection.owner.commits:
                 self.answer = _committed(self.answer, receipt)
-            self.settled = True
+            self.settled = _SETTLED
+            connection.settled()
+
+    def accepted(self) -> None:
+        connection = self.connection
+        if not connection.closing:
+            self.answer, self.second = connection.owner.reception.answer(self, Receipt.STORED), None
+            if connection.owner.commits:
+                self.answer = _committed(self.answer, Receipt.STORED)
+            self.settled = _ACCEPTED
+            connection.settled()
+
+    def completed(self, receipt: Receipt) -> None:
+        connection = self.connection
+        if self.settled == _UNSETTLED:
+            self(receipt)  # it could not be stored
+        elif not connection.closing:
+            self.second = connection.owner.reception.completed(self, receipt)
             connection.settled()
 
     def settle(self, answer: bytes | None, receipt: Receipt) -> None:
         connection = self.connection
         if not connection.closing:
             self.answer = _committed(answer, receipt) if connection.owner.commits else answer
-            self.settled = True
+            self.settled = _SETTLED
             connection.settled()
 
 
@@ -117,7 +140,8 @@ class MllpConnection(TwistedProtocol):
     """One connection.
 
     A message is handed over as soon as its frame is whole. Answers go out in the order of the messages, those of one
-    turn in one write. A message that can't be stored ends the connection: what came before it is answered, it
+    turn in one write; the second answers of those that get two go out in that order among themselves, and hold up no
+    first one. A message that can't be stored ends the connection: what came before it is answered, it
     and what came after it are not.
 
     Args:
@@ -141,6 +165,7 @@ class MllpConnection(TwistedProtocol):
         self._framer = Framer(owner.maximum_frame)
         self._waiting: deque[_Waiting] = deque()
         self._waiting_bytes = 0
+        self._accepted: deque[_Waiting] = deque()  # whose second answer is to come
         self._answers: list[bytes] = []
         self._feeding = False
         self._blocked = 0
@@ -192,11 +217,11 @@ class MllpConnection(TwistedProtocol):
         if events:
             self._begun = 0.0
         self._account()
-        if self._waiting and self._waiting[0].settled:
+        if (self._waiting and self._waiting[0].settled) or self._accepted:
             self.settled()
         if self._framer.dead:
             self._end()
-        elif len(self._waiting) > _MOST_WAITING or self._waiting_bytes > _MOST_WAITING_BYTES:
+        elif len(self._waiting) + len(self._accepted) > _MOST_WAITING or self._waiting_bytes > _MOST_WAITING_BYTES:
             self._block(_WAITING)
 
     def _take_each(self, arrivals: list[Arrival]) -> None:
@@ -217,6 +242,7 @@ class MllpConnection(TwistedProtocol):
         self._cut_off()
         self.closing = True
         self._waiting.clear()
+        self._accepted.clear()
         self._answers.clear()
         if self._held:
             self.owner.unfinished.hold(self, 0)
@@ -262,15 +288,31 @@ class MllpConnection(TwistedProtocol):
                 return
             if done.answer:
                 self._answers.append(frame(done.answer))
+            if done.settled == _ACCEPTED:
+                self._accepted.append(done)
+        if self._accepted:
+            self._follow()
         if not waiting:
             self.write()
-            if self._blocked & _ENDED:
-                self._close()
-                return
         elif self._answers:
             self.owner.write_soon(self)
-        if self._blocked & _WAITING and len(waiting) <= _MOST_WAITING // 2:
+        if self._blocked:
+            self._caught_up()
+
+    def _caught_up(self) -> None:
+        """Something that was waited for may be over."""
+        if self._blocked & _ENDED and not self._waiting and not self._accepted:
+            self._close()
+        elif self._blocked & _WAITING and len(self._waiting) + len(self._accepted) <= _MOST_WAITING // 2:
             self._unblock(_WAITING)
+
+    def _follow(self) -> None:
+        """Second answers that are due."""
+        accepted = self._accepted
+        while accepted and (second := accepted[0].second) is not None:
+            accepted.popleft()
+            if second:
+                self._answers.append(frame(second))
 
     def write(self) -> None:
         """Write the answers that are ready."""
@@ -301,7 +343,7 @@ class MllpConnection(TwistedProtocol):
 
     def _end(self) -> None:
         self._block(_ENDED)
-        if not self._waiting:
+        if not self._waiting and not self._accepted:
             self._close()
 
     def _close(self) -> None:
@@ -310,6 +352,7 @@ class MllpConnection(TwistedProtocol):
         self.write()
         self.closing = True
         self._waiting.clear()
+        self._accepted.clear()
         self._block(_ENDED)
         # Twisted closes no connection whose producer it has paused.
         self.transport.unregisterProducer()
@@ -363,5 +406,5 @@ class MllpConnection(TwistedProtocol):
                 self._end()
         elif self._quiet > owner.idle_timeout and self._blocked & _UNREAD:
             self.abort()
-        elif self._quiet > owner.idle_timeout and not self._waiting:
+        elif self._quiet > owner.idle_timeout and not self._waiting and not self._accepted:
             self._close()

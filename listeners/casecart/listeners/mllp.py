@@ -21,13 +21,15 @@ from twisted.internet.error import CannotListenError
 from twisted.internet.protocol import ServerFactory
 from twisted.logger import Logger
 
+from casecart.listeners.accept import Accept
+from casecart.listeners.acknowledge import Acknowledge
 from casecart.listeners.admission import Admission
 from casecart.listeners.connection import MllpConnection
 from casecart.listeners.hl7v2 import Reception
 from casecart.listeners.networks import Networks, faults_in
 from casecart.listeners.newcomer import Newcomer
 from casecart.listeners.partition import FORM, PATH, Partition
-from casecart.listeners.peer import Acknowledge, Peer, Peers, unreachable
+from casecart.listeners.peer import Peer, Peers, unreachable
 from casecart.listeners.turned_away import TurnedAway
 from casecart.runtime.listener import ListenerSpec
 from casecart.runtime.renewal import Renewal
@@ -66,6 +68,11 @@ class MllpSettings(Declared):
     acknowledge: Acknowledge = key(
         about="How messages are answered, and when; `on_complete` alone stands for {when: on_complete}.",
         example="{mode: original}",
+        default="{}",
+    )
+    accept: Accept = key(
+        about="Which of the peers' messages are taken at all; any other is recorded and rejected (AR or CR).",
+        example="{processing: [P]}",
         default="{}",
     )
     partition_by: tuple[Text, ...] = key(
@@ -232,6 +239,7 @@ class MllpListener:
             context,
             peers,
             Partition(settings.partition_by),
+            settings.accept,
             maker,
             takes_several=settings.several_messages == "take",
             continued_within=settings.continuation_timeout,

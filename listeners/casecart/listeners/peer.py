@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+from copy import copy
 from typing import TYPE_CHECKING, Final, Literal
 from zlib import crc32
 from zoneinfo import ZoneInfo, available_timezones
 
 from casecart.formats.hl7v2 import codec
+from casecart.listeners.acknowledge import Acknowledge
+from casecart.listeners.completion import Policy
 from casecart.listeners.moment import Stamp
 from casecart.listeners.networks import faults_in
 from casecart.listeners.partition import PARTITIONS
 from casecart.runtime.certificate import Identity
-from casecart.workspace import Declared, Duration, Finding, Text, declared, key
+from casecart.workspace import Declared, Finding, Text, declared, key
 from casecart.workspace.findings import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from casecart.formats.hl7v2 import Header
+    from casecart.formats.hl7v2 import Header, Mode
 
-__all__ = ["Acknowledge", "Match", "Peer", "Peers", "Sender", "unreachable"]
+__all__ = ["Match", "Peer", "Peers", "Sender", "unreachable"]
 
 
 @declared(name="match", about="What the header of a peer's messages says. All that is given must be there.")
@@ -50,45 +53,6 @@ class Match(Declared):
         if not self.conditions:
             words = "a peer is told by its header: give MSH-3 and MSH-4 at best"
             yield Finding(self.place, "error", "one-of", words)
-
-
-@declared(name="acknowledge", about="How messages are answered, and when.", shorthand="when")
-class Acknowledge(Declared):
-    """How messages are answered, and when."""
-
-    mode: Literal["auto", "original", "enhanced", "none"] = key(
-        about=(
-            "`auto` does as MSH-15 and MSH-16 of a message ask; `original` answers AA, AE or AR whatever they say, "
-            "`enhanced` CA, CE or CR; `none` never answers."
-        ),
-        example="original",
-        default="auto",
-    )
-    when: Literal["on_store", "on_complete"] = key(
-        about=(
-            "`on_store` answers when the message is safely stored. `on_complete` waits until its documents and "
-            "postings are as well, for senders that must not go on before; it never waits for a destination."
-        ),
-        example="on_complete",
-        default="on_store",
-    )
-    within: Duration = key(
-        about=(
-            "With `on_complete`: after this time a message that is stored and not yet through is answered as stored."
-        ),
-        example="10s",
-        default="30s",
-        minimum="1s",
-        maximum="10m",
-    )
-    not_stored: Literal["close", "error"] = key(
-        about=(
-            "What a sender is told while messages can't be stored: `close` answers nothing and closes the connection, "
-            "so that every sender keeps its message; `error` answers AE or CE, for senders known to send again then."
-        ),
-        example="error",
-        default="close",
-    )
 
 
 @declared(name="peer", about="A sender that a listener knows.")
@@ -167,6 +131,9 @@ class Sender:
     Attributes:
         known: False for the one that stands for all who are no peer.
         numbered: whether it gives sequence numbers.
+        mode: how it is answered; what is an acknowledgement itself never is, see `silent`.
+        complete_within: seconds that its answer waits for the work on its message; None: it doesn't.
+        policy: what it is told of that work.
         partition: of its messages that have no value at the listener's paths.
         stamp: writes the time of our answers by its clock.
     """
@@ -180,6 +147,7 @@ class Sender:
         "name",
         "numbered",
         "partition",
+        "policy",
         "stamp",
         "tell_not_stored",
         "zone",
@@ -201,11 +169,18 @@ class Sender:
         self.facility = facility
         self.zone = ZoneInfo(zone)
         self.charset = charset
-        self.mode = acknowledge.mode
-        self.complete_within = acknowledge.within if acknowledge.when == "on_complete" else None
+        self.mode: Mode = acknowledge.mode
+        self.complete_within = acknowledge.complete_within
+        self.policy = Policy(acknowledge)
         self.tell_not_stored = acknowledge.not_stored == "error"
         self.partition = crc32(name.encode()) % PARTITIONS
         self.stamp = Stamp(self.zone)
+
+    def silent(self) -> Sender:
+        """The same, and never answered."""
+        same = copy(self)
+        same.mode, same.tell_not_stored = "none", False
+        return same
 
 
 class Peers:

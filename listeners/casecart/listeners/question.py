@@ -21,10 +21,18 @@ class Question:
     sender: Sender
     problem: Problem | None
     numbered: Numbered | None
-    """Set where the sender gives sequence numbers."""
+    """Of a sender that gives sequence numbers: this one's, if it has any. Not set for other senders."""
 
     def __call__(self, receipt: Receipt) -> None:
         """Answer, now that it is known what to say."""
+        raise NotImplementedError
+
+    def accepted(self) -> None:
+        """Of two answers, give the first: the message is stored."""
+        raise NotImplementedError
+
+    def completed(self, receipt: Receipt) -> None:
+        """Of two answers, give the second; the only one, if the message could not be stored."""
         raise NotImplementedError
 
     def settle(self, answer: bytes | None, receipt: Receipt) -> None:

@@ -42,9 +42,10 @@ class _Together:
         self._left = count
         self._receipt = Receipt.STORED
 
-    def answered(self, place: int, question: Question, receipt: Receipt) -> None:
+    def answered(self, place: int, question: Question, receipt: Receipt, *, completed: bool = False) -> None:
         """One message has its receipt. One that could not be stored, and gets no answer, takes the answer of all."""
-        self._answers[place] = self._reception.answer(question, receipt)
+        last = completed and receipt is not Receipt.NOT_STORED
+        self._answers[place] = (self._reception.completed if last else self._reception.answer)(question, receipt)
         if receipt is Receipt.NOT_STORED:
             self._receipt = receipt
         self._left -= 1
@@ -64,6 +65,12 @@ class _One(Question):
 
     def __call__(self, receipt: Receipt) -> None:
         self._together.answered(self._place, self, receipt)
+
+    def accepted(self) -> None:
+        """Beside others there is room for one answer: the second."""
+
+    def completed(self, receipt: Receipt) -> None:
+        self._together.answered(self._place, self, receipt, completed=True)
 
 
 def batched(reception: Reception, body: bytes, source: str, question: Question) -> list[Arrival]:
