@@ -28,9 +28,14 @@ def completion_of(store: Store, position: int) -> Completion | None:
         case "processed" | "quarantined" as outcome:
             raised = reversed(store.holds(position=position, kind="held", limit=MOST))  # they come newest first
             held = dict.fromkeys(HeldLine(each.place, each.code) for each in raised if _counts(each))
-            return Completion(outcome, tuple(held))
+            return Completion(outcome, tuple(sorted(held, key=_in_order)))
         case _:
             return None
+
+
+def _in_order(held: HeldLine) -> tuple[int, str]:
+    """`FT1[12]` comes after `FT1[3]`."""
+    return len(held.place), held.place
 
 
 def _counts(hold: Hold) -> bool:
