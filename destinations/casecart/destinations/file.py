@@ -151,7 +151,7 @@ def write(folder: Path, files: Sequence[tuple[str, bytes]]) -> Sequence[Answer]:
 @contextmanager
 def _opened(folder: Path) -> Iterator[int]:
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        _make_folder(folder)
         directory = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError as error:
         raise _not_delivered(folder, error) from error
@@ -159,6 +159,24 @@ def _opened(folder: Path) -> Iterator[int]:
         yield directory
     finally:
         os.close(directory)
+
+
+def _make_folder(folder: Path) -> None:
+    """Make it where it isn't there, and what is above it; each name is on the disk before this returns.
+
+    Else a power cut could take the folder away, and with it what is in it, however safely that was written.
+    """
+    missing = []
+    while not folder.exists():
+        missing.append(folder)
+        folder = folder.parent
+    for made in reversed(missing):
+        made.mkdir(exist_ok=True)
+        above = os.open(made.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(above)
+        finally:
+            os.close(above)
 
 
 def _write_part(directory: int, name: str, payload: bytes) -> None:

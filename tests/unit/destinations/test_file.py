@@ -68,6 +68,26 @@ def test_a_key_that_could_lead_elsewhere_is_held_and_nothing_is_written_for_it(k
     assert names(tmp_path) == ["in"]
 
 
+def test_a_folder_that_is_made_is_on_the_disk_before_anything_is_posted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synchronised: list[int] = []
+    synchronise = os.fsync
+
+    def watched(descriptor: int) -> None:
+        synchronised.append(os.fstat(descriptor).st_ino)
+        synchronise(descriptor)
+
+    monkeypatch.setattr(os, "fsync", watched)
+    folder = tmp_path / "var" / "inventory"
+    write(folder, FILES[:1])
+    made, posted = synchronised[:2], synchronised[2:]
+    assert made == [tmp_path.stat().st_ino, folder.parent.stat().st_ino]  # what names a folder is the one above it
+    synchronised.clear()
+    write(folder, FILES[1:2])
+    assert len(synchronised) == len(posted)
+
+
 def test_what_a_crash_left_half_written_is_written_anew(tmp_path: Path) -> None:
     (tmp_path / f".{KEYS[0]}.part").write_bytes(b'{"key":')
     assert write(tmp_path, FILES[:1]) == [read_back(KEYS[0])]
