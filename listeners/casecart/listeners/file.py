@@ -1,0 +1,324 @@
+"""Files with HL7 v2 messages that come to a folder: one message each, several, or a batch (HL7 v2.8.2 §2.10.3).
+
+Delivery: a file is moved to `done` or `failed` after each of its messages is stored, and not before. A crash between
+the two has it read again, and what is stored already is known by its identity and bytes. A file of which something
+can't be taken goes to `failed`, with the reason beside it; what can be taken of it is taken, but for a file whose own
+form is wrong (a batch that is cut, or counts otherwise): of that nothing is. While nothing can be stored, nothing is
+read.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.threads import deferToThreadPool
+from twisted.logger import Logger
+
+from casecart.listeners.folder import Folder, FolderTrouble
+from casecart.listeners.found import shown
+from casecart.listeners.hl7v2 import Question, Reception
+from casecart.listeners.partition import FORM, PATH, Partition
+from casecart.listeners.peer import Acknowledge, Peer, Peers, unreachable
+from casecart.runtime.listener import ListenerSpec, Receipt
+from casecart.workspace import Declared, Duration, Finding, Size, Text, declared, key
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from casecart.listeners.found import Found
+    from casecart.runtime.listener import Listener, ListenerContext
+
+__all__ = ["SPEC", "FileListener", "FileSettings"]
+
+
+@declared(name="file listener", about="Takes HL7 v2 messages from the files of a folder.")
+class FileSettings(Declared):
+    """What is written under `kind: file` of a listener."""
+
+    folder: Text = key(
+        about=(
+            "Where the files come to, from the workspace on. What was taken is moved to `done` in it, what could not "
+            "be to `failed`."
+        ),
+        example="var/inbox",
+    )
+    peers: Mapping[str, Peer] = key(
+        about="The senders that are known, by a name for each. A message of any other is recorded and rejected.",
+        example="{orsys: {match: {MSH-3: ORSYS, MSH-4: NORTH}, facility: NORTH}}",
+        defines="peer",
+        at_least=1,
+    )
+    partition_by: tuple[Text, ...] = key(
+        about=(
+            "What keeps messages in order: those with the same value come one after the other. The first path that has "
+            "a value decides; without one the peer does."
+        ),
+        example="[PID-3.1]",
+        default="[PV1-19.1, PID-3.1]",
+        scalar=True,
+        pattern=PATH,
+        form=FORM,
+    )
+    settle: Duration = key(
+        about=(
+            "A file that was not changed for so long is complete. `0s` where files get their names when they are "
+            "complete; until then they are called `NAME.tmp` or `NAME.part`, or begin with a dot."
+        ),
+        example="1m",
+        default="5s",
+        minimum="0s",
+        maximum="1d",
+    )
+    maximum_file: Size = key(
+        about="The largest file. A larger one is not read, and goes to `failed`.",
+        example="200MB",
+        default="50MB",
+        minimum="1KB",
+        maximum="1GB",
+    )
+
+    def check(self) -> Iterable[Finding]:
+        """Every peer can come up, and none is to be answered."""
+        yield from unreachable(self.peers)
+        for peer in self.peers.values():
+            if peer.acknowledge is not None:
+                words = "files are not answered: leave 'acknowledge' out"
+                yield Finding(peer.at("acknowledge"), "error", "bad-value", words)
+
+
+def _make(context: ListenerContext) -> Listener:
+    return FileListener(context)
+
+
+SPEC: Final = ListenerSpec(
+    kind="file", about="Takes HL7 v2 messages from the files of a folder.", settings=FileSettings, make=_make
+)
+
+_EVERY: Final = 1.0  # seconds between looks at a folder with nothing to take
+_MOST_WAITING: Final = 256  # messages that wait for their commit
+_MOST_WAITING_BYTES: Final = 4_000_000
+_LONG: Final = 600.0  # seconds after which somebody should know that a file is still written
+_LISTED: Final = 100  # messages of a file that its reason names
+
+
+class _Filed(Question):
+    """A message of a file that waits for its commit."""
+
+    __slots__ = ("size", "taken", "turn")
+
+    def __init__(self, turn: _Turn, taken: _Taken, size: int) -> None:
+        self.turn, self.taken, self.size = turn, taken, size
+
+    def __call__(self, receipt: Receipt) -> None:
+        self.turn.settled(self, receipt)
+
+
+class _Taken:
+    """A file, and what became of its messages so far."""
+
+    def __init__(self, found: Found) -> None:
+        self.found = found
+        self.left = max(1, len(found.content.messages))
+        self.problems: list[str] = []
+        self.codes: list[str] = []
+
+    def refused(self, number: int, code: str, words: str) -> None:
+        self.codes.append(code)
+        if len(self.problems) < _LISTED:
+            self.problems.append(f"message {number}: {code}: {words}")
+
+    @property
+    def reason(self) -> str:
+        """Why it can't be done; empty when it is."""
+        content = self.found.content
+        if content.code:
+            return f"{content.code}: {content.words}\nNothing of this file was taken."
+        if not self.codes:
+            return ""
+        unlisted = len(self.codes) - len(self.problems)
+        more = [f"and {unlisted} more"] if unlisted else []
+        took = f"{len(content.messages) - len(self.codes)} of {len(content.messages)} messages were taken."
+        return "\n".join([*self.problems, *more, took])
+
+
+class _Turn:
+    """Some files on their way into the store, in their order and a bounded number of messages at a time."""
+
+    def __init__(self, listener: FileListener, found: Iterable[Found]) -> None:
+        self._listener = listener
+        self.files = [_Taken(one) for one in found]
+        self._rest: deque[tuple[_Taken, int]] = deque(
+            (taken, number) for taken in self.files for number in range(max(1, len(taken.found.content.messages)))
+        )
+        self._waiting = self._waiting_bytes = 0
+        self._feeding = False
+        self.stopped = False
+        """Whether something could not be stored: what is left stays where it is."""
+        self.over: Deferred[None] = Deferred()
+
+    def feed(self) -> None:
+        """Hand over as much as may wait at once."""
+        if self._feeding:
+            return
+        self._feeding = True
+        while (
+            self._rest
+            and not self.stopped
+            and self._waiting < _MOST_WAITING
+            and self._waiting_bytes < _MOST_WAITING_BYTES
+        ):
+            self._take(*self._rest.popleft())
+        self._feeding = False
+        if not self._waiting and (self.stopped or not self._rest) and not self.over.called:
+            self.over.callback(None)
+
+    def _take(self, taken: _Taken, number: int) -> None:
+        listener, content = self._listener, taken.found.content
+        if not listener.intake.open:
+            self.stopped = True
+            return
+        source = f"file:{shown(taken.found.name)}"
+        if not content.messages:
+            if not content.code:  # a batch without a message: nothing to store
+                taken.left = 0
+                return
+            start = taken.found.start
+            question = _Filed(self, taken, len(start))
+            arrival = listener.reception.refused(start, source, "file", content.code, question)
+        else:
+            body = content.messages[number]
+            question = _Filed(self, taken, len(body))
+            arrival = listener.reception.arrival(body, f"{source}[{number + 1}]", question)
+            if arrival.refused:
+                words = question.problem.words if question.problem is not None else ""
+                taken.refused(number + 1, arrival.notes or "refused", words)
+        self._waiting += 1
+        self._waiting_bytes += question.size
+        listener.intake.take(arrival)
+
+    def settled(self, filed: _Filed, receipt: Receipt) -> None:
+        """A message is stored, or can't be."""
+        self._waiting -= 1
+        self._waiting_bytes -= filed.size
+        if receipt is Receipt.NOT_STORED:
+            self.stopped = True
+        else:
+            filed.taken.left -= 1
+        self.feed()
+
+
+class FileListener:
+    """One folder, looked at each second; its files are read and moved in a thread.
+
+    In a thread, because nobody can say how long a network share takes, and the reactor acknowledges messages meanwhile.
+    """
+
+    log = Logger()
+    port = 0
+
+    def __init__(self, context: ListenerContext) -> None:
+        settings = cast("FileSettings", context.settings)
+        self.name = context.name
+        self.intake = context.intake
+        maker = f"{context.name} {os.getpid()} {context.now()}"
+        peers = Peers(settings.peers, Acknowledge(), context.time_zones)
+        self.reception = Reception(context, peers, Partition(settings.partition_by), maker)
+        self._folder = Folder(context.root / settings.folder, settings.settle, settings.maximum_file)
+        self._reactor: Any = context.reactor  # Twisted's interfaces say nothing that mypy could use
+        self._stored: list[tuple[Found, str]] = []  # and still to be moved
+        self._trouble = ""
+        self._told_of_long = False
+        self._stopping = False
+        self._later: Any = None
+        self._work: Deferred[None] = succeed(None)
+
+    def start(self) -> Deferred[None]:
+        """Begin to look. A folder that can't be used is told of and tried again: a share may come back."""
+        self._later = self._reactor.callLater(0, self._begin, first=True)
+        return succeed(None)
+
+    def stop(self) -> Deferred[None]:
+        """Take nothing new; fires when what was taken is stored and moved."""
+        return Deferred.fromCoroutine(self._stop())
+
+    async def _stop(self) -> None:
+        self._stopping = True
+        if self._later is not None and self._later.active():
+            self._later.cancel()
+        await self._work
+        await self._in_thread(self._folder.close)
+
+    def _begin(self, *, first: bool = False) -> None:
+        self._work = Deferred.fromCoroutine(self._look(first=first))
+
+    async def _look(self, *, first: bool) -> None:
+        more = False
+        try:
+            if first:
+                await self._in_thread(self._folder.make)
+            more = await self._take()
+        except FolderTrouble as trouble:
+            self._tell(trouble)
+        except Exception:  # noqa: BLE001 - whatever it is, the folder is looked at again
+            self.log.failure("{name} failed", name=self.name)
+        if not self._stopping:
+            self._later = self._reactor.callLater(0 if more else _EVERY, self._begin)
+
+    async def _take(self) -> bool:
+        """One turn; whether there may be more at once."""
+        if not self.intake.open:
+            return False
+        if self._stored:
+            await self._put_away()
+        found = await self._in_thread(self._folder.look, self._reactor.seconds())
+        self._tell_of_folder()
+        if not found or self._stopping:
+            return False
+        turn = _Turn(self, found)
+        turn.feed()
+        await turn.over
+        self._stored = [(taken.found, taken.reason) for taken in turn.files if not taken.left]
+        codes = sorted({code for taken in turn.files if not taken.left for code in _codes(taken)})
+        await self._put_away()
+        if codes:
+            self.log.warn(  # noqa: G010 - the logger is Twisted's
+                "{name}: of some files not all was taken ({codes}); they are in `failed`, with the reason beside each",
+                name=self.name,
+                codes=", ".join(codes),
+            )
+        return not turn.stopped
+
+    async def _put_away(self) -> None:
+        await self._in_thread(self._folder.put_away, self._stored)
+        self._stored = []
+
+    def _in_thread(self, function: Callable[..., Any], *arguments: object) -> Deferred[Any]:
+        return deferToThreadPool(self._reactor, self._reactor.getThreadPool(), function, *arguments)
+
+    def _tell(self, trouble: FolderTrouble) -> None:
+        """Once, until it is another one."""
+        if trouble.code != self._trouble:
+            self._trouble = trouble.code
+            words = "{name} takes no files ({code}): {words} It is tried again."
+            self.log.warn(words, name=self.name, code=trouble.code, words=str(trouble))  # noqa: G010 - the same
+
+    def _tell_of_folder(self) -> None:
+        if self._trouble:
+            self._trouble = ""
+            self.log.warn("{name} takes files again", name=self.name)  # noqa: G010 - the same
+        long = self._folder.held_up > _LONG
+        if long and not self._told_of_long:
+            self.log.warn(  # noqa: G010 - the same
+                "{name}: a file has been written to for {minutes} minutes, and those behind it by name wait",
+                name=self.name,
+                minutes=int(self._folder.held_up / 60),
+            )
+        self._told_of_long = long
+
+
+def _codes(taken: _Taken) -> list[str]:
+    return [taken.found.content.code] if taken.found.content.code else taken.codes
