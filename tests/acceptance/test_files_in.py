@@ -1,0 +1,64 @@
+"""Files that come to a folder, with an engine at work, and one that is killed at the worst moment."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from support.engine_process import EngineProcess
+from support.user import SAMPLE, User
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+INBOX = """  inbox:
+    kind: file
+    folder: var/inbox
+    settle: 0s
+    peers:
+      orsys: {match: {MSH-3: ORSYS, MSH-4: NORTH}, facility: NORTH}
+"""
+
+# Killed when all of a file is stored and acknowledged by the store, and before it is moved.
+KILLED = """
+import os, signal
+from casecart.listeners.folder import Folder
+Folder.put_away = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def with_inbox(user: User) -> Path:
+    """The workspace gets a file listener, and its channel takes from it."""
+    engine, channel = user.ws / "config" / "engine.yaml", user.ws / "channels" / "or-usage.yaml"
+    engine.write_text(engine.read_text("utf-8").replace("\ndestinations:", f"{INBOX}\ndestinations:"), "utf-8")
+    channel.write_text(channel.read_text("utf-8").replace("from: [or-mllp]", "from: [or-mllp, inbox]"), "utf-8")
+    assert user.run("check").returncode == 0
+    folder = user.ws / "var" / "inbox"
+    folder.mkdir(parents=True)
+    return folder
+
+
+def test_a_file_is_posted_once_though_the_engine_is_killed_before_it_is_moved(user: User) -> None:
+    inbox = with_inbox(user)
+    sample = (user.ws / SAMPLE).read_bytes()
+    (inbox / "one.hl7").write_bytes(sample)
+    with EngineProcess(user.ws, None, name="killed", plant=KILLED) as killed:
+        killed.launch()
+        assert killed.wait(30) == -9
+    assert (inbox / "one.hl7").exists()
+    with EngineProcess(user.ws, user.port) as engine:
+        engine.start()
+        (inbox / "two.tmp").write_bytes(b"BHS|^~\\&\r" + sample.replace(b"ORSYS-000001", b"ORSYS-2") + b"\rBTS|9\r")
+        (inbox / "two.tmp").rename(inbox / "two.hl7")
+        user.wait("files", "messages", until=lambda _: len(list(inbox.glob("*/*.hl7"))) == 2)
+        status = user.rest()
+        assert engine.stop() == 0
+    assert "inbox listens (file)" in engine.log
+    assert "(batch-count)" in engine.log
+    assert (inbox / "done" / "one.hl7").read_bytes() == sample
+    assert (inbox / "failed" / "two.hl7.reason").read_text("utf-8").startswith("batch-count: ")
+    assert status["balances"]["exact"] is True
+    refused, taken = user.json("messages")["messages"]
+    assert (taken["control_id"], taken["outcome"], taken["listener"]) == ("ORSYS-000001", "processed", "inbox")
+    assert (refused["outcome"], refused["notes"]) == ("refused", ["batch-count"])
+    assert len(user.handed_over) == 1
+    assert "file:one.hl7[1]" in user.run("message", "show", "ORSYS-000001").stdout
