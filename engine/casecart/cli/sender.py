@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import re
 import secrets
 import socket
 import time
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 from casecart.formats.hl7v2 import Refused, parse, read_header, repair, wanted
+from casecart.formats.hl7v2.file import messages_of
 from casecart.formats.mllp import Framer, frame
 
 if TYPE_CHECKING:
@@ -25,13 +24,8 @@ NOT_ASKED = "-"
 """In place of a code: the message asks for no answer."""
 
 LARGEST_ANSWER = 1_048_576  # bytes
-LARGEST_CAPTURE = 1_073_741_824  # bytes of one frame in a file
 _READ = 65_536
-
-_MESSAGE = re.compile(rb"(?:\A|(?<=[\r\n]))MSH(?=[^A-Za-z0-9\r\n])")
-_ENVELOPE = re.compile(rb"(?:\A|(?<=[\r\n]))(?:FHS|BHS|BTS|FTS)[^\r\n]*[\r\n]*")
 _FRAMED = b"\x0b"
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 class Address(NamedTuple):
@@ -69,14 +63,11 @@ class Answer:
 def messages_in(data: bytes) -> list[bytes]:
     """The messages of a file, each with its segments ended by CR; empty where there is no MSH.
 
-    Several are told by their MSH; the segments of a batch around them (FHS, BHS, BTS, FTS) are left out. A file may
-    also be a capture of MLLP frames.
+    The segments of a batch around them (FHS, BHS, BTS, FTS) are left out. A file may also be a capture of MLLP frames:
+    what is in these is left as it is.
     """
-    if data.startswith(_FRAMED):
-        return [event for event in Framer(LARGEST_CAPTURE).feed(data) if isinstance(event, bytes)]
-    data = _ENVELOPE.sub(b"", data.removeprefix(_BYTE_ORDER_MARK))
-    starts = [match.start() for match in _MESSAGE.finditer(data)]
-    return [_repaired(data[start:end]) for start, end in pairwise([*starts, len(data)])]
+    messages = messages_of(data)
+    return messages if data.startswith(_FRAMED) else [_repaired(message) for message in messages]
 
 
 def _repaired(message: bytes) -> bytes:

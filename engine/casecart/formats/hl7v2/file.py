@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
-from casecart.formats.mllp import Fault, Framer
+from casecart.formats.mllp import Event, Fault, Framer
 
-__all__ = ["MessageFile", "read_file"]
+__all__ = ["MessageFile", "Piece", "messages_of", "pieces_of", "read_file"]
 
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 _WIDE: Final = (b"\xff\xfe", b"\xfe\xff")
@@ -49,6 +49,13 @@ class MessageFile:
     words: str = ""
 
 
+class Piece(NamedTuple):
+    """A message or a segment of a batch around it; `kind` is MSH, FHS, BHS, BTS, FTS, or empty for anything else."""
+
+    kind: str
+    text: bytes
+
+
 def read_file(data: bytes) -> MessageFile:
     """Cut a file into its messages. Where they can't be trusted to be all, there are none, but a reason."""
     if not data.strip(_BLANK):
@@ -56,13 +63,16 @@ def read_file(data: bytes) -> MessageFile:
     start = data[:8]
     if start.startswith(_WIDE) or start.replace(b"\0", b"") != start.strip(b"\0"):
         return _wrong("utf-16")
-    data = data.removeprefix(_BYTE_ORDER_MARK)
     return _frames(data) if data.startswith(_FRAMED) else _segments(data)
 
 
+def messages_of(data: bytes) -> list[bytes]:
+    """Every message that is in a file, whatever else is: for who looks, or sends on purpose what is wrong."""
+    return [piece.text for piece in pieces_of(data) if piece.kind == "MSH"]
+
+
 def _frames(data: bytes) -> MessageFile:
-    framer = Framer(len(data))
-    events = [*framer.feed(data), framer.finish()]
+    events = _events(data)
     for event in events:
         if isinstance(event, Fault):
             return MessageFile((), event.code, event.words)
@@ -70,15 +80,34 @@ def _frames(data: bytes) -> MessageFile:
     return MessageFile(messages) if messages else _wrong("no-message")
 
 
+def _events(data: bytes) -> list[Event | None]:
+    framer = Framer(len(data))
+    return [*framer.feed(data), framer.finish()]
+
+
 def _segments(data: bytes) -> MessageFile:
-    parts = list(_PART.finditer(data))
-    if data[: parts[0].start() if parts else None].strip(_BLANK):
-        return _wrong("not-a-message" if any(part[1] == b"MSH" for part in parts) else "no-message")
+    first, *others = pieces_of(data)
+    if first.text.strip(_BLANK):
+        return _wrong("not-a-message" if any(piece.kind == "MSH" for piece in others) else "no-message")
     reading = _Reading()
-    ends = [*(part.start() for part in parts[1:]), len(data)]
-    for part, end in zip(parts, ends, strict=True):
-        reading.take(part[1], data[part.start() : end])
+    for piece in others:
+        reading.take(piece)
     return reading.done()
+
+
+def pieces_of(data: bytes) -> list[Piece]:
+    """All of a file, or of the frames in it: first what stands before the first header, which may be nothing."""
+    data = data.removeprefix(_BYTE_ORDER_MARK)
+    if data.startswith(_FRAMED):
+        events = _events(data)
+        faults = b"".join(event.data for event in events if isinstance(event, Fault))
+        return [Piece("", faults), *(Piece("MSH", event) for event in events if isinstance(event, bytes))]
+    parts = list(_PART.finditer(data))
+    ends = [*(part.start() for part in parts), len(data)]
+    pieces = [Piece("", data[: ends[0]])]
+    for part, end in zip(parts, ends[1:], strict=True):
+        pieces.append(Piece(part[1].decode("ascii"), data[part.start() : end]))
+    return pieces
 
 
 class _Reading:
@@ -90,16 +119,16 @@ class _Reading:
         self.in_file = self.in_batch = self.ended = False
         self.batches = self.before = 0
 
-    def take(self, kind: bytes, text: bytes) -> None:
-        if kind == b"MSH":
+    def take(self, piece: Piece) -> None:
+        if piece.kind == "MSH":
             self._must(not self.ended)
-            self.messages.append(text)
+            self.messages.append(piece.text)
             return
-        line, *others = re.split(rb"[\r\n]+", text)
+        line, *others = re.split(rb"[\r\n]+", piece.text)
         # HL7 v2.9 has room for access restrictions (ARV) under a header.
         if any(other.strip(_BLANK) and other[:3] != b"ARV" for other in others):
             self._wrong("not-a-message")
-        _STEPS[kind](self, line)
+        _STEPS[piece.kind](self, line)
 
     def _fhs(self, _: bytes) -> None:
         self._must(not (self.in_file or self.in_batch or self.messages or self.ended))
@@ -144,7 +173,7 @@ class _Reading:
         self.code = self.code or code
 
 
-_STEPS: Final = {b"FHS": _Reading._fhs, b"BHS": _Reading._bhs, b"BTS": _Reading._bts, b"FTS": _Reading._fts}  # noqa: SLF001 - its own
+_STEPS: Final = {"FHS": _Reading._fhs, "BHS": _Reading._bhs, "BTS": _Reading._bts, "FTS": _Reading._fts}  # noqa: SLF001 - its own
 
 
 def _wrong(code: str) -> MessageFile:
