@@ -43,7 +43,7 @@ def test_every_value_is_shown_with_its_path_and_the_name_that_its_version_has(
         "FT1[2]-7.1 Transaction code CH-2",
         "FT1[2]-7.2.2 amp",
         "ZPM-1 V",  # nobody's name is known
-        "PRT-10 Participation device (01)1\\x1d(21)·7·",
+        "PRT-10 Participation device (01)1\\x1d(21) 7·",
         "BTS-1 Batch message count 2",
     ):
         assert line in lines
