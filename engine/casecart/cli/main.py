@@ -31,6 +31,7 @@ COMMANDS = {
     "check": Listed("check", "Find everything that is wrong in a workspace."),
     "run": Listed("run", "Run the engine on a workspace."),
     "send": Listed("send", "Send HL7 messages over MLLP, and show how they were answered."),
+    "listen": Listed("listen", "Play a receiver of HL7 messages: show them, answer as told."),
     "hl7": Listed("hl7", "Look into files of HL7 v2 messages."),
     "messages": Listed("messages", "List the messages that came, newest first."),
     "message": Listed("message", "Show one message and all made of it, or have it worked again."),

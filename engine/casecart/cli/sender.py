@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 import socket
+import ssl
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, Self
@@ -92,13 +94,17 @@ class Sender:
     Args:
         address: the listener's.
         timeout: seconds to wait for a connection, and for each answer.
+        tls: for one that is encrypted.
+        pin: the SHA-256 of the certificate that the receiver must have, in hexadecimal digits; empty: any that `tls`
+            trusts.
 
     Raises:
-        NotAnswered: no connection.
+        NotAnswered: no connection, or not to whom it should be.
     """
 
-    def __init__(self, address: Address, timeout: float) -> None:
+    def __init__(self, address: Address, timeout: float, tls: ssl.SSLContext | None = None, pin: str = "") -> None:
         self._timeout = timeout
+        self._socket: socket.socket
         try:
             self._socket = socket.create_connection(address, timeout)
         except TimeoutError:
@@ -109,6 +115,8 @@ class Sender:
             reason = error.strerror if isinstance(error, OSError) and error.strerror else "no such address"
             raise NotAnswered(f"{address} can't be reached: {reason}") from None
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if tls is not None:
+            self._socket = _encrypted(self._socket, address, tls, pin)
         self._framer = Framer(LARGEST_ANSWER)
 
     def __enter__(self) -> Self:
@@ -133,6 +141,8 @@ class Sender:
             raise NotAnswered(
                 f"no answer within {self._timeout:g} s; nobody can say whether the receiver has the message"
             ) from None
+        except ssl.SSLError as error:
+            raise NotAnswered(f"the receiver ended the encrypted connection: {_reason(error)}") from None
         except OSError:
             raise NotAnswered("the connection broke before an answer came") from None
         return _read_answer(answer, control_id, _since(begun))
@@ -149,6 +159,30 @@ class Sender:
             for event in self._framer.feed(data):
                 if isinstance(event, bytes):
                     return event
+
+
+def _encrypted(plain: socket.socket, address: Address, tls: ssl.SSLContext, pin: str) -> socket.socket:
+    try:
+        encrypted = tls.wrap_socket(plain, server_hostname=address.host)
+    except ssl.SSLCertVerificationError as error:
+        words = f"the certificate of {address} is not trusted ({error.verify_message}); see --ca and --fingerprint"
+    except TimeoutError:
+        words = f"{address} doesn't answer the beginning of TLS: does it speak plain MLLP?"
+    except OSError as error:
+        words = f"no encrypted connection to {address} comes about: {_reason(error)}"
+    else:
+        found = hashlib.sha256(encrypted.getpeercert(binary_form=True) or b"").hexdigest()
+        if not pin or found == pin.replace(":", "").lower():
+            return encrypted
+        encrypted.close()
+        words = f"{address} has another certificate than --fingerprint says: its SHA-256 is {found}"
+    plain.close()
+    raise NotAnswered(words)
+
+
+def _reason(error: OSError) -> str:
+    reason = error.reason if isinstance(error, ssl.SSLError) else error.strerror
+    return (reason or "it is closed").replace("_", " ").lower()
 
 
 def _header(message: bytes) -> Header | None:

@@ -204,7 +204,7 @@ class _Turn:
         """A message is stored, or can't be."""
         self._waiting -= 1
         self._waiting_bytes -= filed.size
-        if receipt is Receipt.NOT_STORED:
+        if receipt == Receipt.NOT_STORED:
             self.stopped = True
         else:
             filed.taken.left -= 1
