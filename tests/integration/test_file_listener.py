@@ -233,6 +233,7 @@ def test_a_folder_that_goes_away_and_comes_back_is_told_of_and_used_again(tmp_pa
             "folder: in\npeers: {a: {match: {MSH-3: A}, facility: N, acknowledge: {mode: none}}}",
             "files are not answered",
         ),
+        ("folder: in\npeers: {a: {match: {MSH-3: A}, facility: N, networks: [10.0.0.0/8]}}", "come on no connection"),
         (f"folder: in\npeers: {{{ORSYS}}}\nmaximum_file: 1B", "maximum_file"),
         (
             "folder: in\npeers: {a: {match: {MSH-3: A}, facility: N}, b: {match: {MSH-3: A}, facility: N}}",

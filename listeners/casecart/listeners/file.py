@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from casecart.listeners.found import Found
-    from casecart.runtime.listener import Listener, ListenerContext
+    from casecart.runtime.listener import Arrival, Listener, ListenerContext
 
 __all__ = ["SPEC", "FileListener", "FileSettings"]
 
@@ -82,12 +82,13 @@ class FileSettings(Declared):
     )
 
     def check(self) -> Iterable[Finding]:
-        """Every peer can come up, and none is to be answered."""
+        """Every peer can come up, and none is to be answered or known by a connection."""
         yield from unreachable(self.peers)
         for peer in self.peers.values():
-            if peer.acknowledge is not None:
-                words = "files are not answered: leave 'acknowledge' out"
-                yield Finding(peer.at("acknowledge"), "error", "bad-value", words)
+            said = {"acknowledge": peer.acknowledge, "certificate": peer.certificate, "networks": peer.networks}
+            for name in (name for name, value in said.items() if value):
+                words = f"files are not answered, and come on no connection: leave '{name}' out"
+                yield Finding(peer.at(name), "error", "bad-value", words)
 
 
 def _make(context: ListenerContext) -> Listener:
@@ -108,10 +109,12 @@ _LISTED: Final = 100  # messages of a file that its reason names
 class _Filed(Question):
     """A message of a file that waits for its commit."""
 
-    __slots__ = ("size", "taken", "turn")
+    __slots__ = ("arrival", "number", "size", "taken", "turn")
 
-    def __init__(self, turn: _Turn, taken: _Taken, size: int) -> None:
-        self.turn, self.taken, self.size = turn, taken, size
+    arrival: Arrival
+
+    def __init__(self, turn: _Turn, taken: _Taken, number: int, size: int) -> None:
+        self.turn, self.taken, self.number, self.size = turn, taken, number, size
 
     def __call__(self, receipt: Receipt) -> None:
         self.turn.settled(self, receipt)
@@ -123,13 +126,13 @@ class _Taken:
     def __init__(self, found: Found) -> None:
         self.found = found
         self.left = max(1, len(found.content.messages))
-        self.problems: list[str] = []
-        self.codes: list[str] = []
+        self.refused: list[tuple[int, str, str]] = []
+        """Number, code and words of each message that could not be taken."""
 
-    def refused(self, number: int, code: str, words: str) -> None:
-        self.codes.append(code)
-        if len(self.problems) < _LISTED:
-            self.problems.append(f"message {number}: {code}: {words}")
+    @property
+    def codes(self) -> set[str]:
+        """What was wrong with it."""
+        return {self.found.content.code} if self.found.content.code else {code for _, code, _ in self.refused}
 
     @property
     def reason(self) -> str:
@@ -137,12 +140,14 @@ class _Taken:
         content = self.found.content
         if content.code:
             return f"{content.code}: {content.words}\nNothing of this file was taken."
-        if not self.codes:
+        if not self.refused:
             return ""
-        unlisted = len(self.codes) - len(self.problems)
-        more = [f"and {unlisted} more"] if unlisted else []
-        took = f"{len(content.messages) - len(self.codes)} of {len(content.messages)} messages were taken."
-        return "\n".join([*self.problems, *more, took])
+        listed = sorted(self.refused)[:_LISTED]
+        lines = [f"message {number}: {code}: {words}" for number, code, words in listed]
+        if len(self.refused) > _LISTED:
+            lines.append(f"and {len(self.refused) - _LISTED} more")
+        took = len(content.messages) - len(self.refused)
+        return "\n".join([*lines, f"{took} of {len(content.messages)} messages were taken."])
 
 
 class _Turn:
@@ -187,15 +192,14 @@ class _Turn:
                 taken.left = 0
                 return
             start = taken.found.start
-            question = _Filed(self, taken, len(start))
+            question = _Filed(self, taken, 0, len(start))
             arrival = listener.reception.refused(start, source, "file", content.code, question)
         else:
             body = content.messages[number]
-            question = _Filed(self, taken, len(body))
-            arrival = listener.reception.arrival(body, f"{source}[{number + 1}]", question)
-            if arrival.refused:
-                words = question.problem.words if question.problem is not None else ""
-                taken.refused(number + 1, arrival.notes or "refused", words)
+            question = _Filed(self, taken, number + 1, len(body))
+            # What begins with its one MSH is one message.
+            arrival = cast("Arrival", listener.reception.arrival(body, f"{source}[{number + 1}]", question))
+        question.arrival = arrival
         self._waiting += 1
         self._waiting_bytes += question.size
         listener.intake.take(arrival)
@@ -208,6 +212,10 @@ class _Turn:
             self.stopped = True
         else:
             filed.taken.left -= 1
+            # Only now: the engine may refuse what was fine for the listener (a part of a message too many).
+            if filed.number and filed.problem is not None:
+                code = (filed.arrival.notes or "refused").split()[0]
+                filed.taken.refused.append((filed.number, code, filed.problem.words))
         self.feed()
 
 
@@ -226,7 +234,9 @@ class FileListener:
         self.intake = context.intake
         maker = f"{context.name} {os.getpid()} {context.now()}"
         peers = Peers(settings.peers, Acknowledge(), context.time_zones)
-        self.reception = Reception(context, peers, Partition(settings.partition_by), maker)
+        self.reception = Reception(
+            context, peers, Partition(settings.partition_by), maker, maximum=settings.maximum_file
+        )
         self._folder = Folder(context.root / settings.folder, settings.settle, settings.maximum_file)
         self._reactor: Any = context.reactor  # Twisted's interfaces say nothing that mypy could use
         self._stored: list[tuple[Found, str]] = []  # and still to be moved
@@ -282,7 +292,7 @@ class FileListener:
         turn.feed()
         await turn.over
         self._stored = [(taken.found, taken.reason) for taken in turn.files if not taken.left]
-        codes = sorted({code for taken in turn.files if not taken.left for code in _codes(taken)})
+        codes = sorted({code for taken in turn.files if not taken.left for code in taken.codes})
         await self._put_away()
         if codes:
             self.log.warn(  # noqa: G010 - the logger is Twisted's
@@ -318,7 +328,3 @@ class FileListener:
                 minutes=int(self._folder.held_up / 60),
             )
         self._told_of_long = long
-
-
-def _codes(taken: _Taken) -> list[str]:
-    return [taken.found.content.code] if taken.found.content.code else taken.codes
