@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     import msgspec
 
-    from casecart.formats.hl7v2.path import Path
+    from casecart.formats.hl7v2.path import Field, Path
     from casecart.mapping.expression import Expression
     from casecart.mapping.udi import Piece
     from casecart.mapping.value import ValueType
@@ -34,7 +34,7 @@ class FieldPlan:
     Attributes:
         name: of the field.
         order: its number in the mapping.
-        way: how `paths` are used: the first that has a value, or all of them, and none for a constant.
+        way: how `paths` are used: the first that has a value, all of them, put together, or none for a constant.
         paths: with aliases resolved to their segments; or pieces of another field's code.
         type: how the text is read.
         allowed: the only texts that the document's field may have, if they are few.
@@ -47,7 +47,7 @@ class FieldPlan:
 
     name: str
     order: int
-    way: Literal["path", "agree", "value"]
+    way: Literal["path", "agree", "join", "value"]
     paths: tuple[Path | Piece, ...] = ()
     type: ValueType = "text"
     allowed: frozenset[str] | None = None
@@ -79,6 +79,7 @@ class Plan:
 
     name: str
     each: str
+    grouped_by: Field | None
     fields: tuple[FieldPlan, ...]
     where: Expression | None
     document: type[msgspec.Struct]

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     import msgspec
 
+    from casecart.formats.hl7v2.path import Field
     from casecart.mapping.expression import Expression
     from casecart.workspace.mapping import FieldMapping, Mapping
     from casecart.workspace.table import Table
@@ -89,6 +90,7 @@ class _Planning:
 
     def plan(self) -> Plan:
         self.leader = self.each()
+        grouped_by = self.grouping()
         for alias, text in self.declaration.bind.items():
             self.bind[alias] = self.segment(text)
             if alias in self.udis:
@@ -108,7 +110,7 @@ class _Planning:
             self.allowed(field, where)
         if self.findings:
             raise WorkspaceError(sorted(self.findings, key=lambda finding: finding.place))
-        return Plan(self.declaration.mapping, self.leader, tuple(fields), where, self.document)
+        return Plan(self.declaration.mapping, self.leader, grouped_by, tuple(fields), where, self.document)
 
     def identifying(self, name: str, mapped: FieldMapping) -> None:
         """What identifies a patient or a visit leaves the engine as a token only."""
@@ -123,12 +125,40 @@ class _Planning:
             self.error(text.place, "bad-path", f"each takes the name of a segment alone: {segment.name}")
         return "" if segment is None else segment.name
 
+    def grouping(self) -> Field | None:
+        text = self.declaration.grouped_by
+        if text is None:
+            return None
+        path = self.path(text)
+        if path is None:
+            return None
+        if path.segment != Segment(self.leader) or path.field.repetition is None:
+            example = f"{self.leader or 'OBX'}-4.1"
+            message = f"grouped_by is one value of the segment that each names, such as {example}"
+            self.error(text.place, "bad-path", message)
+        return path.field
+
     def segment(self, text: Text) -> Segment | None:
         try:
-            return parse_segment(text)
+            segment = parse_segment(text)
         except PathError as error:
             self.error(text.within(error.column), "bad-path", error.message)
             return None
+        self.above(text, segment)
+        return segment
+
+    def above(self, text: Text, segment: Segment) -> None:
+        """What stands above a group is another segment than its leader, and of several the nearest."""
+        if segment.scope != "above":
+            return
+        if segment.name == self.leader:
+            message = (
+                f"the groups of {self.leader} don't stand under one another: name the segment that they stand under"
+            )
+            self.error(text.place, "bad-path", message)
+        elif isinstance(segment.selector, int) and segment.selector > 1:
+            message = f"above: is the nearest {segment.name} before the group, and has no number"
+            self.error(text.place, "bad-path", message)
 
     def source(self, field: str, text: Text, kind: ValueType, mapped: FieldMapping) -> Path | Piece | None:
         """A path into the message, or a piece of another field: `udi.lot`."""
@@ -180,6 +210,7 @@ class _Planning:
             if path.segment.name == self.leader and path.segment.scope == "group" and later:
                 message = f"a group has one {self.leader}; message: before the path reaches the others"
                 self.error(text.place, "bad-path", message)
+            self.above(text, path.segment)
             return path
         if path.segment not in self.bind:
             there = f"bind gives {listed(self.bind)}" if self.bind else "there is no bind"
@@ -206,7 +237,8 @@ class _Planning:
             self.error(_place(name), "unknown-field", message, did_you_mean(name, self.hints))
             return None
         kind, allowed = self.target(name, mapped)
-        paths = [self.source(name, text, kind, mapped) for text in (*mapped.path, *mapped.agree)]
+        paths = [self.source(name, text, kind, mapped) for text in (*mapped.path, *mapped.agree, *mapped.join)]
+        self.joined(mapped, paths)
         if kind == "udi" and mapped.table is not None:
             self.error(mapped.at("table"), "bad-value", "a UDI is read as it is, and not through a table")
         codes = None if mapped.table is None else self.codes(mapped.table, kind)
@@ -222,7 +254,7 @@ class _Planning:
         return FieldPlan(
             name=str(name),
             order=order,
-            way="value" if mapped.value is not None else "agree" if mapped.agree else "path",
+            way="value" if mapped.value is not None else "agree" if mapped.agree else "join" if mapped.join else "path",
             paths=tuple(path for path in paths if path is not None),
             type=kind,
             allowed=allowed,
@@ -232,6 +264,17 @@ class _Planning:
             constant=constant,
             sign=mapped.sign,
         )
+
+    def joined(self, mapped: FieldMapping, paths: list[Path | Piece | None]) -> None:
+        """What is put together is text, one of each."""
+        if not mapped.join:
+            return
+        if mapped.type != "text" or mapped.table is not None:
+            problem = "a table is for one text" if mapped.table is not None else f"and this is of type {mapped.type}"
+            self.error(mapped.at("join"), "bad-value", f"join makes text of its paths: {problem}")
+        for text, path in zip(mapped.join, paths, strict=True):
+            if isinstance(path, Path) and path.field.repetition is None:
+                self.error(text.place, "bad-path", "join takes one value of each path: give the repetition's number")
 
     def target(self, name: str, mapped: FieldMapping) -> tuple[ValueType, frozenset[str] | None]:
         """The type of the document's field, which the mapping must name, and the few texts it may have."""

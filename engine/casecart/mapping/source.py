@@ -12,7 +12,7 @@ from casecart.formats.hl7v2.compile import Extraction, indented
 from casecart.formats.hl7v2.path import Path
 from casecart.formats.udi import Udi
 from casecart.mapping.mapped import MANY, Mapped
-from casecart.mapping.trouble import Trouble
+from casecart.mapping.trouble import Trouble, told_twice
 from casecart.mapping.udi import NOTHING, PIECES, UNREAD, Piece, read_udi
 from casecart.mapping.value import LONGEST, read_date, read_datetime, read_decimal, read_di, read_integer
 
@@ -42,7 +42,7 @@ class Source:
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         paths = [path for field in plan.fields for path in field.paths if isinstance(path, Path)]
-        self.extraction = Extraction(plan.each, {}, paths)
+        self.extraction = Extraction(plan.each, {}, paths, grouped_by=plan.grouped_by)
         self.codes = {field.name: field for field in plan.fields if field.type == "udi"}
         # A code comes before the fields that take pieces of it.
         fields = [*self.codes.values(), *(field for field in plan.fields if field.type != "udi")]
@@ -64,6 +64,8 @@ class Source:
             "read_di": read_di,
             "read_integer": read_integer,
         }
+        if plan.grouped_by is not None:
+            self.names["TWICE"] = told_twice(plan.each, f"{plan.each}-{plan.grouped_by}")
         if plan.where is not None:
             self.names |= plan.where.constants
             self.names["REASON"] = f"where: {' '.join(plan.where.text.split())}"
@@ -108,7 +110,7 @@ class Source:
             "new = True",
             "shared = ()",
             "count = len(groups)",
-            f"names = PLACES if count <= {_PLACES} else [{place} % (number + 1) for number in range(count)]",
+            self._names(place),
             f"if count >= {MANY}:",
             "    groups = context.watch(groups)",
             "if plain_:",
@@ -119,6 +121,12 @@ class Source:
         ]
         return ["def run(text, context):", *indented(lines)]
 
+    def _names(self, place: str) -> str:
+        """The places of the groups: each is called after its leader, as it is counted in the message."""
+        if self.plan.grouped_by is not None:
+            return f"names = [{place} % number for number in leaders]"
+        return f"names = PLACES if count <= {_PLACES} else [{place} % (number + 1) for number in range(count)]"
+
     def _loop(self, *, plain: bool) -> list[str]:
         self.extraction.plain = plain
         return ["for place, group in zip(names, groups):", *indented(self._line())]
@@ -126,7 +134,8 @@ class Source:
     def _line(self) -> list[str]:
         """What is done for each group."""
         fields = self.plan.fields
-        lines = ["bad = ()", *self.extraction.of_group("group")]
+        start = "bad = TWICE if group[-1] else ()" if self.plan.grouped_by is not None else "bad = ()"
+        lines = [start, *self.extraction.of_group("group")]
         lines += [line for field in self.first for line in self._field(field, "bad")]
         if self.plan.where is not None:
             # A condition on what could not be read has no answer: the line is an exception, and never filtered.
@@ -170,6 +179,8 @@ class Source:
             return [f"{value} = K_{field.name}"]
         if _agreeing(field):
             lines, test = self._agree(field, value, bad), "elif"
+        elif field.way == "join":
+            lines, test = self._joined(field, value), "if"
         else:
             lines, test = self._first(field, value), "if"
         reading = indented(self._reading(field, value, bad))
@@ -232,6 +243,13 @@ class Source:
                 read.append(f"{value} = {value}[0] if {value} else None")
             lines += [f"if {value} is None:", *indented(read)] if number else read
         return lines
+
+    def _joined(self, field: FieldPlan, value: str) -> list[str]:
+        """All of the paths, as one text; nothing, where one has no value."""
+        each = [(path, f"a_{number}") for number, path in enumerate(field.paths)]
+        lines = [line for path, source in each for line in self._read(path, source)]
+        empty = " or ".join(f"{source} is None" for _, source in each)
+        return [*lines, f"{value} = None if {empty} else f'{'/'.join(f'{{{source}}}' for _, source in each)}'"]
 
     def _agree(self, field: FieldPlan, value: str, bad: str) -> list[str]:
         """All paths are read; the same text is the same value, and only other texts are looked at closer."""

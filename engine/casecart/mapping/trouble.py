@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     _Given = str | date | tuple[str, ...] | None
 
-__all__ = ["Found", "Trouble"]
+__all__ = ["Found", "Trouble", "told_twice"]
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -38,6 +38,15 @@ class Found:
     def at(self, place: str) -> Problem:
         """The problem of this line."""
         return Problem(place, self.code, self.field, self.path, self.words, self.subject)
+
+
+def told_twice(leader: str, field: str) -> tuple[Found]:
+    """Segments that make one document say the same sort of thing: they may be of two devices."""
+    words = (
+        f"several {leader} with the same {field} say the same sort of thing, such as a UDI: each device needs "
+        "another, or nobody knows what belongs together"
+    )
+    return (Found(-1, "conflict", "", field, words),)
 
 
 class Trouble:

@@ -77,6 +77,7 @@ class Channel:
         self.name = str(declaration.channel)
         self.key = str(declaration.key)
         self.listeners = frozenset(map(str, declaration.sources))
+        self._peers = frozenset(map(str, declaration.peers))
         self.revision = revision
         self.map, self.resolve, self.verify = mapping.run, resolve, verify
         self.hooked = declaration.hook is not None
@@ -85,8 +86,10 @@ class Channel:
         self._accept = frozenset(map(str, declaration.accept))
         self._route = route
 
-    def accepts(self, message_type: str) -> bool:
-        """Whether messages of this type, such as ``DFT^P03``, are the channel's."""
+    def accepts(self, listener: str, peer: str, message_type: str) -> bool:
+        """Whether messages of this type, such as ``DFT^P03``, are the channel's, when they come from there."""
+        if listener not in self.listeners or (self._peers and peer not in self._peers):
+            return False
         return message_type in self._accept or message_type.partition("^")[0] + "^*" in self._accept
 
     def order_key(self, keys: Keys, case_key: bytes, document: Consumption) -> bytes:

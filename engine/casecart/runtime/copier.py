@@ -62,18 +62,14 @@ class Copier:
         self._watch, self._hooks = watch, hooks
         self._channels, self._catalogue = channels, catalogue
         self._keys, self._tokens, self._time_zones = keys, tokens, time_zones
-        self._accepting: dict[tuple[str, str], list[Channel]] = {}
+        self._accepting: dict[tuple[str, str, str], list[Channel]] = {}
 
     def copies(self, message: Message) -> tuple[str | None, list[Copy]]:
         """The message's notes, and it as each accepting channel sees it."""
-        kind = (message.listener, message.message_type)
+        kind = (message.listener, message.actor, message.message_type)
         channels = self._accepting.get(kind)
         if channels is None:
-            channels = [
-                channel
-                for channel in self._channels
-                if message.listener in channel.listeners and channel.accepts(message.message_type)
-            ]
+            channels = [channel for channel in self._channels if channel.accepts(*kind)]
             if len(self._accepting) < REMEMBERED:
                 self._accepting[kind] = channels
         if not channels:

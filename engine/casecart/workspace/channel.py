@@ -151,6 +151,17 @@ class Channel(Declared):
         names="listener",
         at_least=1,
     )
+    peers: tuple[Text, ...] = key(
+        about=(
+            "The senders whose messages it takes, by their names at those listeners; without it, every sender's. By it "
+            "two channels tell messages of one type apart."
+        ),
+        example="[orsys]",
+        default="[]",
+        scalar=True,
+        names="peer",
+        at_least=1,
+    )
     accept: tuple[Text, ...] = key(
         about="The message types that it takes: type and event as in MSH-9, `*` for every event.",
         example="[DFT^P03, DFT^P11]",

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeVar
 
 from casecart.workspace.channel import Channel
+from casecart.workspace.claims import double_claims
 from casecart.workspace.declaration import Declared
 from casecart.workspace.engine import Engine
 from casecart.workspace.files import contents, listing
@@ -108,6 +109,7 @@ class _Loading:
         channels = dict(self._files("channels", "channel", Channel))
         hooks = dict(self._hooks(channels))
         self._resolve()
+        self._findings.extend(double_claims(channels.values()))
         findings = sorted(self._findings, key=lambda finding: finding.place)
         if engine is None or any(finding.severity == "error" for finding in findings):
             raise WorkspaceError(findings)

@@ -31,8 +31,11 @@ class Reads(Declared):
     about="Where a field of the document comes from, and what holds when nothing is there.",
     rules=(
         ExactlyOne(
-            ("path", "agree", "value"),
-            none="say where the value comes from: path, agree (paths that must agree) or value (a constant)",
+            ("path", "agree", "join", "value"),
+            none=(
+                "say where the value comes from: path, agree (paths that must agree), join (paths that together are "
+                "one value) or value (a constant)"
+            ),
         ),
         ExactlyOne(
             ("required", "optional", "default"),
@@ -64,6 +67,16 @@ class FieldMapping(Declared):
         default="[]",
         scalar=True,
         at_least=1,
+    )
+    join: tuple[SourcePath, ...] = key(
+        about=(
+            "Several paths that together are one value, put together with a slash; nothing, where one has no value. "
+            "For ids that are told in pieces."
+        ),
+        example='["above:OBR-3.1", "OBX-4.1"]',
+        default="[]",
+        scalar=True,
+        at_least=2,
     )
     value: Text | None = key(about="The value itself, the same for every line.", example="EA", default=None)
     type: Literal["text", "decimal", "integer", "date", "datetime", "udi", "di"] = key(
@@ -138,6 +151,14 @@ class Mapping(Declared):
             "OBX, NTE and Z segments up to the next FT1."
         ),
         example="FT1",
+    )
+    grouped_by: SourcePath | None = key(
+        about=(
+            "A field of that segment. Those with the same value there, up to its first full stop, make one "
+            "document: observations of one device have one sub-id (OBX-4), or 1.1 and 1.2 under 1."
+        ),
+        example="OBX-4.1",
+        default=None,
     )
     where: Expression | None = key(
         about=(

@@ -31,7 +31,7 @@ fields:
   quantity: {path: FT1-10, type: decimel, required: true}  #! 34 unknown-value 'decimel' is not a value of 'type', which
   udi: {path: PRT-10, optional: yes}  #! 33 bad-value 'yes' is not a value of 'optional'; write true, or the key is left
   lot: {path: PRT-19}  #! 8 unhandled-empty the source may be empty; say what then: required: true, optional: true or
-  serial: {optional: true}  #! 11 one-of say where the value comes from: path, agree (paths that must agree) or value
+  serial: {optional: true}  #! 11 one-of say where the value comes from: path, agree (paths that must agree), join
   expiry: {path: PRT-18, optional: true, default: never}  #! 11 one-of 'optional' and 'default' exclude each other; keep
   serail: {value: x}  #! 3 unknown-field 'serail' is not a field of Usage. Did you mean 'serial'?
   unit: {value: EA, table: unit}  #! 28 unknown-name no table has the name 'unit'; there is only transaction-type

@@ -17,7 +17,10 @@ SAMPLES = sorted((reference.root() / "samples" / "hl7v2").glob("*.hl7"))
 @pytest.mark.parametrize("path", SAMPLES, ids=lambda path: path.stem)
 def test_a_sample_is_one_message_with_bare_carriage_returns(path: Path) -> None:
     data = path.read_bytes()
-    assert data.startswith(b"MSH|^~\\&|ORSYS|NORTH|CASECART|MERCY|")
+    senders = reference.root() / "config" / "engine.yaml"
+    sender, rest = data.removeprefix(b"MSH|^~\\&|").split(b"|", 1)
+    assert f"MSH-3: {sender.decode()}," in senders.read_text("utf-8")
+    assert rest.startswith(b"NORTH|CASECART|MERCY|")
     assert data.endswith(b"\r")
     assert b"\n" not in data
     assert data.count(b"MSH|") == 1
@@ -28,7 +31,7 @@ def test_no_two_samples_share_a_control_id_or_a_transaction_id_but_a_correction(
         line.split(b"|")
         for path in SAMPLES
         for line in path.read_bytes().split(b"\r")
-        if not path.stem.endswith("-correction") or line[:3] == b"MSH"
+        if not path.stem.endswith(("-correction", "-update")) or line[:3] == b"MSH"
     ]
     for name, field in ((b"MSH", 9), (b"FT1", 2)):
         ids = [segment[field] for segment in segments if segment[0] == name]

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import lru_cache
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from casecart.formats.hl7v2.cut import delimiters_of, repetitions
 from casecart.formats.hl7v2.escape import unescape
-from casecart.formats.hl7v2.groups import group, may_belong
+from casecart.formats.hl7v2.groups import HEADER, group, may_belong
 from casecart.formats.hl7v2.lines import repair
 from casecart.formats.hl7v2.null import NULL_TEXT
 from casecart.formats.hl7v2.path import ENCODING_CHARACTERS, HEADERS, Condition, Field, Path, Segment
@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
 __all__ = ["Extraction", "Value", "compile_paths", "indented"]
+
+_PATIENT: Final = "PID"
+_OVER_PATIENT: Final = frozenset(HEADER[: HEADER.index(_PATIENT) + 1])
+"""What is above every patient of a message: it stays above the next one too."""
 
 Value = str | tuple[str, ...] | None
 """What a path gives: text, or None for nothing (absent, empty, blank, `""`); with `[*]` all texts there are.
@@ -68,7 +72,8 @@ class _Source:
     def __init__(self, meant: Segment, variable: str) -> None:
         self.segment = meant
         self.variable = variable
-        self.in_group = meant.scope == "group"
+        self.in_group = meant.scope != "message"
+        self.above = meant.scope == "above"
         self.last = 1
         if isinstance(meant.selector, Condition):
             self.need(meant.selector.field)
@@ -95,21 +100,30 @@ class Extraction:
     ours. `names` are its globals.
 
     Attributes:
+        grouped_by: of the leader: segments with the same value here, up to its first full stop, are one group, until
+            the groups end. `group[-1]` tells that one of them says what another one said already.
         plain: whether `read` is written for messages of which the local `plain_` holds: nothing in them is repeated,
             escaped or `""`, so that there is less to look for. It costs half, and most messages are such.
     """
 
     plain = False
 
-    def __init__(self, each: str | None, bind: Mapping[str, Segment], paths: Iterable[Path]) -> None:
+    def __init__(
+        self, each: str | None, bind: Mapping[str, Segment], paths: Iterable[Path], *, grouped_by: Field | None = None
+    ) -> None:
         self.each = each
         self.bind = bind
+        self.grouped_by = grouped_by
         self._sources: dict[Segment, _Source] = {}
         for path in paths:
             meant = self._meant(path)
             source = self._sources.setdefault(meant, _Source(meant, f"s_{len(self._sources)}"))
             source.need(path.field)
+        if each is not None and grouped_by is not None:
+            leader = Segment(each)
+            self._sources.setdefault(leader, _Source(leader, f"s_{len(self._sources)}")).need(grouped_by)
         self._grouped = [source for source in self._sources.values() if source.in_group]
+        self._above = [source for source in self._grouped if source.above]
         self._kinds = self._numbered()
         self.names: dict[str, object] = {
             # What a segment that isn't there has in its fields, and what a short one is filled up with.
@@ -123,18 +137,20 @@ class Extraction:
 
     def in_group(self, path: Path) -> bool:
         """Whether the path is looked for in each group, and not once in the message."""
-        return self._meant(path).scope == "group"
+        return self._meant(path).scope != "message"
 
     def _meant(self, path: Path) -> Segment:
         """The segment of a path, with the scope in which it is really looked for."""
         meant = self.bind[path.segment] if isinstance(path.segment, str) else path.segment
-        if meant.scope == "group" and (self.each is None or not may_belong(self.each, meant.name)):
+        if self.each is None or (meant.scope == "group" and not may_belong(self.each, meant.name)):
             return replace(meant, scope="message")
         return meant
 
     def _numbered(self) -> dict[str, int]:
         """A number for each segment type that matters: from 1 for those with a branch, 0 for what ends a group."""
         names = dict.fromkeys([*([self.each] if self.each else []), *(segment.name for segment in self._sources)])
+        if any(source.above for source in self._sources.values()):
+            names[_PATIENT] = None
         closes = group(self.each).closes if self.each else ()
         return dict.fromkeys(closes, 0) | {name: number for number, name in enumerate(names, 1)}
 
@@ -148,10 +164,11 @@ class Extraction:
             "begin_ = text.find(fs, 4)",
             "escaped_ = ec != '' and text.find(ec, begin_) >= 0",
             "plain_ = not escaped_ and text.find(rs, begin_) < 0 and '\"' not in text",
-            *(f"{source.variable} = EMPTY" for source in message),
+            *(f"{source.variable} = EMPTY" for source in (*message, *self._above)),
             *(f"n_{name} = 0" for name in dict.fromkeys(source.segment.name for source in message if source.counts)),
             "groups = []",
             "group_ = None",
+            *(["known_ = {}", "leaders = []", "nth_ = 0"] if self.grouped_by else []),
             "kind_of_ = kinds(fs).get",
             "for line_ in text.split('\\r'):",
             "    kind_ = kind_of_(line_[:4])",
@@ -164,23 +181,28 @@ class Extraction:
                 lines += [f"    {test} kind_ == {number}:", *indented(self._branch(name), 2)]
                 test = "elif"
         if self.each:
-            lines += ["    else:", "        group_ = None"]
+            lines += ["    else:", *indented(self._end(), 2)]
         return lines
+
+    def _end(self) -> list[str]:
+        """What ends a group."""
+        return ["group_ = None", *(["known_ = {}"] if self.grouped_by else [])]
 
     def _branch(self, name: str) -> list[str]:
         """What is done with a segment of this type."""
         message = [source for source in self._sources.values() if source.segment.name == name and not source.in_group]
-        grouped = [source for source in self._grouped if source.segment.name == name]
+        grouped = [source for source in self._grouped if source.segment.name == name and not source.above]
         lines: list[str] = []
         if name == self.each:
-            counters = dict.fromkeys(source.segment.name for source in self._grouped if source.counts)
-            lines = [
-                f"group_ = [{'EMPTY, ' * len(self._grouped)}]",
-                "groups.append(group_)",
-                *(f"n_in_{counter} = 0" for counter in counters),
-            ]
+            lines = self._begin()
         elif self.each and not may_belong(self.each, name):
-            lines = ["group_ = None"]
+            lines = self._end()
+        if name == _PATIENT and self._above:
+            # What stood above belongs to the patient before.
+            lines += [
+                f"{source.variable} = EMPTY" for source in self._above if source.segment.name not in _OVER_PATIENT
+            ]
+        lines += self._nearest([source for source in self._above if source.segment.name == name])
         if message:
             lines += self._found(message, f"n_{name}", {source: source.variable for source in message})
         if grouped:
@@ -189,11 +211,58 @@ class Extraction:
             lines += found if name == self.each else ["if group_ is not None:", *indented(found)]
         return lines
 
+    def _begin(self) -> list[str]:
+        """A leader was come upon: a group begins, or goes on."""
+        slots = "".join(f"{source.variable}, " if source.above else "EMPTY, " for source in self._grouped)
+        counters = dict.fromkeys(source.segment.name for source in self._grouped if source.counts)
+        begin = [
+            f"group_ = [{slots}{'False' if self.grouped_by else ''}]",
+            "groups.append(group_)",
+            *(f"n_in_{counter} = 0" for counter in counters),
+        ]
+        if self.grouped_by is None or self.each is None:
+            return begin
+        leader = self._sources[Segment(self.each)]
+        return [
+            "nth_ += 1",
+            *_split("fields_", leader.last),
+            *self._leaf(leader, self.grouped_by, "fields_", "value_"),
+            "value_ = (value_ or '').partition('.')[0] or None",
+            "group_ = known_.get(value_)",
+            "if group_ is None:",
+            *indented(begin),
+            "    leaders.append(nth_)",
+            "    if value_ is not None:",
+            "        known_[value_] = group_",
+        ]
+
+    def _nearest(self, same: Sequence[_Source]) -> list[str]:
+        """A segment was come upon that groups stand under, from here on."""
+        if not same:
+            return []
+        lines = _split("fields_", max(source.last for source in same))
+        for source in same:
+            selector = source.segment.selector
+            if not isinstance(selector, Condition):
+                lines.append(f"{source.variable} = fields_")
+                continue
+            test = (
+                f"{selector.value!r} in value_"
+                if selector.field.repetition is None
+                else f"value_ == {selector.value!r}"
+            )
+            lines += [
+                *self._leaf(source, selector.field, "fields_", "value_"),
+                f"if {test}:",
+                f"    {source.variable} = fields_",
+            ]
+        return lines
+
     def _found(self, same: Sequence[_Source], count: str, places: Mapping[_Source, str]) -> list[str]:
         """A segment was come upon, of a type that some sources ask for: is it theirs?"""
         last = max(source.last for source in same)
         counted = any(source.counts for source in same)
-        if len(same) == 1 and same[0].segment.selector == 1:
+        if len(same) == 1 and same[0].segment.selector == 1 and not (self.grouped_by and same[0].in_group):
             # The usual case splits only what it keeps; a group has one leader.
             if same[0].in_group and same[0].segment.name == self.each:
                 return _split(places[same[0]], last)
@@ -215,6 +284,13 @@ class Extraction:
                     f"    if {test}:",
                     f"        {take}",
                 ]
+                if self.grouped_by and source.segment.name == self.each and source.in_group:
+                    twice = [
+                        *self._leaf(source, selector.field, "fields_", "value_"),
+                        f"if {test}:",
+                        "    group_[-1] = True",
+                    ]
+                    lines += ["else:", *indented(twice)]
             elif source.counts:
                 lines += [f"if {count} == {selector}:", f"    {take}"]
             else:
@@ -225,7 +301,8 @@ class Extraction:
         """Sets what `read` needs for the group in a local."""
         if not self._grouped:
             return []
-        return [f"{''.join(f'{source.variable}, ' for source in self._grouped)} = {variable}"]
+        rest = "twice" if self.grouped_by else ""
+        return [f"{''.join(f'{source.variable}, ' for source in self._grouped)}{rest} = {variable}"]
 
     def read(self, path: Path, target: str) -> list[str]:
         """Sets the local `target` to the value of a path."""

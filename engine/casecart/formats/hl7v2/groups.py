@@ -59,6 +59,12 @@ GROUPS: Final[Mapping[str, Group]] = MappingProxyType(
         # HL7 v2.8.2, OMS_O05: {ORC {TQ1{TQ2}} RQD [RQ1] {NTE} {OBX{NTE}} [BLG]}. The next order begins at its
         # ORC.
         "RQD": _group("RQD", inside="RQ1 NTE OBX BLG", closes="ORC TQ1 TQ2"),
+        # HL7 v2.8.2, ORU_R01, group OBSERVATION: {OBX {PRT} {NTE}}. What closes it begins the next order, or speaks
+        # of a specimen. A PRT under OBR comes before the first OBX, and is the whole order's.
+        "OBX": _group("OBX", inside="PRT NTE TCD", closes="ORC OBR TQ1 TQ2 CTD FT1 CTI SPM"),
+        # A cabinet's transaction stands under the order, the dispense or the charge that it belongs to (DFT_P03,
+        # OMS_O05, RDS_O13), and the next of these has a transaction of its own.
+        "ZPM": _group("ZPM", inside="NTE", closes="ORC OBR RXO RXE RXD RQD TQ1 FT1"),
         # HL7 v2.8.2, MFN_M16: {MFE ITM {NTE} {STZ {NTE}} {VND {PKG {PCE}}} {IVT {ILT} {NTE}}}.
         "MFE": _group("MFE", inside="ITM NTE STZ VND PKG PCE IVT ILT", closes=""),
         "VND": _group("VND", inside="PKG PCE", closes="MFE ITM STZ IVT"),

@@ -1,8 +1,9 @@
 """The grammar of HL7 v2 paths: the text that an analyst writes, as a small tree.
 
 ```
-path       = ( [ "message:" ] segment | ALIAS ) "-" field
-bind       = [ "message:" ] segment
+path       = ( [ scope ] segment | ALIAS ) "-" field
+bind       = [ scope ] segment
+scope      = "message:" | "above:"
 segment    = NAME [ "[" ( NUMBER | condition ) "]" ]
 condition  = NAME "-" field "=" STRING
 field      = NUMBER [ "[" ( NUMBER | "*" ) "]" ] [ "." NUMBER [ "." NUMBER ] ]
@@ -21,7 +22,7 @@ from typing import Final, Literal, NoReturn
 
 __all__ = ["Condition", "Field", "Path", "PathError", "Segment", "Selector", "parse_path", "parse_segment"]
 
-Scope = Literal["group", "message"]
+Scope = Literal["group", "message", "above"]
 
 _NAME: Final = re.compile(r"[A-Z][A-Z0-9]{2}(?![A-Za-z0-9_])", re.ASCII)
 _ALIAS: Final = re.compile(r"[a-z][a-z0-9_]*(?![A-Za-z0-9_])", re.ASCII)
@@ -29,7 +30,7 @@ _WORD: Final = re.compile(r"[A-Za-z0-9_]+", re.ASCII)
 _NUMBER: Final = re.compile(r"[0-9]+", re.ASCII)
 _BLANKS: Final = re.compile(r"[ \t]*")
 _STRING: Final = re.compile(r"'((?:[^']|'')*)'|\"((?:[^\"]|\"\")*)\"")
-_MESSAGE: Final = "message:"
+_SCOPES: Final[tuple[Scope, ...]] = ("message", "above")
 
 # What a field, repetition or component may be numbered up to. HL7 v2 has no segment of more than about 100 fields; a
 # typing mistake of `FT1-1000000` must not make every message cost a million places.
@@ -96,7 +97,8 @@ class Segment:
     """One segment of the message: the n-th of its name, or the first that meets a condition.
 
     `scope` says where it is looked for: `group` is the mapping's `each` group for a type that may belong to it and the
-    message for the others; `message` is the whole message.
+    message for the others; `message` is the whole message; `above` is what stands before the group: the nearest one, of
+    this patient, such as the OBR that an OBX stands under.
     """
 
     name: str
@@ -104,7 +106,7 @@ class Segment:
     scope: Scope = "group"
 
     def __str__(self) -> str:
-        text = (_MESSAGE if self.scope == "message" else "") + self.name
+        text = ("" if self.scope == "group" else f"{self.scope}:") + self.name
         if isinstance(self.selector, Condition):
             value = self.selector.value.replace("'", "''")
             return f"{text}[{self.name}-{self.selector.field} = '{value}']"
@@ -129,7 +131,7 @@ def parse_path(text: str) -> Path:
         PathError: the text is no path.
     """
     reader = _Reader(text)
-    alias = reader.take(_ALIAS) if not text.startswith(_MESSAGE) else None
+    alias = None if text.startswith(tuple(f"{scope}:" for scope in _SCOPES)) else reader.take(_ALIAS)
     segment = reader.segment() if alias is None else alias
     if not reader.take_text("-"):
         reader.fail("path-field", f"after {segment} comes a hyphen and the field's number, as in {segment}-3")
@@ -185,7 +187,7 @@ class _Reader:
     def segment(self) -> Segment:
         if not self.text.strip():
             self.fail("path-empty", "the path is empty: write one, as in PV1-19.1")
-        scope: Scope = "message" if self.take_text(_MESSAGE) else "group"
+        scope: Scope = next((each for each in _SCOPES if self.take_text(f"{each}:")), "group")
         name = self.name()
         selector: Selector = 1
         if self.take_text("["):

@@ -1,0 +1,50 @@
+"""Two channels that claim the same messages for the same destination would post what is used twice."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from support.small_workspace import CHANNEL, ENGINE
+
+if TYPE_CHECKING:
+    from unit.workspace.conftest import Load
+
+SECOND = CHANNEL.replace("channel: usage", "channel: again")
+TWO_PEERS = ENGINE.replace(
+    "facility: NORTH}\n", "facility: NORTH}\n      cabinet: {match: {MSH-3: CABINET}, facility: NORTH}\n", 1
+)
+TWO_WAYS = TWO_PEERS.replace("var/inventory}", "var/inventory}\n  billing: {kind: file, folder: var/billing}")
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "warned"),
+    [
+        ("accept: DFT^P03", "accept: DFT^P03", True),
+        ("accept: DFT^*", "accept: DFT^P03", True),
+        ("accept: DFT^P03", "accept: [ORU^R01, DFT^*]", True),
+        ("accept: DFT^P03", "accept: DFT^P11", False),
+        ("accept: DFT^*", "accept: RDS^*", False),
+        ("peers: orsys\naccept: DFT^P03", "peers: cabinet\naccept: DFT^P03", False),
+        ("peers: orsys\naccept: DFT^P03", "peers: [cabinet, orsys]\naccept: DFT^P03", True),
+        ("peers: orsys\naccept: DFT^P03", "accept: DFT^P03", True),  # without peers it is every sender's
+    ],
+)
+def test_a_double_claim_is_a_warning(workspace: Load, first: str, second: str, *, warned: bool) -> None:
+    loaded = workspace(
+        {
+            "config/engine.yaml": TWO_WAYS,
+            "channels/usage.yaml": CHANNEL.replace("accept: DFT^P03", first),
+            "channels/again.yaml": SECOND.replace("accept: DFT^P03", second),
+        }
+    )
+    assert [finding.code for finding in loaded.warnings] == ["double-claim"] * warned
+
+
+def test_two_channels_may_tell_two_destinations_of_one_message(workspace: Load) -> None:
+    files = {
+        "config/engine.yaml": TWO_WAYS,
+        "channels/again.yaml": SECOND.replace("post: inventory", "post: billing"),
+    }
+    assert workspace(files).warnings == ()
