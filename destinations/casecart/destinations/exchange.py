@@ -5,20 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from twisted.internet import endpoints
 from twisted.internet.defer import Deferred, succeed
-from twisted.internet.error import ConnectionRefusedError as Refused
-from twisted.internet.error import DNSLookupError
-from twisted.internet.error import TimeoutError as ConnectTimeout
-from twisted.internet.interfaces import IHandshakeListener, IStreamClientEndpoint
-from twisted.internet.protocol import Factory, Protocol, connectionDone
+from twisted.internet.protocol import Protocol, connectionDone
 from twisted.web import client
 from twisted.web.http import PotentialDataLoss
 from twisted.web.http_headers import Headers
 from twisted.web.iweb import IAgentEndpointFactory, IBodyProducer
 from zope.interface import implementer  # type: ignore[import-untyped]  # it has none
 
-from casecart.runtime.destination import NotDelivered, OutcomeUnknown
+from casecart.destinations.connecting import LONGEST_CONNECT, encrypted, not_delivered, plain
+from casecart.runtime.destination import OutcomeUnknown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -29,7 +25,6 @@ __all__ = ["LONGEST_ANSWER", "Client", "Response"]
 
 # Twisted's HTTP client has no types, and its interfaces have some that only a plug-in of mypy understands.
 _web: Final[Any] = client
-_endpoints: Final[Any] = endpoints
 
 LONGEST_ANSWER: Final = 1024 * 1024
 """Bytes of a response's body that are read."""
@@ -37,8 +32,6 @@ LONGEST_ANSWER: Final = 1024 * 1024
 # Shorter than the keep-alive of the common servers (Node and Apache: 5 s): a request that goes out on a connection
 # which the server is closing at that moment has an unknown outcome.
 _IDLE: Final = 4.0
-
-_LONGEST_CONNECT: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +70,7 @@ class Client:
         self._pool.maxPersistentPerHost = connections
         self._pool.cachedConnectionTimeout = _IDLE
         self._pool.retryAutomatically = False
-        endpoint = _endpoint(reactor, _web.URI.fromBytes(self._url), min(timeout, _LONGEST_CONNECT))
+        endpoint = _endpoint(reactor, _web.URI.fromBytes(self._url), min(timeout, LONGEST_CONNECT))
         self._agent = _web.Agent.usingEndpointFactory(reactor, _OneEndpoint(endpoint), self._pool)
 
     def send(self, method: str, headers: Mapping[str, str], body: bytes, path: str = "") -> Deferred[Response]:
@@ -115,7 +108,7 @@ class Client:
             response.deliverBody(reader)
             whole = await reader.finished
         except Exception as error:
-            trouble = _unknown if producer.begun else _not_delivered
+            trouble = _unknown if producer.begun else not_delivered
             raise trouble(error, late=not limit.active()) from error
         finally:
             if limit.active():
@@ -125,18 +118,6 @@ class Client:
             for name, values in response.headers.getAllRawHeaders()
         }
         return Response(response.code, received, bytes(reader.data), whole)
-
-
-def _not_delivered(error: Exception, *, late: bool) -> NotDelivered:
-    if late or isinstance(error, ConnectTimeout):
-        return NotDelivered("connect-timeout", "No connection to the service could be made in time.")
-    if isinstance(error, Refused):
-        return NotDelivered("connection-refused", "Nothing listens at the service's address.")
-    if isinstance(error, DNSLookupError):
-        return NotDelivered("host-unknown", "The name of the service's host isn't known.")
-    if isinstance(error, _NotGreeted):
-        return NotDelivered("tls-failed", f"No TLS connection to the service could be made: {error}.", permanent=True)
-    return NotDelivered("connection-failed", f"The service can't be reached ({type(error).__name__}).")
 
 
 def _unknown(error: Exception, *, late: bool) -> OutcomeUnknown:
@@ -213,66 +194,8 @@ class _OneEndpoint:
 
 def _endpoint(reactor: Any, uri: Any, timeout: float) -> Any:  # noqa: ANN401 - see _web
     host = uri.host.decode("ascii")
-    plain = _endpoints.HostnameEndpoint(reactor, host, uri.port, timeout=timeout)
     if uri.scheme == b"http":
-        return plain
+        return plain(reactor, host, uri.port, timeout)
     from twisted.internet.ssl import optionsForClientTLS  # noqa: PLC0415 - only those with https need OpenSSL
 
-    return _Greeting(_endpoints.wrapClientTLS(optionsForClientTLS(host), plain))
-
-
-class _NotGreeted(Exception):
-    """The TLS handshake failed."""
-
-
-@implementer(IStreamClientEndpoint)
-class _Greeting:
-    """A TLS endpoint that is connected when the handshake is through.
-
-    Twisted's own connects before, and keeps what is written back until then: a certificate that isn't trusted would
-    look like a connection that was lost after sending.
-    """
-
-    def __init__(self, endpoint: Any) -> None:  # noqa: ANN401 - see _web
-        self._endpoint = endpoint
-
-    def connect(self, protocolFactory: Factory) -> Deferred[Any]:  # noqa: N803 - the name is Twisted's
-        return Deferred.fromCoroutine(self._connect(protocolFactory))
-
-    async def _connect(self, factory: Factory) -> Any:  # noqa: ANN401 - whatever the factory makes
-        outer = await self._endpoint.connect(Factory.forProtocol(lambda: _Handshake(factory)))
-        return await outer.greeted
-
-
-@implementer(IHandshakeListener)
-class _Handshake(Protocol):
-    """Stands before a protocol until the handshake is through."""
-
-    transport: Any
-
-    def __init__(self, factory: Factory) -> None:
-        self._factory = factory
-        self._inner: Any = None
-        self.greeted: Deferred[Any] = Deferred(lambda _: self.transport.abortConnection())
-
-    def handshakeCompleted(self) -> None:  # noqa: N802 - as Twisted has it
-        self._inner = self._factory.buildProtocol(self.transport.getPeer())
-        self._inner.makeConnection(self.transport)
-        self.greeted.callback(self._inner)
-
-    def dataReceived(self, data: bytes) -> None:
-        self._inner.dataReceived(data)
-
-    def connectionLost(self, reason: Failure = connectionDone) -> None:
-        if self._inner is not None:
-            self._inner.connectionLost(reason)
-        elif not self.greeted.called:
-            self.greeted.errback(_NotGreeted(_tls_reason(reason.value)))
-
-
-def _tls_reason(error: BaseException | None) -> str:
-    # OpenSSL's errors are a list of (library, function, reason).
-    for argument in getattr(error, "args", ()):
-        if isinstance(argument, list) and argument and isinstance(argument[-1], tuple):
-            return str(argument[-1][-1])
-    return type(error).__name__
+    return encrypted(optionsForClientTLS(host), plain(reactor, host, uri.port, timeout))
