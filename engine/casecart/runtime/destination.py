@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 import msgspec
 
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from twisted.internet.defer import Deferred
 
+    from casecart.formats.hl7v2 import Delimiters
+
 __all__ = [
     "Answer",
     "Delivery",
@@ -33,6 +35,7 @@ __all__ = [
     "Movement",
     "NotDelivered",
     "NotRead",
+    "NotWritten",
     "NothingThere",
     "OnHand",
     "OutcomeUnknown",
@@ -43,6 +46,8 @@ __all__ = [
     "Reconcilable",
     "Searchable",
     "TwoStep",
+    "Writer",
+    "Written",
 ]
 
 PostingState = Literal["planned", "sent", "posted", "held", "rejected", "unknown"]
@@ -300,6 +305,40 @@ class Reconcilable(Protocol):
         """Let go of connections."""
 
 
+class NotWritten(Exception):
+    """A posting can't be written as its mapping says; a person must act first.
+
+    Args:
+        code: stable code.
+        words: for that person; no content.
+    """
+
+    def __init__(self, code: str, words: str) -> None:
+        super().__init__(words)
+        self.code, self.words = code, words
+
+
+class Written(NamedTuple):
+    """A posting as an HL7 v2 message.
+
+    Attributes:
+        message_type: MSH-9, by its parts: ``("DFT", "P03", "DFT_P03")``.
+        version: MSH-12.
+        segments: all that follow MSH, escaped, without their ends.
+    """
+
+    message_type: tuple[str, ...]
+    version: str
+    segments: Sequence[str]
+
+
+class Writer(Protocol):
+    """Writes postings as messages, as the mapping says that the destination's setting `mapping` names."""
+
+    def write(self, posting: Posting, delimiters: Delimiters) -> Deferred[Written]:
+        """Fires when all that the message discloses of a patient stands in the audit trail; fails with `NotWritten`."""
+
+
 @dataclass(frozen=True, slots=True)
 class DestinationContext:
     """What a destination is made with."""
@@ -311,6 +350,8 @@ class DestinationContext:
     """Twisted's; its zope interfaces say nothing to mypy."""
     root: Path
     """The workspace; relative paths and `{file: …}` secrets are below it."""
+    writer: Writer | None = None
+    """Where the settings have a `mapping`; None as well where a destination is only asked, and posted nothing."""
 
 
 @dataclass(frozen=True, slots=True)

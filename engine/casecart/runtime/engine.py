@@ -268,6 +268,7 @@ class Engine:
             limits=Limits(
                 batch=getattr(settings, "batch", 100),
                 concurrency=getattr(settings, "concurrency", 1),
+                tries=getattr(settings, "tries", 10),
                 rate=getattr(settings, "rate", None),
             ),
         )

@@ -21,6 +21,8 @@ from casecart.formats.hl7v2.lines import Note, repair, repaired
 from casecart.formats.hl7v2.message import Component, Field, Message, Repetition, Segment, Subcomponent, parse
 from casecart.formats.hl7v2.null import NULL, Null
 from casecart.formats.hl7v2.problem import NO_CONTROL_ID, Problem, Refused
+from casecart.formats.hl7v2.reply import Reply, read_reply
+from casecart.formats.hl7v2.writing import component_of, segment_of, write_header
 
 __all__ = [
     "CONTINUED",
@@ -46,11 +48,13 @@ __all__ = [
     "Problem",
     "Refused",
     "Repetition",
+    "Reply",
     "Segment",
     "Subcomponent",
     "acknowledge",
     "answer_batch",
     "codec",
+    "component_of",
     "decode",
     "detect",
     "escape",
@@ -64,11 +68,14 @@ __all__ = [
     "read_delimiters",
     "read_fragment",
     "read_header",
+    "read_reply",
     "repair",
     "repaired",
+    "segment_of",
     "spans",
     "split_messages",
     "unescape",
     "wanted",
     "wanted_after",
+    "write_header",
 ]

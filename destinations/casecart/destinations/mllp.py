@@ -1,0 +1,348 @@
+"""Postings as HL7 v2 messages over MLLP, one message a posting, each acknowledged before the next of its connection.
+
+What a message says is a mapping's business (`mapping`); MSH is made here. MSH-10 is made from the posting's key and
+from nothing else: a message that is sent again has the same one, and the same bytes.
+
+Delivery: `blind`, at least once. Between two systems HL7 v2 has no way to ask whether a message has arrived, so no
+look-up is offered. A message of which no acknowledgement came is sent again. `keyed`, exactly once, is for a receiver
+that keeps control ids, does nothing for one that it has had, and acknowledges it again. A message that could not be
+written to a connection was surely not taken; after the first byte the outcome is unknown until it is acknowledged.
+"""
+
+from __future__ import annotations
+
+from base64 import b32encode
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any, Final, Literal, cast
+
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.protocol import Factory
+
+from casecart.destinations.connecting import LONGEST_CONNECT, not_delivered, plain
+from casecart.destinations.mllp_link import MllpLink, NoReply
+from casecart.formats.hl7v2 import (
+    Delimiters,
+    Refused,
+    codec,
+    component_of,
+    read_delimiters,
+    write_header,
+)
+from casecart.runtime.destination import (
+    Answer,
+    Delivery,
+    DestinationSpec,
+    NotDelivered,
+    NotWritten,
+    OutcomeUnknown,
+)
+from casecart.workspace import Declared, Duration, Finding, Rate, Text, declared, key
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from casecart.formats.hl7v2 import Reply
+    from casecart.runtime.destination import Destination, DestinationContext, Posting
+
+__all__ = ["SPEC", "MllpDestination", "MllpSettings", "control_id_of"]
+
+_ROUTING: Final = r"MSH-(3|4|5|6|8|11)"
+
+_CONTROL_ID: Final = 12
+"""Bytes of a control id; in base 32 they are 20 characters, the most that MSH-10 may have before 2.7."""
+
+
+def control_id_of(posting: str) -> str:
+    """MSH-10 of the message for a posting, by its key: 20 letters and digits, the same whenever it is sent."""
+    digest = blake2b(posting.encode(), digest_size=_CONTROL_ID + 1, person=b"control id").digest()
+    return b32encode(digest).decode("ascii")[:20]
+
+
+@declared(name="mllp destination", about="A receiver that takes postings as HL7 v2 messages over MLLP.")
+class MllpSettings(Declared):
+    """What is written under `kind: mllp`."""
+
+    host: Text = key(
+        about="Where the receiver is: a name or an address.", example="billing.example.org", pattern=r"\S+"
+    )
+    port: int = key(about="The receiver's port.", example=2576, minimum=1, maximum=65535)
+    mapping: Text = key(
+        about="The mapping that writes the messages: one with `writes`.", example="charge-dft", names="outgoing mapping"
+    )
+    header: Mapping[str, Text] = key(
+        about=(
+            "Fields of MSH that the receiver wants: who sends (MSH-3, MSH-4), who receives (MSH-5, MSH-6), MSH-8, and "
+            "MSH-11, the processing id. Components are separated by ^."
+        ),
+        example="{MSH-5: BILLING, MSH-6: MERCY}",
+        default="{MSH-3: CASECART, MSH-11: P}",
+        entry_pattern=_ROUTING,
+        entry_form="MSH-3, MSH-4, MSH-5, MSH-6, MSH-8 or MSH-11",
+    )
+    discloses: tuple[Text, ...] = key(
+        about=(
+            "Identifiers of patients that the receiver is told, each by the word that stands behind `token` in the "
+            "mapping that reads it. Each disclosure stands in the audit trail."
+        ),
+        example="[case]",
+        default="[]",
+        scalar=True,
+    )
+    acknowledgement: Literal["application", "accept", "both"] = key(
+        about=(
+            "What the receiver answers, on the same connection. application: AA, AE or AR (original mode; MSH-15 and "
+            "MSH-16 are empty). accept: CA, CE or CR alone (AL, NE). both: CA, and then AA, AE or AR (AL, AL)."
+        ),
+        example="accept",
+        default="application",
+    )
+    refused: Mapping[str, Literal["hold", "reject", "retry"]] = key(
+        about=(
+            "What a negative acknowledgement comes to. hold: a person decides. reject: it is never sent again. "
+            "retry: it is sent again, `tries` times in all, and then held."
+        ),
+        example="{AE: reject, AR: hold}",
+        default="{AE: hold, AR: retry, CE: retry, CR: hold}",
+        entry_pattern="AE|AR|CE|CR",
+        entry_form="AE, AR, CE or CR",
+    )
+    tries: int = key(
+        about=(
+            "How often a message is sent that the receiver refuses, with `retry`, or doesn't answer while it answers "
+            "others, before a person is asked."
+        ),
+        example=3,
+        default=10,
+        minimum=1,
+        maximum=100,
+    )
+    delivery: Literal["keyed", "blind"] = key(
+        about=(
+            "`keyed` if the receiver keeps control ids (MSH-10), and acknowledges a message that comes again without "
+            "doing it again; else `blind`."
+        ),
+        example="keyed",
+        default="blind",
+    )
+    connections: int = key(
+        about="How many connections are used at once. Each has one message under way, and a key is on one of them.",
+        example=4,
+        default=1,
+        minimum=1,
+        maximum=64,
+    )
+    rate: Rate | None = key(
+        about="How many messages may go out in a second (`/s`), minute (`/m`) or hour (`/h`); else what it takes.",
+        example="10/s",
+        default=None,
+    )
+    timeout: Duration = key(
+        about="How long a message may take, from connecting to its last acknowledgement.",
+        example="10s",
+        default="30s",
+        minimum="100ms",
+        maximum="10m",
+    )
+    idle_timeout: Duration = key(
+        about=(
+            "How long a connection stays open with nothing to send: shorter than the receiver, or a firewall on the "
+            "way, allows. With 0s each message has a connection of its own."
+        ),
+        example="0s",
+        default="1m",
+        maximum="1d",
+    )
+    delimiters: Text = key(
+        about="MSH-1 and MSH-2: the separators of field, component and repetition, the escape character, and so on.",
+        example=r"'|^~\&#'",
+        default=r"'|^~\&'",
+    )
+    charset: Text = key(
+        about="The character set of the messages, as table 0211 names it; MSH-18 says it.",
+        example="8859/1",
+        default="UNICODE UTF-8",
+    )
+
+    @property
+    def batch(self) -> int:
+        """A call is one message."""
+        return 1
+
+    @property
+    def concurrency(self) -> int:
+        """A connection has one message under way."""
+        return self.connections
+
+    def check(self) -> Iterable[Finding]:
+        """The character set is known, and a message can be read again with these delimiters."""
+        if codec(self.charset) is None:
+            words = f"'{self.charset}' is no character set of table 0211 that can be sent over MLLP"
+            yield Finding(self.at("charset"), "error", "unknown-value", words)
+        try:
+            declared = _delimiters(self.delimiters)
+        except Refused as refused:
+            yield Finding(self.at("delimiters"), "error", "bad-format", refused.words.removesuffix("."))
+            return
+        if not declared.escape or not declared.subcomponent or declared.encoding_characters != self.delimiters[1:]:
+            words = r"write five or six characters, such as |^~\& or |^~\&#"
+            yield Finding(self.at("delimiters"), "error", "bad-format", words)
+
+
+def _delimiters(text: str) -> Delimiters:
+    return read_delimiters(text[:1], text[1:])
+
+
+def _make(context: DestinationContext) -> Destination:
+    return MllpDestination(context)
+
+
+SPEC: Final = DestinationSpec(
+    kind="mllp", about="Sends postings as HL7 v2 messages over MLLP.", settings=MllpSettings, make=_make
+)
+
+_WANTED: Final = {"application": ("", ""), "accept": ("AL", "NE"), "both": ("AL", "AL")}
+_REFUSED: Final[Mapping[str, Literal["hold", "reject", "retry"]]] = {
+    "AE": "hold",
+    "AR": "retry",
+    "CE": "retry",
+    "CR": "hold",
+}
+_STATES: Final[Mapping[str, Literal["held", "rejected", "retry"]]] = {
+    "hold": "held",
+    "reject": "rejected",
+    "retry": "retry",
+}
+
+
+class MllpDestination:
+    """One receiver."""
+
+    def __init__(self, context: DestinationContext) -> None:
+        settings = cast("MllpSettings", context.settings)
+        self.delivery = Delivery(settings.delivery)
+        self._settings, self._reactor, self._writer = settings, context.reactor, context.writer
+        self._delimiters = _delimiters(settings.delimiters)
+        self._codec = codec(settings.charset) or "ascii"
+        routing = {"MSH-3": "CASECART", "MSH-11": "P", **settings.header}
+        self._header = {
+            int(name.removeprefix("MSH-")): component_of(text, self._delimiters) for name, text in routing.items()
+        }
+        self._header[15], self._header[16] = _WANTED[settings.acknowledgement]
+        self._header[18] = "" if self._codec == "ascii" else component_of(settings.charset, self._delimiters)
+        self._refused = {**_REFUSED, **settings.refused}
+        self._links: set[MllpLink] = set()
+        self._free: list[MllpLink] = []
+
+    def post(self, postings: Sequence[Posting]) -> Deferred[Sequence[Answer]]:
+        """Send one message: `batch` is 1."""
+        (posting,) = postings
+        return Deferred.fromCoroutine(self._post(posting))
+
+    def look_up(self, postings: Sequence[Posting]) -> Deferred[Sequence[Answer]]:
+        """Never called: it can't be asked."""
+        return succeed([Answer("unknown") for _ in postings])
+
+    def stop(self) -> Deferred[None]:
+        """Close the connections."""
+        for link in list(self._links):
+            link.close()
+        return succeed(None)
+
+    async def _post(self, posting: Posting) -> Sequence[Answer]:
+        control_id = control_id_of(posting.key)
+        try:
+            message = await self._written(posting, control_id)
+        except NotWritten as why:
+            return [Answer("held", code=why.code, words=why.words)]
+        began = self._reactor.seconds()
+        link = await self._link()
+        try:
+            reply = await link.send(
+                message,
+                control_id.encode("ascii"),
+                accept_only=self._settings.acknowledgement == "accept",
+                within=max(0.1, self._settings.timeout - (self._reactor.seconds() - began)),
+            )
+        except NoReply as why:
+            return self._unanswered(why, control_id)
+        return [self._answered(link, reply, control_id)]
+
+    async def _link(self) -> MllpLink:
+        """A connection with nothing under way. Raises `NotDelivered`."""
+        while self._free:
+            link = self._free.pop()
+            if link.alive:
+                return link
+            link.close()
+        return await self._connected()
+
+    async def _connected(self) -> MllpLink:
+        settings = self._settings
+        endpoint = self._endpoint(min(settings.timeout, LONGEST_CONNECT))
+        attempt = endpoint.connect(Factory.forProtocol(lambda: MllpLink(self._reactor, self._gone)))
+        limit = self._reactor.callLater(settings.timeout, attempt.cancel)
+        try:
+            link = cast("MllpLink", await attempt)
+        except Exception as error:
+            raise not_delivered(error, late=not limit.active()) from error
+        finally:
+            if limit.active():
+                limit.cancel()
+        self._links.add(link)
+        return link
+
+    def _endpoint(self, timeout: float) -> Any:  # noqa: ANN401 - Twisted's endpoints have no types
+        return plain(self._reactor, str(self._settings.host), self._settings.port, timeout)
+
+    def _gone(self, link: MllpLink) -> None:
+        self._links.discard(link)
+        if link in self._free:
+            self._free.remove(link)
+
+    # --- what it says
+    async def _written(self, posting: Posting, control_id: str) -> bytes:
+        if self._writer is None:
+            raise NotWritten("no-mapping", "Nothing says how a message is written for this destination.")
+        written = await self._writer.write(posting, self._delimiters)
+        fields = dict(self._header)
+        # Of the planning, and not of the sending: what is sent again has the same bytes.
+        fields[7] = datetime.fromtimestamp(posting.history[0][0] // 1_000_000, UTC).strftime("%Y%m%d%H%M%S+0000")
+        fields[9] = self._delimiters.component.join(written.message_type)
+        fields[10], fields[12] = control_id, written.version
+        text = "\r".join([write_header(fields, self._delimiters), *written.segments, ""])
+        try:
+            return text.encode(self._codec)
+        except UnicodeEncodeError:
+            words = f"The message has a character that {self._settings.charset} doesn't have: set another `charset`."
+            raise NotWritten("not-in-charset", words) from None
+
+    # --- what came of it
+    def _answered(self, link: MllpLink, reply: Reply, control_id: str) -> Answer:
+        if reply.accepted:
+            self._free.append(link)
+            link.rest(self._settings.idle_timeout)
+            return Answer("posted", "handed over" if reply.code == "CA" else "acknowledged", control_id)
+        # Should it acknowledge this once more, it must not be taken for the answer to the next attempt.
+        link.close()
+        code = f"receiver-{reply.code.lower()}"
+        return Answer(_STATES[self._refused[reply.code]], reference=control_id, code=code, words=_told_of(reply))
+
+    def _unanswered(self, why: NoReply, control_id: str) -> Sequence[Answer]:
+        if why.refused:
+            raise NotDelivered(why.code, str(why)) from why
+        if why.accepted and self.delivery is Delivery.BLIND:
+            # It has it for sure: to send it again would surely double it.
+            words = f"{why} Ask there whether it was processed: sent again it might be there twice."
+            return [Answer("held", reference=control_id, code="accepted-only", words=words, unsure=True)]
+        raise OutcomeUnknown(why.code, str(why)) from why
+
+
+def _told_of(reply: Reply) -> str:
+    """A negative acknowledgement in words, none of which are the receiver's."""
+    errors = [
+        f"{error.error_code} {error.words}{f' at {error.place}' if error.place else ''}" for error in reply.errors
+    ]
+    named = "; ".join(dict.fromkeys(errors[:3]))
+    return f"The receiver answered {reply.code}{f' ({named})' if named else ', and named no error'}."
