@@ -83,12 +83,13 @@ class MllpSettings(Declared):
     )
     discloses: tuple[Text, ...] = key(
         about=(
-            "Identifiers of patients that the receiver is told, each by the word that stands behind `token` in the "
-            "mapping that reads it. Each disclosure stands in the audit trail."
+            "Identifiers of patients that the receiver is told in place of a token: fields that the mapping has under "
+            "`disclose`. Each disclosure stands in the audit trail."
         ),
         example="[case]",
         default="[]",
         scalar=True,
+        names="field",
     )
     acknowledgement: Literal["application", "accept", "both"] = key(
         about=(

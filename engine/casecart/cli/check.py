@@ -58,7 +58,7 @@ def _summary(checked: Checked) -> str:
     workspace = checked.workspace
     parts = {
         "channel": workspace.channels,
-        "mapping": workspace.mappings,
+        "mapping": {**workspace.mappings, **workspace.outgoing},
         "table": workspace.tables,
         "listener": workspace.engine.listeners,
         "destination": workspace.engine.destinations,

@@ -166,11 +166,11 @@ def _line(view: View, message: Message, source: Source, told: Told) -> tuple[Cas
         raise Refusal("not-found", f"{where} could not be read as a line ({why}): no line is known by it")
     known = view.store.token(usage.case)
     case = usage.case if known is None else known.value
-    return read_case(view.store, message.facility, _keys(view, where).case(message.facility, case)), told.line
+    return read_case(view.store, message.facility, _case_key(view, where, channel, (message.facility, case))), told.line
 
 
-def _keys(view: View, where: str) -> Keys:
-    """What finds a case in the ledger, for a statement that the ledger does not have. Raises `Refusal`."""
+def _case_key(view: View, where: str, channel: str, case: tuple[str, str]) -> bytes:
+    """What finds a case in a channel's ledger, for a statement that the ledger does not have. Raises `Refusal`."""
     unknown = f"the ledger does not have what {where} states, and its line can't be looked for"
     try:
         workspace = load_workspace(view.site.root)
@@ -180,4 +180,5 @@ def _keys(view: View, where: str) -> Keys:
     keys = Keys(secret.encode())
     if any(cursor.name == FINGERPRINT and cursor.position != keys.fingerprint for cursor in view.store.cursors()):
         raise Refusal("not-found", f"{unknown}: the secret of keys is not the one that the ledger was made with")
-    return keys
+    declared = workspace.channels.get(channel)
+    return keys.case(*case, "" if declared is None else declared.book)

@@ -34,16 +34,21 @@ def check(root: Path) -> Checked:
     """Everything that is wrong in a workspace: files, names, paths, conditions. Raises `NotAWorkspace`."""
     # Who makes a workspace, or asks for help, compiles no mapping.
     from casecart.runtime.channel import compile_channels  # noqa: PLC0415 - as above
+    from casecart.runtime.writer import compile_writers  # noqa: PLC0415 - as above
 
     require_workspace(root)
     try:
         workspace = _loaded(root)
     except WorkspaceError as error:
         return Checked(findings=_in_order(error.findings), workspace=None)
-    try:
-        compile_channels(workspace)
-    except WorkspaceError as error:
-        return Checked(findings=_in_order((*workspace.warnings, *error.findings)), workspace=None)
+    wrong: list[Finding] = []
+    for compiled in (compile_channels, compile_writers):
+        try:
+            compiled(workspace)
+        except WorkspaceError as error:
+            wrong += error.findings
+    if wrong:
+        return Checked(findings=_in_order((*workspace.warnings, *wrong)), workspace=None)
     return Checked(findings=_in_order(workspace.warnings), workspace=workspace)
 
 

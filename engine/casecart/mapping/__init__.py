@@ -4,6 +4,17 @@ from __future__ import annotations
 
 from casecart.mapping.compile import CompiledMapping, compile_mapping
 from casecart.mapping.mapped import Mapped, MappingContext
+from casecart.mapping.outgoing import CompiledOutgoing, NotWritable, compile_outgoing
 from casecart.mapping.problem import CODES, Problem
 
-__all__ = ["CODES", "CompiledMapping", "Mapped", "MappingContext", "Problem", "compile_mapping"]
+__all__ = [
+    "CODES",
+    "CompiledMapping",
+    "CompiledOutgoing",
+    "Mapped",
+    "MappingContext",
+    "NotWritable",
+    "Problem",
+    "compile_mapping",
+    "compile_outgoing",
+]

@@ -28,6 +28,7 @@ class Keys:
         """Of the same secret, in the stores of earlier development versions, whose keys were other ones."""
         # A digest that has taken the key in is copied for each value: HMAC-SHA-256 costs four times as much.
         self._case = blake2b(key=self._secret, digest_size=_SIZE, person=b"case").copy
+        self._book = blake2b(key=self._secret, digest_size=_SIZE, person=b"book").copy
         self._line = blake2b(key=self._secret, digest_size=_SIZE, person=b"line").copy
         self._order = blake2b(key=self._secret, digest_size=_SIZE, person=b"order").copy
 
@@ -36,8 +37,18 @@ class Keys:
         """A number of 63 bits that tells this secret from another, without telling the secret."""
         return _fingerprint(self._secret)
 
-    def case(self, facility: str, case: str) -> bytes:
-        """The ledger's key of a case, 16 bytes, from the value as the sender wrote it."""
+    def case(self, facility: str, case: str, book: str = "") -> bytes:
+        """The ledger's key of a case, 16 bytes, from the value as the sender wrote it.
+
+        Args:
+            facility: whose number it is.
+            case: the number.
+            book: which ledger, where it is not that of the stock: nothing of one is set off against the other.
+        """
+        if book:
+            digest = self._book()
+            digest.update(f"{book}\0{facility}\0{case}".encode())
+            return digest.digest()
         digest = self._case()
         digest.update(f"{facility}\0{case}".encode())
         return digest.digest()

@@ -75,7 +75,7 @@ class Channel:
         revision: str,
     ) -> None:
         self.name = str(declaration.channel)
-        self.key = str(declaration.key)
+        self.key, self.book = str(declaration.key), declaration.book
         self.listeners = frozenset(map(str, declaration.sources))
         self._peers = frozenset(map(str, declaration.peers))
         self.revision = revision

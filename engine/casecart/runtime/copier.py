@@ -107,7 +107,7 @@ class Copier:
     def _mapped(self, message: Message, channel: Channel, text: str, charset: str) -> Copy:
         if channel.hooked and self._watch.hurried:
             raise NotNow  # a hook may take its time: the sender is answered first
-        pseudonyms = Pseudonyms(message.facility, self._keys, self._tokens)
+        pseudonyms = Pseudonyms(message.facility, self._keys, self._tokens, channel.book)
         context = MappingContext(
             facility=message.facility,
             time_zone=self._time_zones[message.facility],

@@ -42,6 +42,7 @@ from casecart.runtime.sharing import LeasedJournal, Sharing
 from casecart.runtime.unfinished import Unfinished
 from casecart.runtime.waiting import tries_of
 from casecart.runtime.watermark import Watermark, disk_of
+from casecart.runtime.writer import MappingWriter, compile_writers
 from casecart.store import Change, Cursor, Event, Member, SqliteFile, Store, StoreBroken, StoreUnavailable, locate
 from casecart.workspace import Finding, Secret, Workspace, WorkspaceError
 
@@ -107,7 +108,7 @@ class Engine:
         member = Member(os.urandom(16), " ".join(leases), f"{gethostname()}:{os.getpid()}", now())
         self._failed, self._chance = failed, chance or random.SystemRandom()
         self._identifiers = identifiers = Identifiers(now, self._chance.randbytes)
-        channels = compile_channels(workspace)
+        channels, self._writers = compile_channels(workspace), compile_writers(workspace)
         catalogue = Catalogue()
         keys = Keys(self._secret("keys", environment))
         self._check_fingerprint(keys)
@@ -253,7 +254,10 @@ class Engine:
         component = self._workspace.engine.destinations[name]
         spec = destination_specs()[component.kind]
         settings = component.settings
-        context = DestinationContext(name=name, settings=settings, reactor=self._reactor, root=self._workspace.root)
+        mapping, writer = self._writers.get(name), None
+        if mapping is not None:
+            writer = MappingWriter(name, mapping, store=self._store, write=journal.write, now=self._now)
+        context = DestinationContext(name, settings, self._reactor, self._workspace.root, writer)
         destination: Destination = after_restore(spec, context, self._store, journal.write, self._now)
         return Dispatcher(
             name=name,

@@ -17,12 +17,13 @@ class Pseudonyms:
         facility: whose numbers the identifiers are.
         keys: derives the ledger's keys.
         tokens: derives tokens.
+        book: the ledger that the channel's lines are in; empty: that of the stock.
     """
 
-    __slots__ = ("_case_keys", "_facility", "_keys", "_tokens", "given")
+    __slots__ = ("_book", "_case_keys", "_facility", "_keys", "_tokens", "given")
 
-    def __init__(self, facility: str, keys: Keys, tokens: Tokens) -> None:
-        self._facility, self._keys, self._tokens = facility, keys, tokens
+    def __init__(self, facility: str, keys: Keys, tokens: Tokens, book: str = "") -> None:
+        self._facility, self._keys, self._tokens, self._book = facility, keys, tokens, book
         self._case_keys: dict[str, bytes] = {}
         self.given: list[tuple[str, str, str]] = []
         """(token, kind, value) of every token that was asked for."""
@@ -30,7 +31,7 @@ class Pseudonyms:
     def token(self, kind: str, value: str) -> str:
         """The token for a value. The ledger's key is made of the value itself, so that tokens may be renewed."""
         token = self._tokens.token(self._facility, kind, value)
-        self._case_keys[token] = self._keys.case(self._facility, value)
+        self._case_keys[token] = self._keys.case(self._facility, value, self._book)
         self.given.append((token, kind, value))
         return token
 
@@ -38,5 +39,5 @@ class Pseudonyms:
         """The ledger's key of a document's case, which is a token or, if the mapping gives it none, the value."""
         key = self._case_keys.get(case)
         if key is None:
-            key = self._case_keys[case] = self._keys.case(self._facility, case)
+            key = self._case_keys[case] = self._keys.case(self._facility, case, self._book)
         return key

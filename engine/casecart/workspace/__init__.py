@@ -21,6 +21,7 @@ from casecart.workspace.hook import Hook, HookStep
 from casecart.workspace.initialise import initialise
 from casecart.workspace.load import Workspace, load
 from casecart.workspace.mapping import FieldMapping, Mapping, Reads
+from casecart.workspace.outgoing import OutgoingField, OutgoingMapping, Writes
 from casecart.workspace.ownership import GROUPS, Ownership
 from casecart.workspace.reading import Kinds
 from casecart.workspace.resolve import Resolve, ResolveStep
@@ -56,6 +57,8 @@ __all__ = [
     "MapStep",
     "Mapping",
     "OtherwiseStep",
+    "OutgoingField",
+    "OutgoingMapping",
     "Owner",
     "Ownership",
     "Place",
@@ -80,6 +83,7 @@ __all__ = [
     "VerifyStep",
     "Workspace",
     "WorkspaceError",
+    "Writes",
     "declared",
     "initialise",
     "key",

@@ -42,9 +42,13 @@ class Post(Declared):
     """A change that a destination is asked to make."""
 
     to: Text = key(about="The destination, by its name in the configuration.", example="inventory", names="destination")
-    kind: Literal["consumption"] = key(
+    kind: Literal["consumption", "charge"] = key(
         written="as",
-        about="What it is to the destination. The reversal of a use is a consumption too, with the action reverse.",
+        about=(
+            "What it is to the destination: stock that was used, or what the patient's account is charged. The "
+            "reversal of a use is a consumption or charge too, with the action reverse. Each has a ledger of its own, "
+            "so that a line can be both, each by a channel of its own."
+        ),
         example="consumption",
         default="consumption",
     )
@@ -190,12 +194,30 @@ class Channel(Declared):
         return tuple(step.map for step in self.steps if isinstance(step, MapStep))
 
     @property
+    def book(self) -> str:
+        """Which ledger its lines are in: empty for that of the stock, else the kind of its postings."""
+        kinds = [post.kind for post in self._posts()]
+        return kinds[0] if kinds and kinds[0] != "consumption" else ""
+
+    def _posts(self) -> Iterable[Post]:
+        for step in self.steps:
+            for entry in step.route if isinstance(step, RouteStep) else ():
+                plain = entry.otherwise if isinstance(entry, OtherwiseStep) else entry
+                if isinstance(plain, PostStep):
+                    yield plain.post
+
+    @property
     def hook(self) -> HookStep | None:
         """The step that has a Python file look at its lines, if it has one."""
         return next((step for step in self.steps if isinstance(step, HookStep)), None)
 
     def check(self) -> Iterable[Finding]:
-        """A line is made, then found, then looked at, then routed, each by one step."""
+        """A line is made, then found, then looked at, then routed, each by one step; all are posted as one thing."""
+        posts = [*self._posts()]
+        for post in posts[1:]:
+            if post.kind != posts[0].kind:
+                message = f"this channel's lines are posted as {posts[0].kind}; as {post.kind} by a channel of its own"
+                yield Finding(post.at("as"), "error", "bad-value", message)
         order = (MapStep, HookStep, ResolveStep, VerifyStep, RouteStep)
         names = [step.__declaration__.name for step in order]
         last = -1

@@ -32,7 +32,8 @@ NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}"
 """What names that an analyst gives look like: in configuration, files, and on the command line."""
 
 Names = str
-"""What a key's text is the name of: `facility`, `listener`, `destination`, `mapping`, `table` or `field`."""
+"""What a key's text is the name of: `facility`, `listener`, `destination`, `mapping` (one that reads), `outgoing
+mapping`, `table` or `field`."""
 
 _T = TypeVar("_T", bound="Declared")
 _REQUIRED: Any = object()

@@ -53,6 +53,7 @@ CODES: Mapping[str, str] = MappingProxyType(
         "unknown-key": "The key does not exist here.",
         "missing-key": "A required key is not there.",
         "no-token": "A field that identifies a patient's visit would leave the engine as the sender wrote it.",
+        "not-disclosed": "A mapping writes a patient's identifier that its destination doesn't say it discloses.",
         "missing-field": "A mapping leaves out a field that its channel needs.",
         "empty-value": "The key has no value; write one, or remove the key.",
         "expected-text": "One value was expected, and a list or a block of keys was found.",

@@ -18,6 +18,7 @@ from casecart.workspace.hook import LARGEST as LARGEST_HOOK
 from casecart.workspace.hook import faults_of
 from casecart.workspace.mapping import Mapping as MappingFile
 from casecart.workspace.node import MapNode, Node, TextNode
+from casecart.workspace.outgoing import OutgoingMapping
 from casecart.workspace.ownership import Ownership, misnamed
 from casecart.workspace.reader import read
 from casecart.workspace.reading import Kinds, Reading
@@ -47,6 +48,8 @@ class Workspace:
     """None: every system may say everything of the master data."""
     channels: Mapping[str, Channel]
     mappings: Mapping[str, MappingFile]
+    outgoing: Mapping[str, OutgoingMapping]
+    """The mappings that write."""
     tables: Mapping[str, Table]
     hooks: Mapping[str, str]
     """The source of each hook that a channel has, by its path below the root."""
@@ -105,7 +108,13 @@ class _Loading:
         engine = self._engine()
         ownership = self._ownership()
         tables = dict(self._tables())
-        mappings = dict(self._files("mappings", "mapping", MappingFile))
+        mappings: dict[str, MappingFile] = {}
+        outgoing: dict[str, OutgoingMapping] = {}
+        for name, mapping in self._mappings():
+            if isinstance(mapping, MappingFile):
+                mappings[name] = mapping
+            else:
+                outgoing[name] = mapping
         channels = dict(self._files("channels", "channel", Channel))
         hooks = dict(self._hooks(channels))
         self._resolve()
@@ -119,6 +128,7 @@ class _Loading:
             ownership=ownership,
             channels=MappingProxyType(channels),
             mappings=MappingProxyType(mappings),
+            outgoing=MappingProxyType(outgoing),
             tables=MappingProxyType(tables),
             hooks=MappingProxyType(hooks),
             warnings=tuple(findings),
@@ -153,6 +163,27 @@ class _Loading:
                 continue
             self._compare_name(node, key, name)
             instance = read(declaration, node, self._reading)
+            if instance is not None:
+                yield name, instance
+
+    def _mappings(self) -> Iterator[tuple[str, MappingFile | OutgoingMapping]]:
+        """Those that read, and those that write; what can't be told to be either may be named as either."""
+        reading = self._reading.defined.setdefault("mapping", set())
+        writing = self._reading.defined.setdefault("outgoing mapping", set())
+        for name, file in listing(self._root, "mappings", ".yaml", self._findings):
+            node = self._node(file)
+            if not isinstance(node, MapNode) or node.partial:
+                reading.add(name)
+                writing.add(name)
+            if node is None:
+                continue
+            self._compare_name(node, "mapping", name)
+            writes = isinstance(node, MapNode) and any(entry.key.text == "writes" for entry in node.entries)
+            (writing if writes else reading).add(name)
+            if writes:
+                instance: MappingFile | OutgoingMapping | None = read(OutgoingMapping, node, self._reading)
+            else:
+                instance = read(MappingFile, node, self._reading)
             if instance is not None:
                 yield name, instance
 

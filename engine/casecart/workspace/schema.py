@@ -14,6 +14,7 @@ from casecart.workspace.declaration import NAME, Declared, ExactlyOne, Key, Name
 from casecart.workspace.engine import Engine
 from casecart.workspace.mapping import Mapping as MappingFile
 from casecart.workspace.node import ListNode, MapNode, Node, TextNode
+from casecart.workspace.outgoing import OutgoingMapping
 from casecart.workspace.ownership import Ownership
 from casecart.workspace.reading import NO_KINDS, Kinds
 from casecart.workspace.shape import (
@@ -49,8 +50,8 @@ _Schema = dict[str, Any]
 
 
 def schemas(kinds: Kinds = NO_KINDS, known: Mapping[Names, Iterable[str]] | None = None) -> dict[str, _Schema]:
-    """The schema of each kind of file: `engine`, `ownership`, `channel` and `mapping`."""
-    declarations: tuple[type[Declared], ...] = (Engine, Ownership, Channel, MappingFile)
+    """The schema of each kind of file: `engine`, `ownership`, `channel`, `mapping` and `outgoing mapping`."""
+    declarations: tuple[type[Declared], ...] = (Engine, Ownership, Channel, MappingFile, OutgoingMapping)
     return {each.__declaration__.name: schema(each, kinds, known) for each in declarations}
 
 

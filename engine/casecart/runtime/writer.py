@@ -1,0 +1,126 @@
+"""Writes postings as messages, as a destination's mapping says, and tells the audit trail what that discloses."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import msgspec
+from twisted.internet.defer import Deferred, fail, succeed
+
+from casecart.canonical.consumption import Consumption
+from casecart.mapping import NotWritable, compile_outgoing
+from casecart.runtime.destination import NotWritten, Written
+from casecart.store import AuditRecord, Damaged
+from casecart.workspace import Finding, WorkspaceError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from casecart.formats.hl7v2 import Delimiters
+    from casecart.mapping import CompiledOutgoing
+    from casecart.runtime.destination import Posting
+    from casecart.store import Change, Store
+    from casecart.workspace import Component, Workspace
+
+    Write = Callable[[Callable[[Change], None], Callable[[], None]], None]
+
+__all__ = ["DISCLOSE", "MappingWriter", "compile_writers"]
+
+DISCLOSE = "disclose"
+"""The command of an audit record."""
+
+_consumption = msgspec.json.Decoder(Consumption).decode
+
+
+class MappingWriter:
+    """Writes the postings of one destination.
+
+    Args:
+        destination: its name.
+        mapping: compiled.
+        store: knows what tokens stand for.
+        write: makes additions to a change durable (`Journal.write`).
+        now: wall clock, µs since 1970.
+    """
+
+    def __init__(
+        self, destination: str, mapping: CompiledOutgoing, *, store: Store, write: Write, now: Callable[[], int]
+    ) -> None:
+        self._destination, self._mapping = destination, mapping
+        self._store, self._write, self._now = store, write, now
+
+    def write(self, posting: Posting, delimiters: Delimiters) -> Deferred[Written]:
+        """The posting as a message; fires when what it discloses stands in the audit trail.
+
+        Fails with `NotWritten`: it can't be written, and a person must act.
+        """
+        mapping, document = self._mapping, _consumption(posting.payload)
+        try:
+            disclosed = {field: self._value(field, document) for field in mapping.discloses}
+            segments = mapping.write(document, disclosed, posting.history[0][0], delimiters)
+        except NotWritable as why:
+            return fail(NotWritten(why.code, f"{why.words} It is mapping '{mapping.name}' that asks for it."))
+        except NotWritten as why:
+            return fail(why)
+        written = Written(mapping.message_type, mapping.version, segments)
+        if not disclosed:
+            return succeed(written)
+        audited: Deferred[Written] = Deferred()
+        detail = json.dumps({"posting": posting.key, "fields": sorted(disclosed)})
+        record = AuditRecord(self._now(), "engine", DISCLOSE, self._destination, detail)
+        self._write(lambda change: change.audit.append(record), lambda: audited.callback(written))
+        return audited
+
+    def _value(self, field: str, document: Consumption) -> str:
+        """What a token stands for. Raises `NotWritten`."""
+        token = getattr(document, field)
+        try:
+            known = self._store.token(token) if token else None
+        except Damaged as damage:
+            raise NotWritten(
+                "identifier-damaged", f"What the token of {field} stands for is damaged: {damage}."
+            ) from None
+        if known is None:
+            words = (
+                f"What the token of {field} stands for is not kept any more, or was never a token: the documents of "
+                "the message are deleted, or the mapping that reads it gives none."
+            )
+            raise NotWritten("identifier-gone", words)
+        return known.value
+
+
+def compile_writers(workspace: Workspace) -> Mapping[str, CompiledOutgoing]:
+    """The compiled mapping of every destination that has one, by the destination's name.
+
+    Raises:
+        WorkspaceError: with all that is wrong in mappings that write, and in what destinations say of them.
+    """
+    findings: list[Finding] = []
+    mappings: dict[str, CompiledOutgoing] = {}
+    for name, declared in workspace.outgoing.items():
+        try:
+            mappings[name] = compile_outgoing(declared, workspace.tables)
+        except WorkspaceError as error:
+            findings += error.findings
+    writers: dict[str, CompiledOutgoing] = {}
+    for name, component in workspace.engine.destinations.items():
+        mapping = mappings.get(getattr(component.settings, "mapping", None) or "")
+        if mapping is not None:
+            writers[str(name)] = mapping
+            findings += _not_disclosed(component, mapping)
+    if findings:
+        raise WorkspaceError(findings)
+    return writers
+
+
+def _not_disclosed(component: Component, mapping: CompiledOutgoing) -> list[Finding]:
+    settings = component.settings
+    missing = sorted(mapping.discloses - set(getattr(settings, "discloses", ())))
+    if not missing:
+        return []
+    words = (
+        f"mapping '{mapping.name}' writes a patient's identifier for {', '.join(missing)}; if this receiver may know "
+        f"it, write discloses: [{', '.join(sorted(mapping.discloses))}]"
+    )
+    return [Finding(settings.at("mapping"), "error", "not-disclosed", words)]
