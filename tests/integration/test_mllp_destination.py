@@ -20,6 +20,8 @@ from casecart.runtime.destination import (
     Posting,
     Written,
 )
+from casecart.runtime.tls import ServerTls, server_context
+from support.certificates import Authority
 from support.hl7_receiver import Receiver, Session, acknowledgement, field, receiving
 from support.reactor import in_reactor, reactor
 from support.settings import findings_of, settings_of
@@ -27,6 +29,7 @@ from support.settings import findings_of, settings_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
+    from ssl import SSLContext
 
     from casecart.formats.hl7v2 import Delimiters
     from casecart.runtime.destination import Destination
@@ -472,6 +475,58 @@ def test_a_destination_that_is_stopped_gives_up_what_it_waits_for(
         in_reactor(made.stop)
         with pytest.raises(OutcomeUnknown):
             in_reactor(lambda: call)
+
+
+def secured(authority: Authority, root: Path, *, names: str = "127.0.0.1", client: bool = False) -> SSLContext:
+    papers = authority.issue("CN=billing,O=Mercy", names=(names,))
+    text = f"certificate: {papers.certificate}\nkey: {{file: {papers.key}}}\n"
+    if client:
+        text += f"authorities: {authority.file}\n"
+    return server_context(settings_of(ServerTls, text), root)
+
+
+def test_messages_go_over_tls_to_a_receiver_that_is_known(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    papers = authority.issue("CN=casecart")
+    more = f"tls: {{authorities: {authority.file}, certificate: {papers.certificate}, key: {{file: {papers.key}}}}}"
+    secure = secured(authority, tmp_path, client=True)
+    with receiving(context=secure) as (billing, port), destination(port, tmp_path, more) as made:
+        assert [post(made, number).state for number in range(3)] == ["posted"] * 3
+        assert billing.connections == 1
+        in_reactor(lambda: [session.transport.loseConnection() for session in list(billing.sessions)])
+        assert post(made, 4).state == "posted"
+
+
+@pytest.mark.parametrize(
+    ("names", "more", "code"),
+    [
+        ("billing.example.org", "authorities: authority.pem", "tls-certificate"),  # of another host
+        ("127.0.0.1", "", "tls-certificate"),  # of an authority that nobody trusts
+        ("127.0.0.1", "authorities: authority.pem, server: {subject: 'CN=other'}", "tls-wrong-certificate"),
+    ],
+)
+def test_nothing_is_sent_over_tls_to_a_receiver_that_is_not_known(
+    tmp_path: Path, names: str, more: str, code: str
+) -> None:
+    with receiving(context=secured(Authority(tmp_path), tmp_path, names=names)) as (billing, port):
+        with destination(port, tmp_path, f"tls: {{{more}}}") as made:
+            trouble = failing(NotDelivered, made)
+        assert (trouble.code, trouble.permanent, billing.messages) == (code, True, [])
+
+
+def test_nothing_is_sent_to_a_receiver_that_speaks_no_tls(receiver: tuple[Receiver, int], tmp_path: Path) -> None:
+    billing, port = receiver
+    with destination(port, tmp_path, "tls: {}\ntimeout: 300ms") as made:
+        assert failing(NotDelivered, made).code == "tls-cut"
+    assert billing.messages == []
+
+
+def test_a_receiver_that_wants_a_certificate_is_told_apart(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    with receiving(context=secured(authority, tmp_path, client=True)) as (billing, port):
+        with destination(port, tmp_path, f"tls: {{authorities: {authority.file}}}") as made:
+            assert failing(OutcomeUnknown, made).code == "tls-refused"
+        assert billing.messages == []
 
 
 @pytest.mark.parametrize(

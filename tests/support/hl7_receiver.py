@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 
 from casecart.formats.mllp import Framer, frame
+from casecart.runtime.encrypted import Encrypted
 from support.reactor import in_reactor, reactor
 
 if TYPE_CHECKING:
+    from ssl import SSLContext
+
     from twisted.python.failure import Failure
 
 __all__ = ["Receiver", "Session", "acknowledgement", "field", "receiving"]
@@ -87,11 +90,27 @@ class Receiver(Factory):
         return [field(message, "MSH", 10) for message in self.messages]
 
 
+class _Secured(Factory):
+    """The same over TLS."""
+
+    noisy = False
+
+    def __init__(self, receiver: Receiver, context: SSLContext) -> None:
+        self._receiver, self._context = receiver, context
+
+    def buildProtocol(self, address: object) -> Encrypted:
+        """A session, when its handshake is through."""
+        return Encrypted(
+            self._context, lambda _: self._receiver.buildProtocol(address), lambda _: None, server_side=True
+        )
+
+
 @contextmanager
-def receiving(port: int = 0) -> Iterator[tuple[Receiver, int]]:
-    """A receiver, and its port."""
+def receiving(port: int = 0, context: SSLContext | None = None) -> Iterator[tuple[Receiver, int]]:
+    """A receiver, and its port; over TLS with a context."""
     receiver = Receiver()
-    listening: Any = in_reactor(lambda: reactor.listenTCP(port, receiver, interface="127.0.0.1"))
+    factory = receiver if context is None else _Secured(receiver, context)
+    listening: Any = in_reactor(lambda: reactor.listenTCP(port, factory, interface="127.0.0.1"))
     try:
         yield receiver, listening.getHost().port
     finally:

@@ -38,6 +38,9 @@ from casecart.runtime.destination import (
     NotWritten,
     OutcomeUnknown,
 )
+from casecart.runtime.encrypted import encrypted_client
+from casecart.runtime.handshake import HandshakeFailed
+from casecart.runtime.tls import ClientTls, client_context
 from casecart.workspace import Declared, Duration, Finding, Rate, Text, declared, key
 
 if TYPE_CHECKING:
@@ -126,6 +129,11 @@ class MllpSettings(Declared):
         ),
         example="keyed",
         default="blind",
+    )
+    tls: ClientTls | None = key(
+        about="TLS 1.2 or later, and how the receiver is known; without it messages go in plain text.",
+        example="{authorities: config/tls/hospital-authority.pem}",
+        default=None,
     )
     connections: int = key(
         about="How many connections are used at once. Each has one message under way, and a key is on one of them.",
@@ -233,6 +241,7 @@ class MllpDestination:
         self._header[15], self._header[16] = _WANTED[settings.acknowledgement]
         self._header[18] = "" if self._codec == "ascii" else component_of(settings.charset, self._delimiters)
         self._refused = {**_REFUSED, **settings.refused}
+        self._tls = None if settings.tls is None else client_context(settings.tls, context.root)
         self._links: set[MllpLink] = set()
         self._free: list[MllpLink] = []
 
@@ -281,11 +290,20 @@ class MllpDestination:
 
     async def _connected(self) -> MllpLink:
         settings = self._settings
-        endpoint = self._endpoint(min(settings.timeout, LONGEST_CONNECT))
-        attempt = endpoint.connect(Factory.forProtocol(lambda: MllpLink(self._reactor, self._gone)))
+        endpoint = plain(self._reactor, str(settings.host), settings.port, min(settings.timeout, LONGEST_CONNECT))
+        link = MllpLink(self._reactor, self._gone)
+        protocol = self._protocol(link)
+        attempt = endpoint.connect(Factory.forProtocol(lambda: protocol))
         limit = self._reactor.callLater(settings.timeout, attempt.cancel)
         try:
-            link = cast("MllpLink", await attempt)
+            await attempt
+            if not link.usable:  # the handshake is under way
+                limit.cancel()
+                limit = self._reactor.callLater(settings.timeout, protocol.transport.abortConnection)
+                await link.ready
+        except HandshakeFailed as failed:
+            words = f"No TLS connection to the receiver could be made: {failed.words}."
+            raise NotDelivered(failed.code, words, permanent=failed.code != "tls-cut") from failed
         except Exception as error:
             raise not_delivered(error, late=not limit.active()) from error
         finally:
@@ -294,8 +312,11 @@ class MllpDestination:
         self._links.add(link)
         return link
 
-    def _endpoint(self, timeout: float) -> Any:  # noqa: ANN401 - Twisted's endpoints have no types
-        return plain(self._reactor, str(self._settings.host), self._settings.port, timeout)
+    def _protocol(self, link: MllpLink) -> Any:  # noqa: ANN401 - a protocol; Twisted says that its transport may be None
+        tls, context = self._settings.tls, self._tls
+        if tls is None or context is None:
+            return link
+        return encrypted_client(tls, context, str(self._settings.host), link, link.ready.errback)
 
     def _gone(self, link: MllpLink) -> None:
         self._links.discard(link)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import select
 import socket
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from twisted.internet.defer import Deferred
 from twisted.internet.protocol import Protocol, connectionDone
 
 from casecart.formats.hl7v2 import Refused, read_reply
 from casecart.formats.mllp import Fault, Framer, Signal, frame
+from casecart.runtime.encrypted import Encrypted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,6 +70,8 @@ class MllpLink(Protocol):
         self._limit: Any = None
         self._rest: Any = None
         self.usable = False
+        self.ready: Deferred[None] = Deferred()
+        """Fires when it can be used; where it is encrypted, that is after the handshake."""
 
     def connectionMade(self) -> None:
         """It can be used."""
@@ -77,7 +80,8 @@ class MllpLink(Protocol):
         self.transport.setTcpNoDelay(True)
         for name, value in _KEEP_ALIVE:
             if hasattr(socket, name):
-                self.transport.socket.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+                _socket(self.transport).setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+        self.ready.callback(None)
 
     # --- one message
     def send(self, message: bytes, control_id: bytes, *, accept_only: bool, within: float) -> Deferred[Reply]:
@@ -137,9 +141,11 @@ class MllpLink(Protocol):
     def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: ARG002 - the signature is Twisted's
         """It is over, from whichever side."""
         self._leave()
-        half = self._framer.begun
+        half, trouble = self._framer.begun, getattr(self.transport, "trouble", None)
         if self._waiting is not None and half:
             self._fail("answer-cut-off", "The connection ended within the receiver's answer.")
+        elif self._waiting is not None and trouble is not None:
+            self._fail(trouble.code, f"The receiver ended TLS before its answer: {trouble.words}.")
         elif self._waiting is not None:
             self._fail("connection-lost", "The connection ended before the receiver's answer.")
 
@@ -200,9 +206,14 @@ class MllpLink(Protocol):
         self._rest = call
 
 
+def _socket(transport: Any) -> socket.socket:  # noqa: ANN401 - Twisted's interfaces say nothing to mypy
+    tcp = transport.transport if isinstance(transport, Encrypted) else transport
+    return cast("socket.socket", tcp.socket)
+
+
 def _closed(transport: Any) -> bool:  # noqa: ANN401 - Twisted's interfaces say nothing to mypy
     """Whether the other side has closed the connection; what it sent before may be unread."""
-    handle: socket.socket = transport.socket
+    handle = _socket(transport)
     if _HANGUP:
         poll = select.poll()
         poll.register(handle, _HANGUP)
