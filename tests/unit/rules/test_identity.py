@@ -53,3 +53,10 @@ def test_tokens_of_keys_are_unrelated_though_the_secret_is_one() -> None:
 def test_the_key_of_a_line_does_not_tell_the_line() -> None:
     keys = Keys(SECRET)
     assert "770001" not in keys.line(keys.case("NORTH", "V1"), "770001")
+
+
+def test_each_ledger_has_keys_of_its_own_whatever_a_case_is_called() -> None:
+    keys = Keys(SECRET)
+    made = [keys.case("NORTH", "V1"), keys.case("NORTH", "V1", "charge"), keys.case("NORTH", "V1", "other")]
+    made += [keys.case("charge", "NORTH\0V1"), keys.case("NORTH", "V1\0charge")]
+    assert len(set(made)) == len(made)
