@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 PAGE = (Path(__file__).parents[2] / "docs/how-to/send-hl7.md").read_text("utf-8")
 ENGINE, CHANNEL, MAPPING, _ = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
+SEGMENTS = re.findall(r"```text\n(.*?)\n```", PAGE, re.DOTALL)[0].splitlines()[1:]
 STOCK = "      - {when: 'true', post: {to: inventory}}\n"
 STEM, CREDIT = "samples/hl7v2/dft-hip-stem.hl7", "samples/hl7v2/dft-hip-stem-credit.hl7"
 
@@ -31,11 +32,11 @@ def until(condition: Callable[[], bool]) -> None:
         time.sleep(0.01)
 
 
-def configure(user: User, port: int, more: str = "") -> None:
+def configure(user: User, port: int) -> None:
     """The user does what the page says."""
     engine = user.ws / "config" / "engine.yaml"
     block = "".join(f"  {line}\n" for line in ENGINE.splitlines() if not line.startswith("#"))
-    block = block.replace("billing.example.org", "127.0.0.1").replace("2576", str(port)) + more
+    block = block.replace("billing.example.org", "127.0.0.1").replace("2576", str(port))
     engine.write_text(f"{engine.read_text('utf-8')}{block}", "utf-8")
     (user.ws / "channels" / "or-charges.yaml").write_text(CHANNEL, "utf-8")
 
@@ -77,6 +78,8 @@ def test_what_was_used_is_charged_and_what_was_taken_back_is_credited(user: User
     ]
     assert {posted["action"] for posted in user.handed_over} == {"use", "reverse"}  # the stock beside it
     assert status["balances"]["exact"]
+    _, evn, *segments = billing.messages[0].decode().rstrip("\r").split("\r")
+    assert (evn[:8], segments) == ("EVN|P03|", SEGMENTS)
     # Nothing of the patient but the account number, which the audit trail knows of.
     for message in billing.messages:
         assert not re.search(rb"HANNAH|TESTPATIENT|MRN000042|1950|SN-4711", message)
@@ -112,15 +115,20 @@ def test_a_charge_that_billing_refuses_waits_for_a_person_while_the_stock_goes_o
 ) -> None:
     error = "ERR||FT1^1^7|103^Table value not found^HL70357|E||||CANARY"
     billing.behave = lambda session, message: session.say(acknowledgement(message, "AE", more=error))
+    settings = user.ws / "config" / "engine.yaml"
+    policy = "mapping: charge-dft\n    refused: {AE: retry}\n    tries: 2"
+    settings.write_text(settings.read_text("utf-8").replace("mapping: charge-dft", policy), "utf-8")
     with EngineProcess(user.ws, user.port) as engine:
         engine.start()
         user.send(STEM)
-        until(lambda: bool(billing.messages))
+        until(lambda: len(billing.messages) == 2)
         user.rest()
         (cause,) = user.json("worklist", "list")["causes"]
         assert len(user.handed_over) == 1
         assert user.json("status")["balances"]["exact"]
         assert engine.stop() == 0
+    assert billing.messages[0] == billing.messages[1]
+    assert len(billing.messages) == 2
     assert "103 Table value not found at FT1-7" in cause["words"]
     assert "CANARY" not in engine.log + str(cause)
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
+import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, TypeVar
 
+import hl7.mllp
 import pytest
 from twisted.internet.defer import Deferred, DeferredList, fail, succeed
 
@@ -477,6 +480,49 @@ def test_a_destination_that_is_stopped_gives_up_what_it_waits_for(
             in_reactor(lambda: call)
 
 
+@contextmanager
+def python_hl7(certificates: SSLContext | None = None) -> Iterator[tuple[list[str], int]]:
+    """The server of python-hl7, in a thread of its own; what it read of MSH-10, FT1-7 and NTE-3."""
+    read: list[str] = []
+
+    async def serve(reader: hl7.mllp.HL7StreamReader, writer: hl7.mllp.HL7StreamWriter) -> None:
+        with suppress(asyncio.IncompleteReadError):
+            while True:
+                message = await reader.readmessage()
+                read.extend([str(message["MSH.F10"]), message["FT1.F7.R1.C1"], str(message["NTE.F3"])])
+                writer.writemessage(message.create_ack())
+                await writer.drain()
+        writer.close()
+
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    started = hl7.mllp.start_hl7_server(serve, host="127.0.0.1", port=0, encoding="utf-8", ssl=certificates)
+    server = asyncio.run_coroutine_threadsafe(started, loop).result(5)
+    try:
+        yield read, server.sockets[0].getsockname()[1]
+    finally:
+        loop.call_soon_threadsafe(server.close)
+        time.sleep(0.05)  # its connections end by themselves
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(5)
+        loop.close()
+
+
+@pytest.mark.parametrize("over", ["tcp", "tls"])
+def test_a_receiver_that_nobody_here_wrote_reads_what_was_meant_and_is_understood(tmp_path: Path, over: str) -> None:
+    authority = Authority(tmp_path)
+    context = secured(authority, tmp_path) if over == "tls" else None
+    writer = Writer()
+    writer.text = "FT1|||||||CH-1^Stem\rNTE|1||5 \\E\\ 10 mm \\F\\ ä"
+    more = f"tls: {{authorities: {authority.file}}}" if context else ""
+    with python_hl7(context) as (read, port), destination(port, tmp_path, more, writer) as made:
+        assert [post(made, number) for number in range(3)] == [
+            Answer("posted", "acknowledged", control_id(number)) for number in range(3)
+        ]
+    assert read == [text for number in range(3) for text in (control_id(number), "CH-1", "5 \\ 10 mm | ä")]
+
+
 def secured(authority: Authority, root: Path, *, names: str = "127.0.0.1", client: bool = False) -> SSLContext:
     papers = authority.issue("CN=billing,O=Mercy", names=(names,))
     text = f"certificate: {papers.certificate}\nkey: {{file: {papers.key}}}\n"
@@ -545,3 +591,20 @@ def test_a_receiver_that_wants_a_certificate_is_told_apart(tmp_path: Path) -> No
 def test_settings_that_cannot_work_are_found(more: str, finding: str) -> None:
     (found,) = findings_of(MllpSettings, f"host: billing\nport: 2576\nmapping: charge-dft\n{more}")
     assert f" error {finding} " in found
+
+
+@pytest.mark.parametrize(
+    ("host", "more", "warned"),
+    [
+        ("billing", "discloses: case", True),
+        ("10.0.0.7", "discloses: case", True),
+        ("10.0.0.7", "discloses: case\ntls: {}", False),
+        ("10.0.0.7", "", False),
+        ("127.0.0.1", "discloses: case", False),
+        ("::1", "discloses: case", False),
+        ("localhost", "discloses: case", False),
+    ],
+)
+def test_identifiers_that_leave_in_plain_text_are_warned_of(host: str, more: str, warned: bool) -> None:  # noqa: FBT001 - a column
+    found = findings_of(MllpSettings, f'host: "{host}"\nport: 2576\nmapping: charge-dft\n{more}')
+    assert [" warning plain-text " in each for each in found] == [True] * warned

@@ -15,6 +15,7 @@ from base64 import b32encode
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from hashlib import blake2b
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
 from twisted.internet.defer import Deferred, succeed
@@ -185,7 +186,12 @@ class MllpSettings(Declared):
         return self.connections
 
     def check(self) -> Iterable[Finding]:
-        """The character set is known, and a message can be read again with these delimiters."""
+        """The character set is known, a message can be read again with these delimiters, and patients are not shown."""
+        if self.discloses and self.tls is None and not _is_here(self.host):
+            words = (
+                "patients' identifiers would go to another machine in plain text: add tls, or see that the way is safe"
+            )
+            yield Finding(self.at("discloses"), "warning", "plain-text", words)
         if codec(self.charset) is None:
             words = f"'{self.charset}' is no character set of table 0211 that can be sent over MLLP"
             yield Finding(self.at("charset"), "error", "unknown-value", words)
@@ -197,6 +203,14 @@ class MllpSettings(Declared):
         if not declared.escape or not declared.subcomponent or declared.encoding_characters != self.delimiters[1:]:
             words = r"write five or six characters, such as |^~\& or |^~\&#"
             yield Finding(self.at("delimiters"), "error", "bad-format", words)
+
+
+def _is_here(host: str) -> bool:
+    """Whether it is this very machine."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _delimiters(text: str) -> Delimiters:
