@@ -110,7 +110,7 @@ def test_a_workspace_with_many_channels_has_one_that_takes_the_load(tmp_path: Pa
     loaded = load(root, kinds=installed_kinds(), document_fields={"Usage": frozenset(FIELDS)})
     channels = compile_channels(loaded).values()
     assert len(channels) == 200
-    assert [channel.name for channel in channels if channel.accepts("DFT^P03")] == ["or-usage"]
+    assert [channel.name for channel in channels if channel.accepts("or-mllp", "", "DFT^P03")] == ["or-usage"]
 
 
 def test_the_table_shows_how_many_times_the_bare_ack_and_the_first_row_each_costs() -> None:

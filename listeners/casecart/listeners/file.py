@@ -18,11 +18,14 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 
+from casecart.listeners.accept import Accept
+from casecart.listeners.acknowledge import Acknowledge
 from casecart.listeners.folder import Folder, FolderTrouble
 from casecart.listeners.found import shown
-from casecart.listeners.hl7v2 import Question, Reception
+from casecart.listeners.hl7v2 import Reception
 from casecart.listeners.partition import FORM, PATH, Partition
-from casecart.listeners.peer import Acknowledge, Peer, Peers, unreachable
+from casecart.listeners.peer import Peer, Peers, unreachable
+from casecart.listeners.question import Question
 from casecart.runtime.listener import ListenerSpec, Receipt
 from casecart.workspace import Declared, Duration, Finding, Size, Text, declared, key
 
@@ -235,7 +238,7 @@ class FileListener:
         maker = f"{context.name} {os.getpid()} {context.now()}"
         peers = Peers(settings.peers, Acknowledge(), context.time_zones)
         self.reception = Reception(
-            context, peers, Partition(settings.partition_by), maker, maximum=settings.maximum_file
+            context, peers, Partition(settings.partition_by), Accept(), maker, maximum=settings.maximum_file
         )
         self._folder = Folder(context.root / settings.folder, settings.settle, settings.maximum_file)
         self._reactor: Any = context.reactor  # Twisted's interfaces say nothing that mypy could use

@@ -9,7 +9,6 @@ from casecart.formats.hl7v2 import NO_CONTROL_ID, Problem, Refused, acknowledge,
 from casecart.listeners.completion import text_of
 from casecart.listeners.control_id import ControlIds
 from casecart.listeners.moment import moment
-from casecart.listeners.question import Question
 from casecart.listeners.several import batched, one_by_one
 from casecart.listeners.special import OUT_OF_SEQUENCE, Specialty, with_expected
 from casecart.runtime.listener import Arrival, Receipt
@@ -21,9 +20,10 @@ if TYPE_CHECKING:
     from casecart.listeners.accept import Accept, Refusal
     from casecart.listeners.partition import Partition
     from casecart.listeners.peer import Peers, Sender
+    from casecart.listeners.question import Question
     from casecart.runtime.listener import ListenerContext, Numbered, Special
 
-__all__ = ["Question", "Reception"]
+__all__ = ["Reception"]
 
 _UNKNOWN_PEER: Final = Problem(
     error_code="103",

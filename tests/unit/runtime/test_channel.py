@@ -35,7 +35,7 @@ def compiled(root: Path, channel: str = CHANNEL) -> Channel:
 )
 def test_a_channel_accepts_what_it_says(tmp_path: Path, accept: str, message_type: str, *, accepted: bool) -> None:
     channel = compiled(tmp_path, CHANNEL.replace("[DFT^P03]", accept))
-    assert channel.accepts(message_type) is accepted
+    assert channel.accepts("or-mllp", "", message_type) is accepted
 
 
 def test_the_first_entry_of_the_route_that_fits_is_taken(tmp_path: Path) -> None:
