@@ -80,7 +80,7 @@ class Accept(Declared):
         code, trigger, _, event = header.message_type
         if self.types and event not in self.types and code not in self.types:
             known = any(each.startswith(f"{code}^") for each in self.types)
-            return (_EVENT, "event-not-taken") if known and trigger else (_TYPE, "type-not-taken")
+            return (_EVENT if known and trigger else _TYPE), "type-not-taken"
         component = header.delimiters.component.encode("ascii")
         if self.versions and _first(header.version, component) not in self.versions:
             return _VERSION, "version-not-taken"
