@@ -168,3 +168,56 @@ def test_stopping_answers_what_was_taken_and_closes_the_port() -> None:
         assert connection.recv(1) == b""
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection(("127.0.0.1", port), timeout=10)
+
+
+BHS = b"BHS|^~\\&|ORSYS|NORTH|CASECART|MERCY|2026||||B1\r"
+
+
+def test_a_batch_over_a_socket_is_answered_by_a_batch_in_one_frame() -> None:
+    intake = Turn()
+    with listening(intake) as listener, connected(listener) as connection:
+        connection.sendall(frame(BHS + message("1") + message("2") + b"BTS|2\r") + frame(message("3")))
+        batch, single = received(connection, 2)
+        assert [line[:8] for line in batch.split(b"\r") if line[:3] in (b"BHS", b"MSA", b"BTS")] == [
+            b"BHS|^~\\&",
+            b"MSA|AA|1",
+            b"MSA|AA|2",
+            b"BTS|2",
+        ]
+        assert b"MSA|AA|3" in single
+        connection.sendall(frame(BHS + message("4") + b"BTS|2\r"))
+        (refused,) = received(connection, 1)
+        assert b"MSA|AR|B1" in refused
+    assert [arrival.refused for arrival in intake.arrivals] == [False, False, False, True]
+
+
+def test_several_messages_in_a_frame_get_a_frame_each_over_a_socket() -> None:
+    intake = Turn()
+    with listening(intake, mllp_settings("several_messages: take")) as listener, connected(listener) as connection:
+        connection.sendall(frame(message("1") + message("2")))
+        one, two = received(connection, 2)
+        assert (b"MSA|AA|1" in one, b"MSA|AA|2" in two) == (True, True)
+
+
+def test_release_2_over_a_socket_commits_before_it_acknowledges_and_says_what_is_not_stored() -> None:
+    intake = Turn()
+    with listening(intake, mllp_settings("release: 2")) as listener, connected(listener) as connection:
+        connection.sendall(frame(message("1")))
+        (answer,) = received_after(connection, frame(b"\x06"))
+        assert b"MSA|AA|1" in answer
+        intake.fail = True
+        connection.sendall(frame(message("2")))
+        assert connection.recv(100) == frame(b"\x15")
+        intake.fail = False
+        connection.sendall(frame(message("2")))
+        (answer,) = received_after(connection, frame(b"\x06"))
+        assert b"MSA|AA|2" in answer
+
+
+def received_after(connection: socket.socket, first: bytes) -> list[bytes]:
+    """The answer behind a frame that must come first."""
+    data = b""
+    while data.count(b"\x1c\r") < 2:
+        data += connection.recv(65_536)
+    assert data.startswith(first)
+    return [answer for answer in Framer(1_000_000).feed(data[len(first) :]) if isinstance(answer, bytes)]

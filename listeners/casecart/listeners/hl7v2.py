@@ -223,7 +223,6 @@ class Reception:
     def introduce(self, header: Header, question: Question) -> None:
         """What the answer to a frame of several messages needs, by the header around them."""
         question.header, question.sender, question.problem = header, self._sender(header), None
-        question.numbered = None
 
     def rejected(self, refused: Refused, body: bytes, source: str, question: Question) -> Arrival:
         """The record of a frame that can't be taken as a whole."""

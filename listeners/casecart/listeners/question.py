@@ -21,7 +21,7 @@ class Question:
     sender: Sender
     problem: Problem | None
     numbered: Numbered | None
-    """Of a sender that gives sequence numbers: this one's, if it has any. Not set for other senders."""
+    """Only there where the sender gives sequence numbers, and none where this message has no number."""
 
     def __call__(self, receipt: Receipt) -> None:
         """Answer, now that it is known what to say."""

@@ -67,7 +67,7 @@ class Specialty:
                 numbered = Numbered(f"{self._listener}:{sender.name}", int(number))
             elif number and number != b'""':
                 return None, _NO_NUMBER, "sequence-number"
-        question.numbered = numbered
+            question.numbered = numbered
         note: str | None = None
         if header.continuation_pointer.strip() or may_continue(body):
             try:

@@ -60,7 +60,7 @@ def test_facilities_are_added_up_and_channels_told_apart() -> None:
         *counts("lines:d", produced=2, held=2),
     ]
     both = balances(Reading(terms, {}, [], steady=True))
-    assert both.messages[0].came_in == {"received": 3, "copied": 0}
+    assert both.messages[0].came_in == {"received": 3, "copied": 0, "assembled": 0}
     assert {line.channel: line.terms["produced"] for line in both.channels} == {"c": 1, "d": 2}
     assert both.lines.came_in == {"produced": 3}
 

@@ -103,22 +103,42 @@ def test_two_messages_in_a_frame_are_recorded_and_rejected() -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "part"),
+    "body",
     [
-        (message("1", segments=["FT1|1", "DSC|more^ORSYS|F"]), True),
-        (message("1", segments=["FT1|1", "ADD|the rest of FT1"]), True),
-        (message("1", header=[(14, "more^ORSYS")]), True),
-        (message("1", segments=["FT1|1", "DSC|"]), False),  # says that nothing follows
-        (message("1", segments=["NTE|1||ADD a screw"]), False),
+        message("1", segments=["DSC|P1|F", "FT1|1"]),  # DSC is not the last
+        message("1", segments=["FT1|1", "DSC|P1|I"]),  # interactive: of a query
+        message("1", segments=["FT1|1", "ADD"]),  # FT1 goes on, and nothing says where
+        message("1", header=[(14, "P1")], segments=["FT1|1", "DSC|P1|F"]),  # no order can be told
+        message("1", header=[(14, "P" * 200)]),
     ],
 )
-def test_a_part_of_a_longer_message_is_recorded_and_rejected(body: bytes, *, part: bool) -> None:
+def test_a_part_whose_place_among_the_others_can_not_be_told_is_recorded_and_rejected(body: bytes) -> None:
     door = Door()
-    other, sender = door.connect(), door.connect()
-    sender.send(body)
-    assert is_record(door.intake.last, "continued", body) is part
-    assert sender.codes == ["AR 1" if part else "AA 1"]
+    other, bad = door.connect(), door.connect()
+    bad.send(body)
+    assert is_record(door.intake.last, "continued", body)
+    assert bad.codes == ["AR 1"]
     assert goes_on(other)
+
+
+@pytest.mark.parametrize(
+    ("body", "part", "notes"),
+    [
+        (message("1", segments=["FT1|1", "DSC|more^ORSYS|F"]), True, None),
+        (message("1", header=[(14, "more^ORSYS")]), True, None),
+        (message("1", segments=["FT1|1", "ADD|the rest of FT1"]), False, "segment-continued"),
+        (message("1", segments=["FT1|1", "DSC|"]), False, "segment-continued"),  # says that nothing follows
+        (message("1", segments=["NTE|1||ADD a screw"]), False, None),
+    ],
+)
+def test_a_part_of_a_longer_message_is_known_as_one(body: bytes, notes: str | None, *, part: bool) -> None:
+    door = Door()
+    sender = door.connect()
+    sender.send(body)
+    special = door.intake.last.special
+    assert (special is not None and special.part is not None) is part
+    assert (door.intake.last.notes, door.intake.last.refused) == (notes, False)
+    assert sender.codes == ["AA 1"]
 
 
 def test_a_message_of_no_peer_is_recorded_and_rejected_without_repeating_its_name() -> None:
