@@ -59,19 +59,18 @@ class Specials:
         special = arrival.special
         if special is None or arrival.refused:
             return
-        if special.numbered is not None and not self._in_sequence(index, special.numbered):
+        if self._overfull(index, special.part):
+            arrival.refused = True
+            arrival.notes = "too-many-parts"
+            special.reject("too-many-parts")
+        elif special.numbered is not None and not self._in_sequence(index, special.numbered):
             arrival.refused = True
             arrival.notes = "sequence-number"
             if special.numbered.number > 0:
                 special.reject("sequence-number")
-        elif (
-            special.part is not None
-            and self._group.receipts[index] is not Receipt.DUPLICATE
-            and self._parts.full(special.part)
-        ):
-            arrival.refused = True
-            arrival.notes = "too-many-parts"
-            special.reject("too-many-parts")
+
+    def _overfull(self, index: int, part: Part | None) -> bool:
+        return part is not None and self._group.receipts[index] is not Receipt.DUPLICATE and self._parts.full(part)
 
     def came(self, message: Message, arrival: Arrival) -> Message | None:
         """It is stored with this change. Gives what is processed of it: itself, the whole it completes, or nothing."""

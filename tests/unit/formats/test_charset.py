@@ -37,6 +37,13 @@ TEXT = "Jürgen"
         ("iso8859_1", "iso8859-1"),
         ("US-ASCII", "ascii"),
         ("windows-1252", "cp1252"),
+        ("ANSI", "cp1252"),
+        ("Latin-1", "iso8859-1"),
+        ("ISO_IR 100", "iso8859-1"),
+        ("UNICODE-UTF8", "utf-8"),
+        ("8859\\1", "iso8859-1"),
+        ("EUC-JP", "euc_jp"),
+        ("Windows-31J", "cp932"),
         # Not known, or not possible.
         ("CNS 11643-1992", None),
         ("UNICODE UTF-16", None),

@@ -79,6 +79,14 @@ OBX = "OBX[OBX-3.1 = '74711-3']-5"
 BOTH = f"FT1-2, {OBX}"
 
 
+@pytest.mark.parametrize("written", ["&", "\\T\\"])  # as most senders write it, and as the standard wants it
+@pytest.mark.parametrize("fields", [FIELDS, FIELDS.replace("FT1-2", "FT1-2.1"), FIELDS.replace("FT1-2", "'FT1-2[*]'")])
+def test_a_code_of_isbt_128_is_whole_though_it_has_the_subcomponent_separator(written: str, fields: str) -> None:
+    code = "=/A9999XYZ100T0944=>014032&,1000000000000XYZ123"
+    (usage,) = run(f"FT1|1|{code.replace('&', written)}", fields).documents
+    assert (usage.udi, usage.lot, usage.expiry) == (code, "000000000000XYZ123", date(2014, 2, 1))
+
+
 @pytest.mark.parametrize(
     ("line", "problems"),
     [
