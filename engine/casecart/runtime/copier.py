@@ -148,9 +148,10 @@ def _text(message: Message) -> tuple[str, str, str | None]:
         declared = read_header(body).character_set
         text, note = decode(body, declared, message.charset)
         charset = detect(body, declared, message.charset)[0]
-    text, lines = repaired(text)
-    if lines is not None:
-        note = lines if note is None else f"{note} {lines}"
+    if "\n" in text or not text.startswith("MSH"):  # asked here: the call costs more than the question
+        text, lines = repaired(text)
+        if lines is not None:
+            note = lines if note is None else f"{note} {lines}"
     if message.notes is not None and CONTINUED in message.notes:
         text = join_segments(text)
     return text, charset, note
