@@ -94,7 +94,7 @@ class Newcomer(TwistedProtocol):
                 self._turn_away(*refusal)
                 return
         self._begin()
-        if found.rest and not self._over:
+        if found.rest and self.transport.protocol is not self:
             self.transport.protocol.dataReceived(found.rest)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: ARG002 - the signature is Twisted's
