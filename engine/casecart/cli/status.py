@@ -11,6 +11,7 @@ from casecart.cli.exit import Exit
 from casecart.cli.options import as_json, json_option, workspace_option
 from casecart.cli.text import age, counted, examples, megabytes, printable, table
 from casecart.commands.status import ShowStatus
+from casecart.runtime.certificate_marks import SOON
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -69,6 +70,7 @@ def _lines(status: Status) -> list[str]:
         lines += [*table(("ENGINE", "DOES", "STATE", "SINCE"), rows), ""]
     counts = [(listener.name, listener.counts) for listener in status.listeners]
     lines += _counters("LISTENER", counts)
+    lines += _certificates(status)
     if status.balances.channels:
         lines += ["", *_counters("CHANNEL", [(line.channel, line.terms) for line in status.balances.channels])]
     lines += ["", *_destinations(status), ""]
@@ -77,6 +79,23 @@ def _lines(status: Status) -> list[str]:
     lines += [_balance("messages", balance, status) for balance in status.balances.messages]
     lines.append(_balance("lines", status.balances.lines, status))
     return [*lines, *_kept(status)]
+
+
+def _certificates(status: Status) -> list[str]:
+    """How long those hold that are shown to others."""
+    lines = []
+    shown = [(listener.name, listener.certificate_ends) for listener in status.listeners]
+    shown += [(destination.name, destination.certificate_ends) for destination in status.destinations]
+    for name, ends in shown:
+        if ends is not None:
+            left = ends - status.at
+            if left.total_seconds() > 0:
+                words = f"ends in {counted(left.days, 'day')}"
+                words = words.upper() if left.days < SOON else words
+            else:
+                words = "HAS ENDED: others refuse it"
+            lines.append(f"certificate of {printable(name)}: {words} ({ends.date().isoformat()})")
+    return lines
 
 
 def _counters(title: str, rows: list[tuple[str, dict[str, int]]]) -> list[str]:

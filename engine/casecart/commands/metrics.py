@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal
 
 from casecart.commands.balance import LINES, MESSAGES, balances, read_counters
+from casecart.commands.status import certificates_end
 from casecart.runtime.marks import DISPATCHER
 
 if TYPE_CHECKING:
@@ -40,6 +41,10 @@ METRICS: Final[Mapping[str, tuple[Literal["counter", "gauge"], str]]] = {
     "casecart_destination_up": ("gauge", "1; 0 while a destination is being waited for."),
     "casecart_destination_paused": ("gauge", "1 while a person has it paused."),
     "casecart_exceptions_open": ("gauge", "Exceptions that wait for a person."),
+    "casecart_certificate_seconds_left": (
+        "gauge",
+        "Until the certificate that a listener or destination shows ends; below zero, since it has ended.",
+    ),
     "casecart_balance_difference": (
         "gauge",
         "What came in and is nowhere; below zero, what is somewhere twice. Missing while the counters move.",
@@ -118,6 +123,10 @@ def read_metrics(store: Store, names: Names, now: int, version: str) -> list[Sam
         samples.add("casecart_postings_open", sum(each.postings for each in gone), destination=REMOVED)
         samples.add("casecart_postings_oldest_seconds", oldest, destination=REMOVED)
     samples.add("casecart_exceptions_open", store.held_count())
+    configured = {"listener": names.listeners, "destination": names.destinations}
+    for (sort, name), ends in certificates_end(store.cursors()).items():
+        if name in configured.get(sort, ()):
+            samples.add("casecart_certificate_seconds_left", ends - now // 1_000_000, **{sort: name})
     return [(name, labels, value) for (name, labels), value in samples.values.items()]
 
 

@@ -14,14 +14,25 @@ from casecart.commands.drain import Drain, drain_of
 from casecart.commands.moment import moment
 from casecart.commands.retention import DiskView, RetentionStatus, disk_view, retention_status
 from casecart.runtime.error_class import ErrorClass
-from casecart.runtime.marks import DISPATCH, DISPATCHER, LISTENER, RUNNING, WORK
+from casecart.runtime.marks import CERTIFICATE, DISPATCH, DISPATCHER, LISTENER, RUNNING, WORK
 from casecart.runtime.waiting import Waiting
 
 if TYPE_CHECKING:
-    from casecart.commands.desk import View
-    from casecart.store import OpenCount, SharedStore, Store, Switch, Timer
+    from collections.abc import Iterable
 
-__all__ = ["DestinationStatus", "EngineStatus", "ListenerStatus", "NextTry", "PausedBy", "ShowStatus", "Status"]
+    from casecart.commands.desk import View
+    from casecart.store import Cursor, OpenCount, SharedStore, Store, Switch, Timer
+
+__all__ = [
+    "DestinationStatus",
+    "EngineStatus",
+    "ListenerStatus",
+    "NextTry",
+    "PausedBy",
+    "ShowStatus",
+    "Status",
+    "certificates_end",
+]
 
 
 class ListenerStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,6 +43,8 @@ class ListenerStatus(msgspec.Struct, frozen=True, kw_only=True):
     """Empty when it is no longer configured."""
     counts: dict[str, int]
     difference: int
+    certificate_ends: datetime | None
+    """When the certificate that the engine shows ends; null without TLS."""
 
 
 class PausedBy(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,6 +82,8 @@ class DestinationStatus(msgspec.Struct, frozen=True, kw_only=True):
     entries_open: int
     oldest: datetime | None
     next_try: NextTry | None
+    certificate_ends: datetime | None
+    """As a listener's."""
 
 
 class EngineStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -113,7 +128,9 @@ class ShowStatus(Query[Status]):
         reading = read_counters(store)
         both = balances(reading, site.listeners)
         engines = _engines(store)
-        started = bool(engines) or any(cursor.name == RUNNING and cursor.position for cursor in store.cursors())
+        cursors = store.cursors()
+        started = bool(engines) or any(cursor.name == RUNNING and cursor.position for cursor in cursors)
+        ends = certificates_end(cursors)
         switches = {switch.destination: switch for switch in store.switches()}
         timers = {timer.key: timer for timer in store.timers() if timer.owner == DISPATCHER}
         open_ = {count.destination: count for count in reading.open}
@@ -131,17 +148,41 @@ class ShowStatus(Query[Status]):
                     kind=site.listeners.get(balance.of, ""),
                     counts={**balance.came_in, **balance.is_in},
                     difference=balance.difference,
+                    certificate_ends=_ends(ends, "listener", balance.of),
                 )
                 for balance in both.messages
             ],
             destinations=[
-                _destination(view, name, open_.get(name), switches.get(name), timers.get(name)) for name in names
+                _destination(
+                    view,
+                    name,
+                    open_.get(name),
+                    switches.get(name),
+                    timers.get(name),
+                    ends=_ends(ends, "destination", name),
+                )
+                for name in names
             ],
             exceptions_open=store.held_count(),
             balances=both,
             disk=disk_view(store),
             retention=retention_status(store, view.now),
         )
+
+
+def certificates_end(cursors: Iterable[Cursor]) -> dict[tuple[str, str], int]:
+    """(`listener` or `destination`, name) → when its certificate ends, seconds since 1970."""
+    found = {}
+    for cursor in cursors:
+        if cursor.name.startswith(CERTIFICATE) and cursor.position:
+            sort, _, name = cursor.name.removeprefix(CERTIFICATE).partition(":")
+            found[sort, name] = cursor.position
+    return found
+
+
+def _ends(ends: dict[tuple[str, str], int], sort: str, name: str) -> datetime | None:
+    seconds = ends.get((sort, name))
+    return None if seconds is None else moment(seconds * 1_000_000)
 
 
 def _engines(store: Store) -> list[EngineStatus]:
@@ -167,7 +208,13 @@ def _roles(leases: list[str]) -> list[str]:
 
 
 def _destination(
-    view: View, name: str, open_: OpenCount | None, switch: Switch | None, timer: Timer | None
+    view: View,
+    name: str,
+    open_: OpenCount | None,
+    switch: Switch | None,
+    timer: Timer | None,
+    *,
+    ends: datetime | None,
 ) -> DestinationStatus:
     paused = switch if switch is not None and switch.state != "running" else None
     drain = None
@@ -185,6 +232,7 @@ def _destination(
         entries_open=open_.entries if open_ is not None else 0,
         oldest=moment(open_.oldest) if open_ is not None else None,
         next_try=_next_try(timer, view.now) if timer is not None else None,
+        certificate_ends=ends,
     )
 
 

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from casecart.commands.site import read_site, require_workspace
+from casecart.runtime.clock import wall_clock
 from casecart.store import migrate
 from casecart.workspace import Finding, Workspace, WorkspaceError, initialise, load
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 __all__ = ["Checked", "bring_up_store", "check", "load_workspace", "make_workspace"]
@@ -41,15 +43,25 @@ def check(root: Path) -> Checked:
         workspace = _loaded(root)
     except WorkspaceError as error:
         return Checked(findings=_in_order(error.findings), workspace=None)
-    wrong: list[Finding] = []
+    found = [*workspace.warnings, *_of_certificates(workspace)]
     for compiled in (compile_channels, compile_writers):
         try:
             compiled(workspace)
         except WorkspaceError as error:
-            wrong += error.findings
-    if wrong:
-        return Checked(findings=_in_order((*workspace.warnings, *wrong)), workspace=None)
-    return Checked(findings=_in_order(workspace.warnings), workspace=workspace)
+            found += error.findings
+    broken = any(finding.severity == "error" for finding in found)
+    return Checked(findings=_in_order(found), workspace=None if broken else workspace)
+
+
+def _of_certificates(workspace: Workspace) -> Iterator[Finding]:
+    """What is to be said of the files that `tls` of a listener or destination names."""
+    from casecart.runtime.tls import ClientTls, ServerTls, faults_of  # noqa: PLC0415 - as in `check`
+
+    engine = workspace.engine
+    for component in (*engine.listeners.values(), *engine.destinations.values()):
+        tls = getattr(component.settings, "tls", None)
+        if isinstance(tls, ServerTls | ClientTls):
+            yield from faults_of(tls, workspace.root, wall_clock() // 1_000_000)
 
 
 def load_workspace(root: Path) -> Workspace:

@@ -21,6 +21,7 @@ from casecart.master.catalogue import Catalogue
 from casecart.rules import MINIMUM_SECRET, Keys, Tokens
 from casecart.runtime.ask_first import after_restore
 from casecart.runtime.backlog import Backlog
+from casecart.runtime.certificate_marks import CertificateMarks
 from casecart.runtime.channel import compile_channels
 from casecart.runtime.clock import wall_clock
 from casecart.runtime.continuation import park
@@ -189,6 +190,11 @@ class Engine:
         self._unfinished = Unfinished()
         doors = workspace.engine.listeners if "listener" in roles else ()
         self.listeners = {str(name): self._listener(str(name)) for name in doors}
+        self._certificates = CertificateMarks(
+            store,
+            {f"listener:{name}": listener for name, listener in self.listeners.items()}
+            | {f"destination:{name}": dispatcher.destination for name, dispatcher in self.dispatchers.items()},
+        )
 
     # --- building
     def _shared(
@@ -396,6 +402,7 @@ class Engine:
             with suppress(StoreUnavailable):  # the journal meets the same trouble, and tells it
                 self._look_at_disk()
                 self._look_for_wishes()
+                self._certificates.look()
                 if self._works:
                     park(self._store, self._now(), self._identifiers.mint)
         except StoreBroken as broken:  # the journal may have nothing to write for hours

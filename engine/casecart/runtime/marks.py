@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 __all__ = [
+    "CERTIFICATE",
     "DISK",
     "DISPATCH",
     "DISPATCHER",
@@ -48,6 +49,10 @@ DISPATCH: Final = "dispatch:"
 
 DISK: Final = "engine:disk"
 """Cursor. Position: since when (µs) nothing is taken, the disk being nearly full; 0: it is not. Epoch: free bytes."""
+
+CERTIFICATE: Final = "certificate:"
+"""Cursor, with `listener:` or `destination:` and a name behind it. Position: when the certificate in use ends, seconds
+since 1970; 0: there is none any more."""
 
 TODAY: Final = "retention:today"
 """Cursor. Position: what counts as today for what is deleted, µs since 1970. Epoch: what the clock said then."""

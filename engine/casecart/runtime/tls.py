@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, cast
 
 from casecart.runtime.certificate import Certificate, Identity, certificates_in
+from casecart.runtime.certificate_marks import SOON
 from casecart.workspace import Declared, Finding, Secret, Text, WorkspaceError, declared, key
 
 if TYPE_CHECKING:
@@ -21,11 +22,12 @@ if TYPE_CHECKING:
 
     from casecart.workspace import Place
 
-__all__ = ["ClientTls", "ServerTls", "Tls", "certificate_of", "client_context", "ends_of", "server_context"]
+__all__ = ["ClientTls", "ServerTls", "Tls", "client_context", "ends_of", "faults_of", "server_context"]
 
 _SUITES: Final = "ECDHE+AESGCM:ECDHE+CHACHA20"
 """Of TLS 1.2 (RFC 9325 §4.2); those of TLS 1.3 are all good."""
 
+_NOT_THERE: Final = "can't be read (no such file or directory)"
 _REVOKED: Final = b"-----BEGIN X509 CRL-----"
 
 
@@ -123,23 +125,45 @@ def client_context(tls: ClientTls, root: Path, environment: Mapping[str, str] = 
     return context
 
 
-def certificate_of(tls: Tls, root: Path) -> Certificate | None:
-    """This side's own; None where it has none. Raises as `server_context`."""
-    found = _certificates(tls, root)
-    return found[0] if found else None
-
-
 def ends_of(tls: Tls, root: Path) -> int | None:
     """When the first of this side's own certificates ends, seconds since 1970. Raises as `server_context`."""
     return min((certificate.ends for certificate in _certificates(tls, root)), default=None)
+
+
+def faults_of(tls: Tls, root: Path, now: int) -> Iterable[Finding]:
+    """What is to be said of the files as they are on this machine; what isn't there may be on the engine's.
+
+    Args:
+        tls: what the configuration says.
+        root: of the workspace.
+        now: seconds since 1970.
+    """
+    try:
+        ends = ends_of(tls, root)
+        if tls.authorities is not None:
+            _authorities(tls, root)
+    except WorkspaceError as error:
+        for finding in error.findings:
+            there = not finding.message.endswith(_NOT_THERE)
+            yield finding if there else Finding(finding.place, "warning", finding.code, finding.message)
+        return
+    if ends is not None and ends - now < SOON * 86_400:
+        days = (ends - now) // 86_400
+        words = f"ends in {days} days" if days >= 0 else "has ended"
+        message = f"the certificate in {tls.certificate} {words}: put a new one in its place; it is taken into use then"
+        yield Finding(tls.at("certificate"), "warning", "bad-certificate", message)
 
 
 def _certificates(tls: Tls, root: Path) -> list[Certificate]:
     if tls.certificate is None:
         return []
     place, name = tls.at("certificate"), str(tls.certificate)
+    return _parsed(_read(root / name, name, place), name, place)
+
+
+def _parsed(data: bytes, name: str, place: Place) -> list[Certificate]:
     try:
-        found = certificates_in(_read(root / name, name, place))
+        found = certificates_in(data)
     except ValueError:
         found = []
     if not found:
@@ -156,7 +180,7 @@ def _common(context: ssl.SSLContext) -> ssl.SSLContext:
 
 
 def _own(context: ssl.SSLContext, tls: Tls, secret: Secret, root: Path, environment: Mapping[str, str]) -> None:
-    certificate_of(tls, root)  # what is wrong with it alone is said in better words than OpenSSL's
+    _certificates(tls, root)  # what is wrong with it alone is said in better words than OpenSSL's
     with _key_file(secret.reveal(environment, root)) as key_file:
         try:
             context.load_cert_chain(root / str(tls.certificate), key_file, password=_no_password)
@@ -169,18 +193,21 @@ def _own(context: ssl.SSLContext, tls: Tls, secret: Secret, root: Path, environm
 
 
 def _trust(context: ssl.SSLContext, tls: Tls, root: Path) -> None:
-    place, name = tls.at("authorities"), str(tls.authorities)
-    data = _read(root / name, name, place)
+    name, data = str(tls.authorities), _authorities(tls, root)
     try:
         context.load_verify_locations(root / name)
-        known = certificates_in(data)
-    except (ssl.SSLError, OSError, ValueError) as error:
-        raise _wrong(place, f"{name} holds no certificates in PEM form{_because(error)}") from None
-    if not known:
-        raise _wrong(place, f"{name} holds no certificate in PEM form")
+    except (ssl.SSLError, OSError) as error:
+        raise _wrong(tls.at("authorities"), f"{name} can't be used{_because(error)}") from None
     context.verify_flags |= ssl.VerifyFlags.VERIFY_X509_PARTIAL_CHAIN  # a certificate may be trusted by itself
     if _REVOKED in data:
         context.verify_flags |= ssl.VerifyFlags.VERIFY_CRL_CHECK_LEAF
+
+
+def _authorities(tls: Tls, root: Path) -> bytes:
+    place, name = tls.at("authorities"), str(tls.authorities)
+    data = _read(root / name, name, place)
+    _parsed(data, name, place)
+    return data
 
 
 class _Password(Exception):

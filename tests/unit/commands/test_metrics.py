@@ -16,7 +16,8 @@ from twisted.internet.task import Clock
 
 from casecart.cli.metrics import PATIENCE, Scraper
 from casecart.commands.metrics import METRICS, Names, read_metrics, rendered
-from casecart.store import Change, Count, Store, StoreUnavailable, Switch, Timer
+from casecart.runtime.marks import CERTIFICATE
+from casecart.store import Change, Count, Cursor, Store, StoreUnavailable, Switch, Timer
 from support.log_row import BEGIN, SECOND
 from support.require import require
 
@@ -34,12 +35,25 @@ def text_of(store: Store, names: Names = NAMES) -> str:
 
 
 def test_every_metric_is_there_with_what_it_means(worked: Store) -> None:
+    worked.write(Change(cursors=[Cursor(f"{CERTIFICATE}listener:or-mllp", 0, BEGIN // SECOND, 0)]))
     lines = text_of(worked).splitlines()
     for name, (kind, about) in METRICS.items():
         assert f"# HELP {name} {about}" in lines
         assert f"# TYPE {name} {kind}" in lines
         assert any(line.startswith((f"{name} ", f"{name}{{")) for line in lines), name
     assert all(line.startswith("# ") or SAMPLE.fullmatch(line) for line in lines)
+
+
+def test_the_time_that_certificates_have_left_is_told_of_what_is_configured(worked: Store) -> None:
+    names = {"listener:or-mllp": 3700, "destination:erp": 40, "listener:gone": 9000, "listener:inventory": 0}
+    worked.write(
+        Change(cursors=[Cursor(f"{CERTIFICATE}{name}", 0, BEGIN // SECOND + left, 0) for name, left in names.items()])
+    )
+    told = [line for line in text_of(worked).splitlines() if line.startswith("casecart_certificate")]
+    assert told == [
+        'casecart_certificate_seconds_left{destination="erp"} -60',
+        'casecart_certificate_seconds_left{listener="or-mllp"} 3600',
+    ]
 
 
 def test_counts_are_those_of_the_store(worked: Store) -> None:

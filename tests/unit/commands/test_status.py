@@ -13,7 +13,7 @@ from casecart.commands.drain import ShowDrain
 from casecart.commands.moment import moment
 from casecart.commands.status import ShowStatus
 from casecart.commands.switch import PauseDestination
-from casecart.runtime.marks import DISPATCHER, DRAINED, RUNNING
+from casecart.runtime.marks import CERTIFICATE, DISPATCHER, DRAINED, RUNNING
 from casecart.store import Change, Cursor, Timer, open_store
 from support.log_row import BEGIN, SECOND
 
@@ -39,6 +39,16 @@ def test_a_site_at_work_shows_where_everything_is(worked: Store, desk: Desk) -> 
     erp = status.destinations[0]
     assert (erp.postings_open, erp.entries_open, erp.oldest) == (1, 1, moment(BEGIN))
     assert (status.engine, status.exceptions_open, status.balances.exact) == ("running", 1, True)
+
+
+def test_a_certificate_in_use_is_told_by_the_day_that_it_ends(worked: Store, desk: Desk) -> None:
+    marks = {"listener:or-mllp": 1_800_000_000, "listener:adt": 0, "destination:erp": 1_900_000_000}
+    worked.write(Change(cursors=[Cursor(f"{CERTIFICATE}{name}", 0, ends, 0) for name, ends in marks.items()]))
+    status = desk.ask(ShowStatus())
+    listeners = {each.name: each.certificate_ends for each in status.listeners}
+    destinations = {each.name: each.certificate_ends for each in status.destinations}
+    assert listeners == {"or-mllp": moment(1_800_000_000_000_000), "adt": None}
+    assert destinations == {"erp": moment(1_900_000_000_000_000), "inventory": None}
 
 
 def test_an_engine_that_was_killed_is_told_from_one_that_was_stopped(site: Site, store: Store) -> None:

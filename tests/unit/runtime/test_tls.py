@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import ssl
+import time
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -12,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import BestAvailableEncryption
 
 from casecart.runtime.certificate import Certificate, Identity
 from casecart.runtime.handshake import HandshakeFailed, must_be_expected, peer_of
-from casecart.runtime.tls import ClientTls, ServerTls, certificate_of, client_context, ends_of, server_context
+from casecart.runtime.tls import ClientTls, ServerTls, client_context, ends_of, faults_of, server_context
 from casecart.workspace import WorkspaceError
 from support.certificates import Authority, Papers
 from support.settings import findings_of, settings_of
@@ -156,9 +158,6 @@ def test_the_days_left_are_those_of_the_certificate_that_ends_first(tmp_path: Pa
     soon = authority.issue("CN=between", lasts=timedelta(days=2))
     own.certificate.write_bytes(own.certificate.read_bytes() + soon.certificate.read_bytes())
     assert ends_of(said, tmp_path) == int(soon.x509.not_valid_after_utc.timestamp())
-    found = certificate_of(said, tmp_path)
-    assert found is not None
-    assert found.subject == "CN=casecart"
     assert ends_of(settings_of(ClientTls, "{}"), tmp_path) is None
 
 
@@ -246,3 +245,29 @@ def test_a_certificate_is_told_by_its_subject_and_its_fingerprint(client: Papers
 def test_an_identity_that_cant_be_read_is_a_finding(said: str, words: str | None) -> None:
     found = findings_of(Identity, said)
     assert (words is None and found == []) or (words is not None and words in found[0])
+
+
+@pytest.mark.parametrize(
+    ("days", "said", "words"),
+    [
+        (90, SERVER, None),
+        (20, SERVER, "1:14 warning bad-certificate the certificate in server.pem ends in (19|20) days: put a new"),
+        (-1, SERVER, "1:14 warning bad-certificate the certificate in server.pem has ended: put a new one"),
+        (90, SERVER.replace("server.pem", "none.pem"), "1:14 warning bad-certificate none.pem can't be read"),
+        (90, SERVER.replace("server.key", "none.key"), None),  # an analyst's machine has no key
+        (90, SERVER.replace("server.pem", "server.key"), "1:14 error bad-certificate server.key holds no certificate"),
+        (90, SERVER.replace("authority.pem", "none.pem"), "3:14 warning bad-certificate none.pem can't be read"),
+        (
+            90,
+            SERVER.replace("authority.pem", "server.key"),
+            "3:14 error bad-certificate server.key holds no certificate",
+        ),
+    ],
+)
+def test_check_looks_at_the_files_that_are_there(
+    tmp_path: Path, authority: Authority, days: int, said: str, words: str | None
+) -> None:
+    authority.issue("CN=casecart", lasts=timedelta(days=days), file="server")
+    found = [str(each) for each in faults_of(settings_of(ServerTls, said), tmp_path, int(time.time()))]
+    assert len(found) == (words is not None)
+    assert all(re.match(f"engine.yaml:{words}", finding) for finding in found), found
