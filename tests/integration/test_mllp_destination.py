@@ -563,7 +563,8 @@ def test_nothing_is_sent_over_tls_to_a_receiver_that_is_not_known(
 def test_nothing_is_sent_to_a_receiver_that_speaks_no_tls(receiver: tuple[Receiver, int], tmp_path: Path) -> None:
     billing, port = receiver
     with destination(port, tmp_path, "tls: {}\ntimeout: 300ms") as made:
-        assert failing(NotDelivered, made).code == "tls-cut"
+        trouble = failing(NotDelivered, made)
+    assert (trouble.code, trouble.permanent) == ("tls-silent", False)
     assert billing.messages == []
 
 

@@ -232,6 +232,8 @@ _REFUSED: Final[Mapping[str, Literal["hold", "reject", "retry"]]] = {
     "CE": "retry",
     "CR": "hold",
 }
+# Of a handshake: nobody answered, which is as little as a connection that is refused.
+_MAY_PASS: Final = frozenset({"tls-cut", "tls-silent"})
 _STATES: Final[Mapping[str, Literal["held", "rejected", "retry"]]] = {
     "hold": "held",
     "reject": "rejected",
@@ -317,7 +319,7 @@ class MllpDestination:
                 await link.ready
         except HandshakeFailed as failed:
             words = f"No TLS connection to the receiver could be made: {failed.words}."
-            raise NotDelivered(failed.code, words, permanent=failed.code != "tls-cut") from failed
+            raise NotDelivered(failed.code, words, permanent=failed.code not in _MAY_PASS) from failed
         except Exception as error:
             raise not_delivered(error, late=not limit.active()) from error
         finally:

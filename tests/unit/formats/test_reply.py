@@ -22,7 +22,7 @@ SENT = b"MSH|^~\\&|C|N|B|M|20261121||DFT^P03|%s|P|%s\r"
 def test_what_our_listener_answers_is_read_again(code: AckCode, version: bytes) -> None:
     error = Problem(error_code="103", words="CANARY", segment="FT1", occurrence=2, field=7)
     header = read_header(SENT % (b"ID-1", version))
-    reply = read_reply(acknowledge(header, code, control_id=b"R", time=b"20261121", text="CANARY", errors=(error,)))
+    reply = read_reply(acknowledge(header, code, control_id=b"R", time=b"20261121", text="CANARY", errors=[error]))
     assert (reply.code, reply.control_id, reply.accepted) == (code, b"ID-1", code[1] == "A")
     (told,) = reply.errors
     assert (told.error_code, told.words, told.place) == ("103", "Table value not found", "FT1[2]-7")
