@@ -140,6 +140,17 @@ def test_what_discloses_without_saying_so_is_refused_by_check(user: User, billin
     assert re.fullmatch(r"config/engine\.yaml:\d+:14 error not-disclosed mapping 'charge-dft' writes .*", found)
 
 
+def test_a_tryton_is_not_charged(user: User, billing: Receiver) -> None:
+    engine = user.ws / "config" / "engine.yaml"
+    text = engine.read_text("utf-8")
+    kind = '{kind: tryton, url: "http://127.0.0.1:8000/x", key: {env: TRYTON_KEY}}'
+    engine.write_text(text.replace("{kind: file, folder: var/inventory}", kind), "utf-8")
+    assert findings(user) == []
+    (user.ws / "channels" / "or-charges.yaml").write_text(CHANNEL.replace("to: billing", "to: inventory"), "utf-8")
+    (found,) = findings(user)
+    assert "error bad-value 'inventory' is a tryton, which takes consumption and no charge" in found
+
+
 @pytest.mark.parametrize(
     ("before", "after", "finding"),
     [

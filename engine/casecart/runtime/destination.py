@@ -5,7 +5,7 @@ Some can be asked what they have as well; that is no part of a posting, and need
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum
@@ -367,3 +367,5 @@ class DestinationSpec:
     """Makes what asks it; None: it can't be asked."""
     reconcile: Callable[[DestinationContext], Reconcilable] | None = None
     """Makes what is asked for movements; None: it can't be asked for them."""
+    takes: Collection[str] = ("consumption", "charge")
+    """What may be posted to it, by the words that routes have under `as`."""

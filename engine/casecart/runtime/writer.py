@@ -11,11 +11,12 @@ from twisted.internet.defer import Deferred, fail, succeed
 from casecart.canonical.consumption import Consumption
 from casecart.mapping import NotWritable, compile_outgoing
 from casecart.runtime.destination import NotWritten, Written
+from casecart.runtime.kinds import destination_specs
 from casecart.store import AuditRecord, Damaged
 from casecart.workspace import Finding, WorkspaceError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from casecart.formats.hl7v2 import Delimiters
     from casecart.mapping import CompiledOutgoing
@@ -94,7 +95,8 @@ def compile_writers(workspace: Workspace) -> Mapping[str, CompiledOutgoing]:
     """The compiled mapping of every destination that has one, by the destination's name.
 
     Raises:
-        WorkspaceError: with all that is wrong in mappings that write, and in what destinations say of them.
+        WorkspaceError: with all that is wrong in mappings that write, in what destinations say of them, and in what is
+            posted to which.
     """
     findings: list[Finding] = []
     mappings: dict[str, CompiledOutgoing] = {}
@@ -109,9 +111,21 @@ def compile_writers(workspace: Workspace) -> Mapping[str, CompiledOutgoing]:
         if mapping is not None:
             writers[str(name)] = mapping
             findings += _not_disclosed(component, mapping)
+    findings += _not_taken(workspace)
     if findings:
         raise WorkspaceError(findings)
     return writers
+
+
+def _not_taken(workspace: Workspace) -> Iterator[Finding]:
+    """What is posted to a destination must be something that it knows: a charge is no movement of stock."""
+    specs = destination_specs()
+    for post in [post for channel in workspace.channels.values() for post in channel.posts]:
+        kind = workspace.engine.destinations[post.to].kind
+        takes = specs[kind].takes if kind in specs else (post.kind,)
+        if post.kind not in takes:
+            words = f"'{post.to}' is a {kind}, which takes {' and '.join(takes)} and no {post.kind}"
+            yield Finding(post.at("as"), "error", "bad-value", words)
 
 
 def _not_disclosed(component: Component, mapping: CompiledOutgoing) -> list[Finding]:

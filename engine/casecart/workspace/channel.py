@@ -196,10 +196,12 @@ class Channel(Declared):
     @property
     def book(self) -> str:
         """Which ledger its lines are in: empty for that of the stock, else the kind of its postings."""
-        kinds = [post.kind for post in self._posts()]
+        kinds = [post.kind for post in self.posts]
         return kinds[0] if kinds and kinds[0] != "consumption" else ""
 
-    def _posts(self) -> Iterable[Post]:
+    @property
+    def posts(self) -> Iterable[Post]:
+        """What its route posts, in the order of the entries."""
         for step in self.steps:
             for entry in step.route if isinstance(step, RouteStep) else ():
                 plain = entry.otherwise if isinstance(entry, OtherwiseStep) else entry
@@ -213,7 +215,7 @@ class Channel(Declared):
 
     def check(self) -> Iterable[Finding]:
         """A line is made, then found, then looked at, then routed, each by one step; all are posted as one thing."""
-        posts = [*self._posts()]
+        posts = [*self.posts]
         for post in posts[1:]:
             if post.kind != posts[0].kind:
                 message = f"this channel's lines are posted as {posts[0].kind}; as {post.kind} by a channel of its own"

@@ -64,6 +64,7 @@ SPEC: Final = DestinationSpec(
     make=_make,
     read=_read,
     reconcile=_reconcile,
+    takes=("consumption",),
 )
 
 
