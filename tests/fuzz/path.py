@@ -89,6 +89,7 @@ TARGET = Target(
         b"FT1-4\0" + MESSAGE.encode(),
         b"NTE[3]-3\0MSH|^~&|A|B|||||X^Y|1|P|2.3\rFT1|1\rNTE|1||a\nb\nNTE|2||c\rNTE|3||d\r",
         b"NTE-3\0MSH|^~\n&|ORSYS|NORTH\rNTE|1||a^b\r",  # a line feed in MSH-2
+        b"NTE[3]-3\0MSH|^~&|a\nNTE|1||a\nNTE|2||b\nNTE\n|\nx|b\rNTE|3||d\r",  # behind a name without fields
     ),
     marks=(
         b"-", b"[", b"]", b"[*]", b".", b"'", b'"', b"''", b"=", b" ", b"message:", b"device", b"FT1", b"OBX", b"MSH",

@@ -52,7 +52,8 @@ def theirs(segment: Node) -> Iterator[tuple[str, list[Part]]]:
         f = place(field)
         repetitions[f] += 1
         if f is None:
-            yield "loose", [(None, field.to_er7())]
+            if (text := field.to_er7()).strip("^~&"):
+                yield "loose", [(None, text)]
         elif any(components := parts_of(field)):
             yield f"{f}[{repetitions[f]}]", components
             for component in field.children:

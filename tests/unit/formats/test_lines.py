@@ -38,6 +38,8 @@ def test_a_message_as_it_should_be_is_left_as_it_is() -> None:
         (f"{MSH}\rNTE|1||one\rtwo\r\n", f"{MSH}\rNTE|1||one\rtwo\r", ["not-a-segment", "line-ends"]),
         # White space at the very end is no text.
         (f"{MSH}\r\nPID|1\r\n ", f"{MSH}\rPID|1\r", ["line-ends"]),
+        # Behind a name alone there is no field that the line feed could be in.
+        (f"{MSH}\nNTE\n|two\n", f"{MSH}\rNTE\r|two\r", ["not-a-segment", "line-ends"]),
         # A name without fields is a segment.
         (f"{MSH}\nEVN\nPID|1\n", f"{MSH}\rEVN\rPID|1\r", ["line-ends"]),
     ],

@@ -48,6 +48,8 @@ _LEADING: Final = re.compile("(?:\ufeff|\u00ef\u00bb\u00bf|[\r\n\t \0])*")
 _LINE: Final = re.compile(r"([^\r\n]+)((?:[\r\n]+(?:[ \t\0]+\Z)?)?)")
 
 _DOUBTFUL: Final = ("joined-line", "not-a-segment")
+# A line of a name alone has no field that a line feed could be in.
+_NAME: Final = len("MSH")
 
 _WORDS: Final = {
     "leading-bytes": "A byte order mark or white space stands before MSH.",
@@ -76,7 +78,7 @@ def read_lines(text: str) -> tuple[str, list[Line], list[Note]]:
     for match in _LINE.finditer(text, len(prefix)):
         line, terminator = match.groups()
         if not starts_segment.match(line):
-            if lines and "\n" in lines[-1].terminator:
+            if lines and "\n" in lines[-1].terminator and (joined or len(lines[-1].text) > _NAME):
                 joined = joined or [lines[-1].text]
                 joined += (lines[-1].terminator, line)
                 lines[-1] = lines[-1]._replace(terminator=terminator)
