@@ -25,16 +25,20 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SEED = 20261121
+LOOKED_AT = {"joined-line", "not-a-segment", "segment-continued"}  # what was read as it was probably meant
 SAMPLE = 100  # messages of the quick form
 
 
 @pytest.fixture(scope="module")
 def bodies(corpus: Path) -> dict[str, bytes]:
-    """Every message of the corpus; none holds a byte that MLLP keeps for itself."""
+    """Every message of the corpus; none holds a byte that MLLP keeps for itself.
+
+    A batch is left out: it is several messages, and answered by a batch (tests/unit/listeners/test_mllp_several.py).
+    """
     folder = corpus / "hl7v2"
     files = {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*.hl7"))}
     assert not [name for name, body in files.items() if {0x0B, 0x1C} & set(body)]
-    return files
+    return {name: body for name, body in files.items() if REFUSED.get(name) != "batch"}
 
 
 def reason(name: str, body: bytes) -> str:
@@ -48,15 +52,15 @@ def reason(name: str, body: bytes) -> str:
         return "no-control-id"
     if peer_of(msh) is None:
         return "unknown-peer"
-    lines = body.replace(b"\n", b"\r").split(b"\r")
-    parts = any(line[:3] in {b"ADD", b"DSC"} and line[3:4] == msh[1] and line[4:].strip(msh[1]) for line in lines)
-    return "continued" if msh[14].strip() or parts else ""
+    lines = [line.split(msh[1]) for line in body.replace(b"\n", b"\r").split(b"\r") if line]
+    cut = any(line[0] == b"DSC" and line[1].strip() and (line[2:3] > [b"F"] or line != lines[-1]) for line in lines)
+    return "continued" if cut else ""  # a place among other parts that can't be
 
 
 def answer(name: str, body: bytes) -> Expected | None:
     """What a message is answered with."""
     why = reason(name, body)
-    return expected(None if why in {"delimiters", "batch", "no-header"} else head(body), taken=not why)
+    return expected(None if why in {"delimiters", "no-header"} else head(body), taken=not why)
 
 
 def through(root: Path, messages: dict[str, bytes], connections: int, chance: random.Random) -> str:
@@ -115,6 +119,7 @@ def _stored(store: str, messages: dict[str, bytes], sent: dict[str, Sequence[byt
         notes = set((row.notes or "").split())
         if row.message_type == "DFT^P03":
             notes.discard("no-lines")  # a charge message without charges
+        notes -= LOOKED_AT
         assert notes == ({"control-id-reused"} if identity in known else set())
         known.add(identity)
     for source, bodies_sent in sent.items():
@@ -127,7 +132,10 @@ def test_a_sample_of_the_corpus_cut_anywhere_is_answered_once_each_in_order_and_
     bodies: dict[str, bytes], tmp_path: Path
 ) -> None:
     chance = random.Random(SEED)
-    sample = {name: bodies[name] for name in [*chance.sample(sorted(bodies), SAMPLE), *REFUSED]}
+    sample = {
+        name: bodies[name]
+        for name in [*chance.sample(sorted(bodies), SAMPLE), *(name for name in REFUSED if name in bodies)]
+    }
     through(tmp_path, sample, 3, chance)
 
 
