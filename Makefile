@@ -51,9 +51,15 @@ $(PYTHON):
 tryton: setup ## Make the Tryton that tests and demo post to, in var/tryton, once
 	@PYTHONPATH=tests $(PYTHON) -m support.tryton
 
+# The same.
+.PHONY: node
+node: setup ## Bring the HL7 libraries of Node that tests speak with to var/node, once
+	@PYTHONPATH=tests $(PYTHON) -m support.node_kit
+
 .PHONY: test
 test: lint ## Everything that must pass before a change goes in
 	@PYTHONPATH=tests $(PYTHON) -m support.tryton || true
+	@PYTHONPATH=tests $(PYTHON) -m support.node_kit || true
 	@$(PYTEST) --numprocesses=auto --maxprocesses=4
 
 .PHONY: lint
