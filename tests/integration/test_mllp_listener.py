@@ -14,7 +14,7 @@ import pytest
 from hl7.client import MLLPClient
 from hl7.mllp import open_hl7_connection
 
-from casecart.formats.mllp import frame
+from casecart.formats.mllp import Framer, frame
 from casecart.listeners.mllp import MllpListener
 from casecart.runtime.listener import Receipt
 from support.listening import Intake, message, mllp_settings

@@ -16,6 +16,7 @@ from casecart.canonical import FIELDS
 from casecart.master.catalogue import Catalogue
 from casecart.rules import Keys, Tokens
 from casecart.runtime.backlog import WAIT, Backlog
+from casecart.runtime.bringing import bringing_of
 from casecart.runtime.channel import compile_channels
 from casecart.runtime.destination import Answer, Delivery, Posting
 from casecart.runtime.dispatcher import Dispatcher, Limits
@@ -26,6 +27,7 @@ from casecart.runtime.kinds import installed_kinds
 from casecart.runtime.listener import Arrival, Receipt
 from casecart.runtime.made import decode_postings
 from casecart.runtime.marks import DISPATCH, REPLAY, WORK
+from casecart.runtime.master_channel import compile_master_channels
 from casecart.runtime.membership import Membership
 from casecart.runtime.pipeline import Pipeline
 from casecart.runtime.replay import Replayer
@@ -201,7 +203,7 @@ class Line:
         self.broken: list[Exception] = []
         workspace = load(self.root, kinds=installed_kinds(), document_fields={"Usage": frozenset(FIELDS)})
         identifiers = Identifiers(self.now, os.urandom)
-        channels = compile_channels(workspace)
+        channels, masters = compile_channels(workspace), compile_master_channels(workspace)
         self.catalogue = Catalogue()
         self.pipeline = self.pipeline_class(
             store=self.store,
@@ -212,6 +214,7 @@ class Line:
             time_zones={"NORTH": ZoneInfo("America/Chicago")},
             identifier=identifiers.mint,
             clock=self.clock.seconds,
+            masters=list(masters.values()),
         )
         self.journal = Journal(
             store=self.store,
@@ -245,6 +248,7 @@ class Line:
             planned=self._planned,
             recovered=self._recovered,
             broken=self.broken.append,
+            bringing=bringing_of(workspace, self.store, masters, self.catalogue, identifiers.mint, self.now),
         )
         self.leased = LeasedJournal(self.journal)
         self.dispatcher = Dispatcher(

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from casecart.runtime.listener import Receipt
     from casecart.store import Hold
 
-__all__ = ["Shipped", "master_documents", "prepare", "sample", "shipped"]
+__all__ = ["Shipped", "master_documents", "prepare", "sample", "shipped", "started"]
 
 PEERS = {"ORSYS": "orsys", "SUPPLIES": "supplies", "CABINET": "cabinet", "ORLOG": "orlog", "MATERIALS": "materials"}
 
@@ -129,10 +129,19 @@ def prepare(root: Path) -> None:
         publish(store, *master_documents())
 
 
-def shipped(prepared: Path, root: Path) -> Shipped:
-    """A line of the shipped channels, in a copy of what was prepared."""
+def shipped(prepared: Path, root: Path, url: str = "") -> Shipped:
+    """A line of the shipped channels, in a copy of what was prepared; another store gets the same master data."""
     shutil.copytree(prepared, root)
-    line = Shipped(root, _url(root))
+    if url:
+        migrate(url)
+        with closing(open_store(url, role="person")) as store:
+            publish(store, *master_documents())
+    return started(root, url)
+
+
+def started(root: Path, url: str = "") -> Shipped:
+    """A line on what is there."""
+    line = Shipped(root, url or _url(root))
     line.start()
     return line
 

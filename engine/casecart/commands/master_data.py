@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from casecart.canonical.master import decode_document, encode_document
+from casecart.canonical.master import decode_document
 from casecart.master.catalogue import Catalogue
-from casecart.master.ownership import OwnershipRule
+from casecart.master.ownership import rule_of
 from casecart.master.table_file import DocumentKey
-from casecart.store import Damaged, MasterVersion
+from casecart.master.versions import versions
+from casecart.store import Damaged
 from casecart.workspace import Finding, Ownership, WorkspaceError
 from casecart.workspace.files import contents
 from casecart.workspace.findings import did_you_mean
@@ -19,12 +20,11 @@ from casecart.workspace.reading import Reading
 from casecart.workspace.yaml import LARGEST, parse
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from casecart.canonical.master import MasterDocument
     from casecart.commands.site import Site
-    from casecart.master.import_plan import DocumentChange
-    from casecart.store import Store
+    from casecart.store import MasterVersion, Store
 
 __all__ = [
     "OWNERSHIP",
@@ -89,18 +89,6 @@ def load_catalogue(store: Store) -> Catalogue:
     return catalogue
 
 
-def versions(
-    changes: Iterable[DocumentChange], *, actor: str, source: str, origin: str, now: int
-) -> list[MasterVersion]:
-    """What is written for changes of documents."""
-    return [
-        MasterVersion(
-            0, *change.key, now, actor, source, origin, b"" if change.after is None else encode_document(change.after)
-        )
-        for change in changes
-    ]
-
-
 def append(store: Store, rows: Sequence[MasterVersion], told: Callable[[int], None] = lambda _: None) -> int:
     """Adds versions unseen, within `master_lock`; the last one's position, for `Change.publish`.
 
@@ -140,20 +128,3 @@ def read_ownership(site: Site) -> Ownership | None:
     if declared is None or any(finding.severity == "error" for finding in findings):
         raise WorkspaceError(findings)
     return declared
-
-
-def rule_of(declared: Ownership | None) -> OwnershipRule:
-    """Who may say what. Without a declaration everybody may say everything."""
-    if declared is None:
-        return OwnershipRule()
-
-    def owners(
-        of: Mapping[str, Mapping[str, Sequence[str]]],
-    ) -> dict[str, dict[str, frozenset[str]]]:
-        return {
-            str(kind): {str(group): frozenset(map(str, systems)) for group, systems in groups.items()}
-            for kind, groups in of.items()
-        }
-
-    local = {str(facility): owners(block.owners) for facility, block in declared.facilities.items()}
-    return OwnershipRule(owners(declared.owners), local)

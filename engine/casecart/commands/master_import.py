@@ -20,8 +20,8 @@ from casecart.master.table_file import read_table_file
 from casecart.master.tables import TABLES, table_for
 from casecart.runtime.clock import wall_clock
 from casecart.runtime.identifier import Identifiers
-from casecart.store import AuditRecord, Change, Hold
-from casecart.store.seal import sealed_text
+from casecart.runtime.not_owner import new_conflicts
+from casecart.store import AuditRecord, Change
 from casecart.workspace import Finding, WorkspaceError
 from casecart.workspace.findings import did_you_mean, listed
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from casecart.canonical.master import MasterDocument
     from casecart.commands.actor import Actor
     from casecart.commands.site import Site
-    from casecart.master.import_plan import Conflict, ImportPlan, Reach
+    from casecart.master.import_plan import ImportPlan, Reach
     from casecart.master.ownership import OwnershipRule
     from casecart.master.table_file import DocumentKey, TableRows
     from casecart.store import Store
@@ -49,8 +49,6 @@ FEW = 10
 """Lines that may be removed without more ado; of a long table, one in twenty."""
 
 SHARE = 20
-
-NOT_OWNER = "not-owner"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -295,15 +293,14 @@ def _write(  # noqa: PLR0917 - what an import consists of
     change = Change()
     if rows:
         change.publish(append(store, rows, lambda written: told(f"writing {written:,} of {len(rows):,}")))
-    # One of an earlier version has no seal.
-    known = {
-        (hold.subject, said) for hold in _open_conflicts(store) for said in (hold.proposal, sealed_text(hold.proposal))
-    }
-    identifiers = Identifiers(wall_clock, os.urandom)
-    for conflict in plan.conflicts:
-        hold = _hold(conflict, site, actor, identifiers.mint(), now)
-        if (hold.subject, hold.proposal) not in known:
-            change.holds.append(hold)
+    change.holds += new_conflicts(
+        store,
+        plan.conflicts,
+        organisation=site.organisation,
+        actor=actor.name,
+        identifier=Identifiers(wall_clock, os.urandom).mint,
+        now=now,
+    )
     if change:
         detail = {
             "source": wish.source,
@@ -316,40 +313,3 @@ def _write(  # noqa: PLR0917 - what an import consists of
         store.write(change)
     told("tidying up")
     tidy(store)
-
-
-def _open_conflicts(store: Store) -> list[Hold]:
-    return store.holds(states=("new", "assigned", "parked"), limit=1_000_000, code=NOT_OWNER)
-
-
-def _hold(conflict: Conflict, site: Site, actor: Actor, identifier: bytes, now: int) -> Hold:
-    key = conflict.key
-    owners = listed(sorted(conflict.owners))
-    cause = f"{conflict.source} says something about the {conflict.group} of {key.kind}s, which {owners} owns"
-    proposal = {
-        "kind": key.kind,
-        "facility": key.facility,
-        "key": key.key,
-        "group": conflict.group,
-        "source": conflict.source,
-        "fields": conflict.proposal,
-    }
-    return Hold(
-        id=identifier,
-        organisation=site.organisation,
-        facility=key.facility,
-        position=0,
-        recorded_at=now,
-        actor=actor.name,
-        channel="",
-        place="",
-        line="",
-        code=NOT_OWNER,
-        cause=cause,
-        destination="",
-        key="",
-        state="new",
-        field=conflict.group,
-        subject=f"{key.kind}/{conflict.group}/{conflict.source}",
-        proposal=sealed_text(msgspec.json.encode(proposal).decode()),
-    )

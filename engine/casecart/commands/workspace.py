@@ -36,6 +36,7 @@ def check(root: Path) -> Checked:
     """Everything that is wrong in a workspace: files, names, paths, conditions. Raises `NotAWorkspace`."""
     # Who makes a workspace, or asks for help, compiles no mapping.
     from casecart.runtime.channel import compile_channels  # noqa: PLC0415 - as above
+    from casecart.runtime.master_channel import compile_master_channels  # noqa: PLC0415 - as above
     from casecart.runtime.writer import compile_writers  # noqa: PLC0415 - as above
 
     require_workspace(root)
@@ -44,7 +45,7 @@ def check(root: Path) -> Checked:
     except WorkspaceError as error:
         return Checked(findings=_in_order(error.findings), workspace=None)
     found = [*workspace.warnings, *_of_certificates(workspace)]
-    for compiled in (compile_channels, compile_writers):
+    for compiled in (compile_channels, compile_master_channels, compile_writers):
         try:
             compiled(workspace)
         except WorkspaceError as error:

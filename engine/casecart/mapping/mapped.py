@@ -9,7 +9,6 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from casecart.canonical import Usage
 from casecart.mapping.problem import Problem
 
 __all__ = ["MANY", "Mapped", "MappingContext"]
@@ -55,7 +54,7 @@ class Mapped(msgspec.Struct, frozen=True, gc=False):
         exceptions: the problems of the lines that could not be mapped, in the order of lines and fields.
     """
 
-    documents: list[Usage]
+    documents: list[Any]
     places: list[str]
     filtered: list[tuple[str, str]]
     exceptions: list[Problem]

@@ -83,3 +83,5 @@ class Plan:
     fields: tuple[FieldPlan, ...]
     where: Expression | None
     document: type[msgspec.Struct]
+    nulls: bool
+    """Whether `""` in the message, which deletes, is told apart from nothing: it is an empty text then."""

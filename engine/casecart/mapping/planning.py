@@ -9,7 +9,7 @@ from types import NoneType, UnionType
 from typing import TYPE_CHECKING, Final, Literal, Union, get_args, get_origin, get_type_hints
 from zoneinfo import ZoneInfo
 
-from casecart.canonical import FIELDS
+from casecart.canonical import FIELDS, Usage
 from casecart.formats.hl7v2.path import Path, PathError, Segment, parse_path, parse_segment
 from casecart.formats.udi import Udi
 from casecart.mapping.expression import (
@@ -80,6 +80,7 @@ class _Planning:
         self.tables = tables
         self.document = document
         self.hints = get_type_hints(document)
+        self.usage = document is Usage
         self.bind: dict[str, Segment | None] = {}
         self.udis = [name for name, mapped in declaration.fields.items() if mapped.type == "udi"]
         self.findings: list[Finding] = []
@@ -110,7 +111,9 @@ class _Planning:
             self.allowed(field, where)
         if self.findings:
             raise WorkspaceError(sorted(self.findings, key=lambda finding: finding.place))
-        return Plan(self.declaration.mapping, self.leader, grouped_by, tuple(fields), where, self.document)
+        return Plan(
+            self.declaration.mapping, self.leader, grouped_by, tuple(fields), where, self.document, not self.usage
+        )
 
     def identifying(self, name: str, mapped: FieldMapping) -> None:
         """What identifies a patient or a visit leaves the engine as a token only."""
@@ -224,10 +227,10 @@ class _Planning:
 
     def field(self, name: str, order: int, mapped: FieldMapping) -> FieldPlan | None:
         before = len(self.findings)
-        if name in GIVEN:
+        if name in GIVEN and self.usage:
             self.error(_place(name), "unknown-field", f"{name} is set by the engine: remove it here")
             return None
-        made_by = FIELDS[name].made_by if name in FIELDS else ""
+        made_by = FIELDS[name].made_by if self.usage and name in FIELDS else ""
         if made_by:
             words = f"{name} is what the step {made_by} of a channel finds out: remove it here"
             self.error(_place(name), "unknown-field", words)

@@ -42,7 +42,7 @@ class Source:
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         paths = [path for field in plan.fields for path in field.paths if isinstance(path, Path)]
-        self.extraction = Extraction(plan.each, {}, paths, grouped_by=plan.grouped_by)
+        self.extraction = Extraction(plan.each, {}, paths, grouped_by=plan.grouped_by, nulls=plan.nulls)
         self.codes = {field.name: field for field in plan.fields if field.type == "udi"}
         # A code comes before the fields that take pieces of it.
         fields = [*self.codes.values(), *(field for field in plan.fields if field.type != "udi")]
@@ -164,9 +164,8 @@ class Source:
         changed = {field.name for field in self.plan.fields if field.token is not None or _signed(field)}
         if any(field.sign == "by-quantity" for field in self.plan.fields):
             changed.add("action")
-        known = {"facility": "facility", "source": "source + place"} | {
-            field.name: f"{'d_' if field.name in changed else 'v_'}{field.name}" for field in self.plan.fields
-        }
+        known = {} if self.plan.nulls else {"facility": "facility", "source": "source + place"}
+        known |= {field.name: f"{'d_' if field.name in changed else 'v_'}{field.name}" for field in self.plan.fields}
         # By position: names would cost four times as much.
         return [known.get(name, "None") for name in self.plan.document.__struct_fields__]
 
@@ -304,6 +303,8 @@ class Source:
             f"if {value} is None:",
             f"    {bad} += trouble_{field.name}.unreadable(found, context.time_zone)",
         ]
+        if self.plan.nulls:  # what deletes is no code and no day
+            return [f"if {value} != '':", *indented(lines)]
         return [f"if {value}.__class__ is str:", *indented(lines)] if _dated(field) else lines
 
     def _allowed(self, field: FieldPlan) -> list[str]:

@@ -174,7 +174,12 @@ class _Planning:
         tally = self._tally(table.name)
         groups = {group: [name for name in names if name in rows.columns] for group, names in groups_of(table).items()}
         for row in rows.rows:
-            self._document(row, groups, tally)
+            if rows.removed:
+                self._remove(row.key, next(iter(groups)), tally)
+            else:
+                self._document(row, groups, tally)
+        if rows.removed:
+            return
         present = {row.key for row in rows.rows}
         kind = [key for key in self._current if key.kind == table.kind]
         tally.before = len(kind)
@@ -186,6 +191,16 @@ class _Planning:
             if key not in present and reached and self._may(key, first):
                 self._after[key] = None
                 tally.removed += 1
+
+    def _remove(self, key: DocumentKey, first: str, tally: Tally) -> None:
+        if self._now(key) is None:
+            return
+        if self._may(key, first):
+            self._after[key] = None
+            tally.removed += 1
+        else:
+            # Who takes it over keeps what it was: lines of earlier days name it.
+            self._conflict(key, first, {"status": "inactive"})
 
     def _document(self, row: TableRow, groups: Mapping[str, Sequence[str]], tally: Tally) -> None:
         before = self._now(row.key)
@@ -232,7 +247,7 @@ class _Planning:
                     if key not in said and self._own(key, document, table.attribute):
                         said[key] = []
         for key, news in said.items():
-            self._rows(key, news, table, tally)
+            self._rows(key, news, table, tally, removed=rows.removed)
 
     def _owner_of(self, row: TableRow) -> DocumentKey | None:
         """The document that a row belongs to: the one for all facilities, else the facility's own."""
@@ -241,7 +256,7 @@ class _Planning:
         local = row.key._replace(facility=row.cells.facility)
         return local if self._now(local) is not None else None
 
-    def _rows(self, key: DocumentKey, news: list[Any], table: Table, tally: Tally) -> None:
+    def _rows(self, key: DocumentKey, news: list[Any], table: Table, tally: Tally, *, removed: bool = False) -> None:
         document = self._now(key)
         assert document is not None  # noqa: S101 - the callers looked
         own = self._own(key, document, table.attribute)
@@ -249,6 +264,8 @@ class _Planning:
         known = {tuple(getattr(each, name) for name in names): each for each in own}
         told = {tuple(getattr(each, name) for name in names): each for each in news}
         wished = {**known, **told} if self._part else told
+        if removed:
+            wished = {name: row for name, row in known.items() if name not in told}
         if wished == known:
             tally.same += len(known)
             return

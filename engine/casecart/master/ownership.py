@@ -6,9 +6,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
-__all__ = ["WORKLIST", "OwnershipRule"]
+    from casecart.workspace import Ownership
+
+__all__ = ["WORKLIST", "OwnershipRule", "rule_of"]
 
 WORKLIST = "worklist"
 """The system as which people fix exceptions; it may always add a number by which an item is known."""
@@ -40,3 +42,20 @@ class OwnershipRule:
         """Whether a system may say it."""
         owners = self.of(kind, group, facility)
         return owners is None or source in owners or (source == WORKLIST and group == "identifiers")
+
+
+def rule_of(declared: Ownership | None) -> OwnershipRule:
+    """Who may say what. Without a declaration everybody may say everything."""
+    if declared is None:
+        return OwnershipRule()
+
+    def owners(
+        of: Mapping[str, Mapping[str, Sequence[str]]],
+    ) -> dict[str, dict[str, frozenset[str]]]:
+        return {
+            str(kind): {str(group): frozenset(map(str, systems)) for group, systems in groups.items()}
+            for kind, groups in of.items()
+        }
+
+    local = {str(facility): owners(block.owners) for facility, block in declared.facilities.items()}
+    return OwnershipRule(owners(declared.owners), local)

@@ -52,6 +52,8 @@ class TableRows:
     file: str
     columns: tuple[str, ...]
     rows: list[TableRow] = field(default_factory=list)
+    removed: bool = False
+    """Its lines are no more."""
 
     def place(self, line: int, column: str) -> Place:
         """Where a cell is."""

@@ -9,6 +9,7 @@ from casecart.canonical import Usage
 from casecart.mapping import CompiledMapping, compile_mapping
 from casecart.mapping.expression import ExpressionError, compile_expression, record_of
 from casecart.rules import NEEDED, PolicyEntry, compile_resolve, compile_verify
+from casecart.runtime.claim import Claim
 from casecart.workspace import Channel as Declaration
 from casecart.workspace import (
     Finding,
@@ -76,21 +77,13 @@ class Channel:
     ) -> None:
         self.name = str(declaration.channel)
         self.key, self.book = str(declaration.key), declaration.book
-        self.listeners = frozenset(map(str, declaration.sources))
-        self._peers = frozenset(map(str, declaration.peers))
+        self.accepts = Claim(declaration).accepts
         self.revision = revision
         self.map, self.resolve, self.verify = mapping.run, resolve, verify
         self.hooked = declaration.hook is not None
         self.replaces = declared.says == "state"
         self.repeat: Repeat = declared.repeat
-        self._accept = frozenset(map(str, declaration.accept))
         self._route = route
-
-    def accepts(self, listener: str, peer: str, message_type: str) -> bool:
-        """Whether messages of this type, such as ``DFT^P03``, are the channel's, when they come from there."""
-        if listener not in self.listeners or (self._peers and peer not in self._peers):
-            return False
-        return message_type in self._accept or message_type.partition("^")[0] + "^*" in self._accept
 
     def order_key(self, keys: Keys, case_key: bytes, document: Consumption) -> bytes:
         """What a posting goes out in order with: its case, or what else the channel's `key` names."""
@@ -151,6 +144,15 @@ def _not_postable(step: RouteStep, workspace: Workspace, mapping: str) -> list[F
     return [Finding(posts[0].place, "error", "missing-field", words)]
 
 
+def _not_usage(step: MapStep, workspace: Workspace) -> list[Finding]:
+    """Lines that are posted are usage."""
+    declared = workspace.mappings.get(step.map)
+    if declared is None or declared.makes == "Usage":
+        return []
+    words = f"mapping '{step.map}' makes {declared.makes}: name it in a step bring, or one here that makes Usage"
+    return [Finding(step.map.place, "error", "step-order", words)]
+
+
 def _compile_resolve(step: ResolveStep) -> Resolve:
     wanted = step.resolve
     return compile_resolve(
@@ -200,16 +202,21 @@ def compile_channels(workspace: Workspace) -> Mapping[str, Channel]:
     findings: list[Finding] = []
     mappings: dict[str, CompiledMapping] = {}
     for name, declared in workspace.mappings.items():
+        if declared.makes != "Usage":
+            continue
         try:
             mappings[name] = compile_mapping(declared, workspace.tables)
         except WorkspaceError as error:
             findings += error.findings
     channels: dict[str, Channel] = {}
     for name, declaration in workspace.channels.items():
+        if declaration.bring is not None:
+            continue
         steps = {type(step): step for step in declaration.steps}
         mapping, route = cast("MapStep", steps[MapStep]), cast("RouteStep", steps[RouteStep])
         resolve, verify = cast("ResolveStep | None", steps.get(ResolveStep)), steps.get(VerifyStep)
         compiled_route = _compile_route(route, findings)
+        findings += _not_usage(mapping, workspace)
         findings += _not_postable(route, workspace, mapping.map)
         if resolve is not None:
             findings += _not_told(resolve, workspace, mapping.map)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from casecart.runtime.watch import Watch
     from casecart.store import Message
 
-__all__ = ["Copier", "date_at"]
+__all__ = ["Copier", "date_at", "text_of"]
 
 REMEMBERED = 50_000
 """Types of messages whose channels are known by heart: senders choose what they call their messages."""
@@ -74,7 +74,7 @@ class Copier:
                 self._accepting[kind] = channels
         if not channels:
             return message.notes, []
-        text, charset, note = _text(message)
+        text, charset, note = text_of(message)
         notes = message.notes if note is None else f"{message.notes} {note}" if message.notes else note
         copies = [self._mapped(message, channel, text, charset) for channel in channels]
         for copy in copies:
@@ -101,7 +101,7 @@ class Copier:
         compiled = next((known for known in self._channels if known.name == channel), None)
         if compiled is None:
             raise KeyError(channel)
-        text, charset, _ = _text(message)
+        text, charset, _ = text_of(message)
         return self._mapped(message, compiled, text, charset)
 
     def _mapped(self, message: Message, channel: Channel, text: str, charset: str) -> Copy:
@@ -137,7 +137,7 @@ def _date_in(quarter: int, time_zone: ZoneInfo) -> date:
     return datetime.fromtimestamp(quarter * _QUARTER // 1_000_000, time_zone).date()
 
 
-def _text(message: Message) -> tuple[str, str, str | None]:
+def text_of(message: Message) -> tuple[str, str, str | None]:
     """The message as text that ends its segments in CR, its codec, and what is to be noted of both."""
     body = message.body
     if body.__class__ is DamagedBody:

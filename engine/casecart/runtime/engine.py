@@ -18,9 +18,9 @@ from zoneinfo import ZoneInfo
 from twisted.internet.defer import inlineCallbacks
 
 from casecart.master.catalogue import Catalogue
-from casecart.rules import MINIMUM_SECRET, Keys, Tokens
 from casecart.runtime.ask_first import after_restore
 from casecart.runtime.backlog import Backlog
+from casecart.runtime.bringing import bringing_of
 from casecart.runtime.certificate_marks import CertificateMarks
 from casecart.runtime.channel import compile_channels
 from casecart.runtime.clock import wall_clock
@@ -33,11 +33,13 @@ from casecart.runtime.identifier import Identifiers
 from casecart.runtime.journal import Journal
 from casecart.runtime.kinds import destination_specs, listener_specs
 from casecart.runtime.listener import Arrival, Listener, ListenerContext, Receipt
-from casecart.runtime.marks import DISK, DISPATCH, FINGERPRINT, LISTENER, REPLAY, RETAIN, WORK
+from casecart.runtime.marks import DISK, DISPATCH, LISTENER, REPLAY, RETAIN, WORK
+from casecart.runtime.master_channel import compile_master_channels
 from casecart.runtime.membership import Membership
 from casecart.runtime.pipeline import Pipeline
 from casecart.runtime.replay import Replayer
 from casecart.runtime.retention import Retention, due_of, megabytes
+from casecart.runtime.secret_keys import keys_of, tokens_of
 from casecart.runtime.shared_backlog import SharedBacklog
 from casecart.runtime.sharing import LeasedJournal, Sharing
 from casecart.runtime.unfinished import Unfinished
@@ -45,7 +47,7 @@ from casecart.runtime.waiting import tries_of
 from casecart.runtime.watermark import Watermark, disk_of
 from casecart.runtime.writer import MappingWriter, compile_writers
 from casecart.store import Change, Cursor, Event, Member, SqliteFile, Store, StoreBroken, StoreUnavailable, locate
-from casecart.workspace import Finding, Secret, Workspace, WorkspaceError
+from casecart.workspace import Workspace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Generator, Mapping
@@ -109,22 +111,23 @@ class Engine:
         member = Member(os.urandom(16), " ".join(leases), f"{gethostname()}:{os.getpid()}", now())
         self._failed, self._chance = failed, chance or random.SystemRandom()
         self._identifiers = identifiers = Identifiers(now, self._chance.randbytes)
-        channels, self._writers = compile_channels(workspace), compile_writers(workspace)
+        channels, masters = compile_channels(workspace), compile_master_channels(workspace)
+        self._writers = compile_writers(workspace)
         catalogue = Catalogue()
-        keys = Keys(self._secret("keys", environment))
-        self._check_fingerprint(keys)
+        keys = keys_of(workspace, environment, store)
         self._hooks = Hooks(workspace.channels, workspace.hooks, reactor.seconds)
         self._pipeline = Pipeline(
             store=store,
             channels=list(channels.values()),
             catalogue=catalogue,
             keys=keys,
-            tokens=Tokens(self._secret("tokens", environment)),
+            tokens=tokens_of(workspace, environment),
             time_zones={name: ZoneInfo(facility.time_zone) for name, facility in workspace.engine.facilities.items()},
             identifier=identifiers.mint,
             clock=reactor.seconds,
             time_limit=workspace.engine.intake.time_limit,
             hooks=self._hooks,
+            masters=list(masters.values()),
         )
         self._journal = Journal(
             store=store,
@@ -184,6 +187,7 @@ class Engine:
             recovered=self._recovered,
             broken=failed,
             fences=self._sharing.fences_of_replays if self._sharing is not None else tuple,
+            bringing=bringing_of(workspace, store, masters, catalogue, identifiers.mint, now) if masters else None,
         )
         self._watermark = self._disk()
         self._hooks.start()
@@ -219,34 +223,6 @@ class Engine:
             member=member, partitions=sharing.partitions, lost=self._lost, maps=self._works, **parts
         )
         return sharing.backlog
-
-    def _secret(self, name: str, environment: Mapping[str, str]) -> bytes:
-        secret: Secret = getattr(self._workspace.engine.secrets, name)
-        value = secret.reveal(environment, self._workspace.root).encode()
-        if len(value) < MINIMUM_SECRET:
-            words = (
-                f"the secret for {name} has fewer than {MINIMUM_SECRET} characters; `casecart init` makes a good one"
-            )
-            raise WorkspaceError([Finding(secret.place, "error", "secret-short", words)])
-        return value
-
-    def _check_fingerprint(self, keys: Keys) -> None:
-        """Another secret would give every line another key, and so post everything again on a replay."""
-        known = next((cursor.position for cursor in self._store.cursors() if cursor.name == FINGERPRINT), None)
-        if known is None:
-            self._store.write(Change(cursors=[Cursor(FINGERPRINT, 0, keys.fingerprint, 0)]))
-        elif known == keys.earlier_fingerprint:
-            words = (
-                "an earlier version filled this store and made its keys in another way: worked again, its lines "
-                "would be posted again. Keep it to read, and begin with a new one"
-            )
-            raise WorkspaceError([Finding(self._workspace.engine.store.place, "error", "store-earlier", words)])
-        elif known != keys.fingerprint:
-            words = (
-                "this is not the secret that the store's keys were made with; with another, lines that are posted "
-                "already would be posted again. Bring the old one back"
-            )
-            raise WorkspaceError([Finding(self._workspace.engine.secrets.keys.place, "error", "secret-changed", words)])
 
     def _disk(self) -> Watermark:
         """Of the file that the store is in; a database's server looks after its own."""

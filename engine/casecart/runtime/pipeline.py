@@ -15,14 +15,27 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from casecart.rules import Trouble
 from casecart.runtime.again import look_again
+from casecart.runtime.bringing import wish_to_bring
 from casecart.runtime.copier import Copier
 from casecart.runtime.effect import CopyEffect, event, hold
 from casecart.runtime.fault import NotWorkable, told
+from casecart.runtime.made import SCHEMA, Made, encode_made
 from casecart.runtime.serials import Serials
 from casecart.runtime.statements import Statements
 from casecart.runtime.usual import Usual
 from casecart.runtime.watch import NotNow, Watch
-from casecart.store import Change, Count, Damaged, DamagedBody, Message, Outcome, Store, StoreBroken, StoreUnavailable
+from casecart.store import (
+    Change,
+    Count,
+    Damaged,
+    DamagedBody,
+    Message,
+    Outcome,
+    Run,
+    Store,
+    StoreBroken,
+    StoreUnavailable,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -33,6 +46,7 @@ if TYPE_CHECKING:
     from casecart.runtime.channel import Channel
     from casecart.runtime.copy import Copy, Decision
     from casecart.runtime.hooks import Hooks
+    from casecart.runtime.master_channel import MasterChannel
     from casecart.runtime.window import Work
     from casecart.store import Replay
 
@@ -70,6 +84,8 @@ class Pipeline:
         clock: monotonic seconds, for the budget.
         time_limit: seconds that a message may take in all.
         hooks: of the channels that have one.
+        masters: channels whose messages are master data: those that no other channel takes are brought in afterwards,
+            by a wish.
     """
 
     def __init__(
@@ -85,9 +101,10 @@ class Pipeline:
         clock: Callable[[], float],
         time_limit: float = 5.0,
         hooks: Hooks | None = None,
+        masters: Sequence[MasterChannel] = (),
     ) -> None:
         self._store, self._catalogue, self._keys = store, catalogue, keys
-        self._identifier, self._clock = identifier, clock
+        self._identifier, self._clock, self._masters = identifier, clock, masters
         self._watch = Watch(clock, time_limit)
         self._copier = Copier(
             channels=channels,
@@ -256,6 +273,9 @@ class Pipeline:
     ) -> Result:
         (notes, copies), scope = mapped, f"messages:{message.listener}"
         if not copies:
+            if self._masters and self._left_to_bring(message, change):
+                change.events.append(event("casecart.message.processed", message, _type(message)))
+                return Result("processed", notes)
             change.counts.append(Count(message.facility, scope, "unrouted", 1))
             change.events.append(event("casecart.message.unrouted", message, _type(message)))
             return Result("unrouted", notes)
@@ -270,6 +290,22 @@ class Pipeline:
         if not any(copy.mapped.documents or copy.mapped.filtered or copy.mapped.exceptions for copy in copies):
             notes = f"{notes} {NO_LINES}" if notes else NO_LINES
         return Result("processed", notes, works)
+
+    def _left_to_bring(self, message: Message, change: Change) -> bool:
+        """Whether the message is master data for some channel; each of these gets a wish to bring it in."""
+        channels = [
+            each for each in self._masters if each.accepts(message.listener, message.actor, message.message_type)
+        ]
+        for channel in channels:
+            made = encode_made(Made(SCHEMA, [], [], []))
+            change.runs.append(Run(message.position, channel.name, channel.revision, message.recorded_at, made))
+            change.replays.append(wish_to_bring(message, channel.name, self._identifier()))
+        scope = f"messages:{message.listener}"
+        if channels:
+            change.counts.append(Count(message.facility, scope, "processed", len(channels)))
+        if len(channels) > 1:
+            change.counts.append(Count(message.facility, scope, "copied", len(channels) - 1))
+        return bool(channels)
 
     def _put_aside(self, message: Message, change: Change, fault: Exception) -> Result:
         """The message can't be worked, or the engine failed on it: keep it for people. No value of it is told."""

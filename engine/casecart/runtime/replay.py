@@ -14,11 +14,12 @@ from casecart.runtime.copy import Decision, decode_decision
 from casecart.runtime.effect import case_damaged, hold
 from casecart.runtime.fault import NotWorkable, told
 from casecart.runtime.made import decode_made
-from casecart.store import Change, Count, Damaged, HoldChange, LeaseLost, StoreBroken, StoreUnavailable
+from casecart.store import Change, Count, Damaged, HoldChange, LeaseLost, StoreBroken, StoreInUse, StoreUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
+    from casecart.runtime.bringing import Bringing
     from casecart.runtime.clock import Call, Clock
     from casecart.runtime.pipeline import Became, Pipeline
     from casecart.runtime.window import Work
@@ -56,6 +57,7 @@ class Replayer:
         recovered: told that the store may have taken work that nobody was told of.
         broken: told that the store failed for good, or the engine did; it must stop.
         fences: what is written under.
+        bringing: works the wishes of channels whose messages are master data.
     """
 
     def __init__(
@@ -74,10 +76,11 @@ class Replayer:
         recovered: Callable[[], None],
         broken: Callable[[Exception], None],
         fences: Callable[[], Collection[Fence]] = tuple,
+        bringing: Bringing | None = None,
     ) -> None:
         self._store, self._pipeline, self._reactor, self._fences = store, pipeline, reactor, fences
         self._identifier, self._now, self._revisions = identifier, now, revisions
-        self._settled, self._ready, self._defer = settled, ready, defer
+        self._settled, self._ready, self._defer, self._bringing = settled, ready, defer, bringing
         self._planned, self._recovered, self._broken = planned, recovered, broken
         self._waiting: dict[bytes, int] = {}  # wishes that wait for an answer, and how many had come
         self._groups: list[list[Replay]] = []
@@ -102,7 +105,8 @@ class Replayer:
         by_message: dict[int, list[Replay]] = {}
         for wish in wishes:
             by_message.setdefault(wish.position, []).append(wish)
-        self._groups = list(by_message.values())
+        # Master data in the order in which their messages came.
+        self._groups = [by_message[position] for position in sorted(by_message)]
         self._soon()
 
     def stop(self) -> None:
@@ -121,8 +125,8 @@ class Replayer:
         try:
             for wishes in groups:
                 self._message(wishes)
-        except LeaseLost:
-            self._groups = []  # another engine sees to them
+        except (LeaseLost, StoreInUse):
+            self._groups = []  # another engine sees to them; or master data are being changed: at the next look
         except StoreUnavailable:
             self._recovered()
             self._groups = []  # what was not done is looked for again
@@ -137,7 +141,7 @@ class Replayer:
         change = Change()
         works: list[Work] = []
         if message is not None:
-            wishes = self._look_again(message, wishes)
+            wishes = self._look_again(message, self._brought(message, wishes))
         if message is not None and message.body_gone:  # it went in the moment in which somebody wished it
             log.warning("the message at position %d can't be worked again: its body is deleted", message.position)
         elif message is not None:
@@ -161,6 +165,19 @@ class Replayer:
             self._planned(works)
         if change.outcomes:
             self._defer()
+
+    def _brought(self, message: Message, wishes: list[Replay]) -> list[Replay]:
+        """Bring master data in; gives the wishes about lines."""
+        bringing = self._bringing
+        if bringing is None or message.body_gone:
+            return wishes
+        for name in {wish.channel: None for wish in wishes}:
+            channel = bringing.channels.get(name)
+            if channel is not None:
+                its_own = [wish for wish in wishes if wish.channel == name]
+                bringing.bring(message, channel, its_own, self._fences())
+                wishes = [wish for wish in wishes if wish.channel != name]
+        return wishes
 
     def _write(self, change: Change) -> None:
         change.fences += self._fences()

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["KIND", "OFTEN", "Kind", "case_lookup", "decode_tokens", "encode_tokens", "keys_of", "lookup_key"]
 
-Kind = Literal["case", "serial", "token", "lot", "item"]
+Kind = Literal["case", "serial", "token", "lot", "item", "master"]
 
 KIND: Final = 32
 """Where a key's kind begins, in bits."""

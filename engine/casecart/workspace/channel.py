@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
+from casecart.workspace.bring import BringStep
 from casecart.workspace.declaration import NAME, Declared, declared, key
 from casecart.workspace.findings import Finding, listed
 from casecart.workspace.hook import HookStep
@@ -174,7 +175,7 @@ class Channel(Declared):
         pattern=r"[A-Z][A-Z0-9]{2}\^([A-Z0-9]{3}|\*)",
         form="DFT^P03, or DFT^* for every event",
     )
-    steps: tuple[MapStep | HookStep | ResolveStep | VerifyStep | RouteStep, ...] = key(
+    steps: tuple[MapStep | HookStep | ResolveStep | VerifyStep | RouteStep | BringStep, ...] = key(
         about="What is done with a message, in this order.",
         example="[{map: dft-usage}, {route: [{post: {to: inventory, as: consumption}}]}]",
         at_least=1,
@@ -191,7 +192,13 @@ class Channel(Declared):
     @property
     def mappings(self) -> tuple[Text, ...]:
         """The names of the mappings that its steps use."""
-        return tuple(step.map for step in self.steps if isinstance(step, MapStep))
+        made = (step.map for step in self.steps if isinstance(step, MapStep))
+        return (*made, *(self.bring.bring.mappings if self.bring is not None else ()))
+
+    @property
+    def bring(self) -> BringStep | None:
+        """The step that brings master data in, of a channel for those."""
+        return next((step for step in self.steps if isinstance(step, BringStep)), None)
 
     @property
     def book(self) -> str:
@@ -214,7 +221,12 @@ class Channel(Declared):
         return next((step for step in self.steps if isinstance(step, HookStep)), None)
 
     def check(self) -> Iterable[Finding]:
-        """A line is made, then found, then looked at, then routed, each by one step; all are posted as one thing."""
+        """Lines are made, found, looked at and routed by a step each, as one thing; master data are brought by one."""
+        if self.bring is not None:
+            if len(self.steps) > 1:
+                message = "master data are brought in by one step, and no other: give lines a channel of their own"
+                yield Finding(self.bring.place, "error", "step-order", message)
+            return
         posts = [*self.posts]
         for post in posts[1:]:
             if post.kind != posts[0].kind:

@@ -23,8 +23,17 @@ def double_claims(channels: Iterable[Channel]) -> Iterator[Finding]:
         same = [each for each in second.accept if any(_same(each, other) for other in first.accept)]
         listeners = set(first.sources) & set(second.sources)
         peers = not first.peers or not second.peers or set(first.peers) & set(second.peers)
+        if not (same and listeners and peers):
+            continue
+        if (first.bring is None) != (second.bring is None):
+            lines, master = (second, first) if first.bring is not None else (first, second)
+            message = (
+                f"channel '{lines.channel}' takes {listed(same)} from {listed(sorted(listeners))} as lines, so that "
+                f"channel '{master.channel}' never brings them in; tell them apart by peers"
+            )
+            yield Finding(same[0].place, "warning", "double-claim", message)
         destinations = _destinations(first) & _destinations(second)
-        if same and listeners and peers and destinations:
+        if destinations:
             message = (
                 f"channel '{first.channel}' takes {listed(same)} from {listed(sorted(listeners))} too, and both post "
                 f"to {listed(sorted(destinations))}: what is used would be told twice; tell them apart by peers"

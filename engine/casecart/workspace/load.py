@@ -115,6 +115,7 @@ class _Loading:
                 mappings[name] = mapping
             else:
                 outgoing[name] = mapping
+        self._columns(mappings)
         channels = dict(self._files("channels", "channel", Channel))
         hooks = dict(self._hooks(channels))
         self._resolve()
@@ -186,6 +187,14 @@ class _Loading:
                 instance = read(MappingFile, node, self._reading)
             if instance is not None:
                 yield name, instance
+
+    def _columns(self, mappings: Mapping[str, MappingFile]) -> None:
+        """The fields of a line of a table are known where mappings are compiled, and are none of a document."""
+        others = {
+            getattr(name, "place", None) for each in mappings.values() if each.makes != "Usage" for name in each.fields
+        }
+        used = self._reading.used
+        used[:] = [(sort, name) for sort, name in used if sort != "field" or name.place not in others]
 
     def _tables(self) -> Iterator[tuple[str, Table]]:
         names = self._reading.defined.setdefault("table", set())

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections import abc
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from casecart.workspace.declaration import NAME, Declared, ExactlyOne, declared, key
+from casecart.workspace.findings import Finding
 from casecart.workspace.scalar import Expression, Flag, SourcePath
 from casecart.workspace.text import Text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 __all__ = ["FieldMapping", "Mapping", "Reads"]
 
@@ -129,7 +133,14 @@ class Mapping(Declared):
         default="''",
     )
     reads: Reads = key(about="The messages that it reads.", example='{format: hl7v2, version: "2.8.2"}')
-    makes: Literal["Usage"] = key(about="The canonical document that it makes.", example="Usage")
+    makes: Literal["Usage", "items", "suppliers", "identifiers", "units", "stock"] = key(
+        about=(
+            "The canonical document that it makes: Usage; or, for a channel that brings master data in, lines of a "
+            "table, whose columns are the fields (docs/reference/master-data.md), with `change`: put, deactivate, "
+            "reactivate or remove."
+        ),
+        example="Usage",
+    )
     says: Literal["transactions", "state"] = key(
         about=(
             "What a message says. transactions: each adds to what was said before, a charge or a credit. "
@@ -181,3 +192,9 @@ class Mapping(Declared):
         entry_names="field",
         at_least=1,
     )
+
+    def check(self) -> Iterable[Finding]:
+        """What is said of master data takes the place of what was said before."""
+        if self.makes != "Usage" and self.says != "state":
+            message = f"a line of {self.makes} says how a record is from now on: write says: state"
+            yield Finding(self.at("says"), "error", "bad-value", message)

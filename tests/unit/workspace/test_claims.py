@@ -42,6 +42,31 @@ def test_a_double_claim_is_a_warning(workspace: Load, first: str, second: str, *
     assert [finding.code for finding in loaded.warnings] == ["double-claim"] * warned
 
 
+def test_master_data_that_another_channel_takes_as_lines_are_a_warning(workspace: Load) -> None:
+    bring = """\
+channel: again
+about: Master data.
+from: or-mllp
+accept: DFT^P03
+steps:
+  - bring: {source: erp, mappings: items}
+"""
+    items = """\
+mapping: items
+reads: {format: hl7v2}
+makes: items
+says: state
+each: MFE
+fields:
+  item: {path: ITM-1, required: true}
+"""
+    loaded = workspace({"channels/again.yaml": bring, "mappings/items.yaml": items})
+    (finding,) = loaded.warnings
+    assert (finding.code, "never brings them in" in finding.message) == ("double-claim", True)
+    apart = bring.replace("DFT^P03", "MFN^M16")
+    assert workspace({"channels/again.yaml": apart, "mappings/items.yaml": items}).warnings == ()
+
+
 def test_two_channels_may_tell_two_destinations_of_one_message(workspace: Load) -> None:
     files = {
         "config/engine.yaml": TWO_WAYS,

@@ -17,7 +17,7 @@ abuot: Charges   #! 1 unknown-key 'abuot' is not a key of mapping. Did you mean 
 reads:
   format: hl7    #! 11 unknown-value 'hl7' is not a value of 'format', which knows hl7v2. Did you mean 'hl7v2'?
   version: 2,8   #! 12 bad-format 'version' has another form: a version such as 2.3, 2.5.1 or 2.8.2
-makes: usage     #! 8 unknown-value 'usage' is not a value of 'makes', which knows Usage. Did you mean 'Usage'?
+makes: usage     #! 8 unknown-value 'usage' is not a value of 'makes', which knows Usage, items
 says: &says transactions  #! 7 yaml-anchor anchors (&name) and aliases (*name) are not used here; write it out, or quote
 each: [FT1]      #! 7 quote-path put the path of 'each' in quotes; without them its brackets make it a list
 where:           #! 7 empty-value 'where' has no value; write one, or remove the key

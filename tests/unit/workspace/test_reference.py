@@ -32,7 +32,14 @@ def installed() -> Kinds:
 
 def test_the_reference_workspace_is_without_findings(installed: Kinds) -> None:
     loaded = load(reference.root(), kinds=installed, document_fields={"Usage": frozenset(FIELDS)})
-    assert list(loaded.channels) == ["cabinet-usage", "device-observations", "or-usage", "supply-usage"]
+    assert list(loaded.channels) == [
+        "cabinet-usage",
+        "charge-master",
+        "device-observations",
+        "item-master",
+        "or-usage",
+        "supply-usage",
+    ]
     assert loaded.engine.organisation == "MERCY"
     assert loaded.warnings == ()
 

@@ -22,9 +22,21 @@ if TYPE_CHECKING:
 
 __all__ = ["Extraction", "Value", "compile_paths", "indented"]
 
-_PATIENT: Final = "PID"
-_OVER_PATIENT: Final = frozenset(HEADER[: HEADER.index(_PATIENT) + 1])
+_OVER_PATIENT: Final = frozenset(HEADER[: HEADER.index("PID") + 1])
 """What is above every patient of a message: it stays above the next one too."""
+_OF_ORDER: Final = frozenset({"OBR", "RXO", "RXE", "RXD", "RQD", "RQ1", "FT1"})
+_BEGINS: Final = ("PID", "MFE", "ORC")
+"""Segments with which something new begins."""
+
+
+def _under(begins: str, name: str) -> bool:
+    """Whether a segment stands under one with which something new begins, and so is above nothing behind the next."""
+    if begins == "PID":
+        return name not in _OVER_PATIENT
+    if begins == "MFE":
+        return name not in HEADER and name != "MFE"
+    return begins == "ORC" and name in _OF_ORDER
+
 
 Value = str | tuple[str, ...] | None
 """What a path gives: text, or None for nothing (absent, empty, blank, `""`); with `[*]` all texts there are.
@@ -109,11 +121,17 @@ class Extraction:
     plain = False
 
     def __init__(
-        self, each: str | None, bind: Mapping[str, Segment], paths: Iterable[Path], *, grouped_by: Field | None = None
+        self,
+        each: str | None,
+        bind: Mapping[str, Segment],
+        paths: Iterable[Path],
+        *,
+        grouped_by: Field | None = None,
+        nulls: bool = False,
     ) -> None:
         self.each = each
         self.bind = bind
-        self.grouped_by = grouped_by
+        self.grouped_by, self._nulls = grouped_by, nulls
         self._sources: dict[Segment, _Source] = {}
         for path in paths:
             meant = self._meant(path)
@@ -150,7 +168,7 @@ class Extraction:
         """A number for each segment type that matters: from 1 for those with a branch, 0 for what ends a group."""
         names = dict.fromkeys([*([self.each] if self.each else []), *(segment.name for segment in self._sources)])
         if any(source.above for source in self._sources.values()):
-            names[_PATIENT] = None
+            names |= dict.fromkeys(_BEGINS)
         closes = group(self.each).closes if self.each else ()
         return dict.fromkeys(closes, 0) | {name: number for number, name in enumerate(names, 1)}
 
@@ -178,7 +196,7 @@ class Extraction:
         test = "if"
         for name, number in sorted(self._kinds.items(), key=lambda kind: kind[1]):
             if number:
-                lines += [f"    {test} kind_ == {number}:", *indented(self._branch(name), 2)]
+                lines += [f"    {test} kind_ == {number}:", *indented(self._branch(name) or ["pass"], 2)]
                 test = "elif"
         if self.each:
             lines += ["    else:", *indented(self._end(), 2)]
@@ -197,11 +215,8 @@ class Extraction:
             lines = self._begin()
         elif self.each and not may_belong(self.each, name):
             lines = self._end()
-        if name == _PATIENT and self._above:
-            # What stood above belongs to the patient before.
-            lines += [
-                f"{source.variable} = EMPTY" for source in self._above if source.segment.name not in _OVER_PATIENT
-            ]
+        # What stood above belongs to the patient, the record or the order before.
+        lines += [f"{source.variable} = EMPTY" for source in self._above if _under(name, source.segment.name)]
         lines += self._nearest([source for source in self._above if source.segment.name == name])
         if message:
             lines += self._found(message, f"n_{name}", {source: source.variable for source in message})
@@ -323,10 +338,17 @@ class Extraction:
             lines += [f"if ss and ss in {target}:", f"    {target} = {target}.partition(ss)[0]"]
         elif subcomponent:
             lines += ["if ss:", *indented(_part(target, "ss", subcomponent)), "else:", f"    {target} = ''"]
+        empty = [f"if not {target} or {target} == {NULL_TEXT!r}:", f"    {target} = None"]
+        if self._nulls:
+            empty = [
+                f"if not {target}:",
+                f"    {target} = None",
+                f"elif {target} == {NULL_TEXT!r}:",
+                f"    {target} = ''",
+            ]
         lines += [
             f"{target} = {target}.strip()",
-            f"if not {target} or {target} == {NULL_TEXT!r}:",
-            f"    {target} = None",
+            *empty,
             f"elif escaped_ and ec in {target}:",
             f"    {target} = unescape({target}, delimiters, charset).strip() or None",
         ]

@@ -1,0 +1,361 @@
+"""Brings master data in that messages tell: by the plan, checks and ownership of an import, whole or not at all.
+
+The pipeline leaves a wish for each such message (`wish_to_bring`), in the commit that says that it was processed. Here
+the wish is worked off: versions are added unseen under the lock of master data, and one change publishes them, takes
+the wish away, and says what became of the message. What ends before that change has had no effect.
+"""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from zoneinfo import ZoneInfo
+
+from casecart.canonical.master import decode_document
+from casecart.mapping import MappingContext
+from casecart.master.import_plan import plan_import
+from casecart.master.items import FIELD_OF_SYSTEM
+from casecart.master.ownership import rule_of
+from casecart.master.record import CHANGES, rows_of
+from casecart.master.table_file import DocumentKey
+from casecart.master.versions import versions
+from casecart.rules import Trouble
+from casecart.runtime.copier import date_at, text_of
+from casecart.runtime.effect import event, hold
+from casecart.runtime.fault import told
+from casecart.runtime.made import SCHEMA, Made, decode_made, encode_made
+from casecart.runtime.not_owner import new_conflicts
+from casecart.store import Change, Count, Damaged, HoldChange, Replay, Run, StoreInUse, lookup_key
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+
+    from casecart.canonical.master import MasterDocument
+    from casecart.master.catalogue import Catalogue
+    from casecart.master.import_plan import ImportPlan
+    from casecart.master.ownership import OwnershipRule
+    from casecart.master.table_file import TableRows
+    from casecart.runtime.master_channel import MasterChannel
+    from casecart.store import Fence, Message, Store
+    from casecart.workspace import Workspace
+
+__all__ = ["PLACE", "Bringing", "bringing_of", "wish_to_bring"]
+
+PLACE: Final = "MSH[1]"
+"""A message is brought in as one line, from its first segment to its last."""
+
+LATE: Final = "a later message said how this record is"
+
+NEWEST: Final = 100
+"""Messages about one record that are looked at, to tell whether a later one came before."""
+
+OPEN: Final = ("new", "assigned", "parked")
+
+
+def wish_to_bring(message: Message, channel: str, identifier: bytes) -> Replay:
+    """The wish that a message be brought in."""
+    return Replay(identifier, message.position, channel, "", message.recorded_at, message.actor, "", "")
+
+
+class _Record(NamedTuple):
+    """A line of a table, and where in the message it stands."""
+
+    place: str
+    rows: TableRows
+
+
+class _Told(NamedTuple):
+    """What a message says: records, and what is wrong with others."""
+
+    records: list[_Record]
+    troubles: list[Trouble]
+
+
+class Bringing:
+    """Works off wishes to bring messages in.
+
+    Args:
+        store: of the engine.
+        channels: by name.
+        catalogue: asked which items have a number; what is brought in is put into it at once.
+        owners: who may say what.
+        time_zones: by facility; what is brought in may name these.
+        organisation: whose master data they are.
+        identifier: mints ids of exceptions.
+        now: wall clock, µs since 1970.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        channels: Mapping[str, MasterChannel],
+        catalogue: Catalogue,
+        owners: OwnershipRule,
+        time_zones: Mapping[str, ZoneInfo],
+        organisation: str,
+        identifier: Callable[[], bytes],
+        now: Callable[[], int],
+    ) -> None:
+        self._store, self._catalogue, self._owners = store, catalogue, owners
+        self._time_zones, self._organisation = time_zones, organisation
+        self._identifier, self._now = identifier, now
+        self.channels = channels
+        self._published = 0
+        """Up to where the catalogue has what was published here, before it has read it."""
+
+    def bring(
+        self, message: Message, channel: MasterChannel, wishes: Collection[Replay], fences: Collection[Fence]
+    ) -> None:
+        """Bring one message in, in one transaction with the end of its wishes.
+
+        Raises:
+            StoreInUse: not now: somebody else is changing master data, or has changed them and they are not read yet.
+        """
+        self._store.let_go()
+        with self._store.master_lock():
+            if self._store.published_master() not in {self._catalogue.position, self._published}:
+                raise StoreInUse("the catalogue is not as the master data are")
+            change = Change(replays_done=[(wish.hold,) for wish in wishes], fences=list(fences))
+            try:
+                plan, about, troubles = self._planned(message, channel)
+            except Damaged as damage:
+                plan, about, troubles = None, [], [Trouble("record-damaged", "", f"{damage}.", "")]
+            except Exception as fault:  # noqa: BLE001 - a fault in one message must not take the others with it
+                words = f"The engine failed on this message ({told(fault)}): nothing of it was brought in."
+                plan, about, troubles = None, [], [Trouble("engine-fault", "", words, "")]
+            self._say(message, channel, change, troubles=troubles, late=plan is None and not troubles)
+            if plan is not None and not troubles:
+                self._add(message, channel, plan, about, change)
+            self._store.write(change)
+            if plan is not None and not troubles and plan.changes:
+                self._published = change.cursors[-1].position
+                for each in plan.changes:
+                    self._catalogue.put(*each.key, each.after)
+                self._store.tidy_master(NEWEST)
+
+    # --- what the message says
+    def _planned(
+        self, message: Message, channel: MasterChannel
+    ) -> tuple[ImportPlan | None, list[tuple[int, int]], list[Trouble]]:
+        """The plan, the look-ups of its records, and what is wrong. No plan: all of it is late, or it says nothing."""
+        told_ = self._read(message, channel)
+        if told_.troubles:
+            return None, [], told_.troubles
+        records = [(each, _keys(channel, each)) for each in told_.records]
+        records = [each for each in records if not self._late(message, each[1])]
+        if not records:
+            return None, [], []
+        for line, (record, _) in enumerate(records, 2):
+            record.rows.rows[:] = [row._replace(line=line) for row in record.rows.rows]
+        tables = [record.rows for record, _ in records]
+        plan = plan_import(
+            self._documents(tables),
+            tables,
+            source=channel.source,
+            owners=self._owners,
+            part=True,
+            facilities=self._time_zones,
+        )
+        places = [record.place for record, _ in records]
+        wrong = [
+            Trouble(each.code, "", f"{_at(places, each.place.line)}{each.message}", "")
+            for each in plan.findings
+            if each.severity == "error"
+        ]
+        return plan, [(key, message.position) for _, keys in records for key in keys], wrong
+
+    def _read(self, message: Message, channel: MasterChannel) -> _Told:
+        text, charset, _ = text_of(message)
+        zone = self._time_zones[message.facility]
+        context = MappingContext(
+            facility=message.facility,
+            time_zone=zone,
+            today=date_at(message.recorded_at, zone),
+            token=_no_token,
+            source=message.control_id,
+            charset=charset,
+        )
+        found = _Told([], [])
+        for table, mapping in channel.tables:
+            mapped = mapping.run(text, context)
+            for problem in mapped.exceptions:
+                words = f"{problem.place} ({table.name}): {problem.words}"
+                found.troubles.append(Trouble(problem.code, problem.field, words, problem.subject))
+            for document, place in zip(mapped.documents, mapped.places, strict=True):
+                for record in self._named(table.name, document):
+                    rows, findings = rows_of(table, record, table.name)
+                    found.troubles.extend(
+                        Trouble(each.code, "", f"{place} ({table.name}): {each.message}", "")
+                        for each in findings
+                        if each.severity == "error"
+                    )
+                    if rows is not None:
+                        found.records.append(_Record(place, rows))
+        return found
+
+    def _named(self, table: str, document: Any) -> Iterable[Any]:  # noqa: ANN401 - of a table
+        """The record; for a number that is removed without saying of which item, one for each item that has it."""
+        if table != "identifiers" or getattr(document, CHANGES) != "remove" or document.item or not document.value:
+            return (document,)
+        hits = self._catalogue.items.find(FIELD_OF_SYSTEM[document.system], document.value, "") or ()
+        numbers = [
+            hit if isinstance(hit, str) else hit.number for hit in (hits if isinstance(hits, tuple) else (hits,))
+        ]
+        names = document.__struct_fields__
+        told_ = {name: getattr(document, name) for name in names}
+        return [type(document)(**{**told_, "item": number}) for number in numbers]
+
+    def _late(self, message: Message, keys: Sequence[int]) -> bool:
+        """Whether a later message about the same record was brought in already."""
+        positions = [set(self._store.looked_up([key], limit=NEWEST)) for key in keys]
+        stamp = _stamp(message)
+        for position in set.intersection(*positions) - {message.position}:
+            other = self._store.message(position)
+            if other is not None and _stamp(other) > stamp:
+                return True
+        return False
+
+    # --- what there is
+    def _documents(self, tables: Sequence[TableRows]) -> dict[DocumentKey, MasterDocument]:
+        """Every document that the records are about, refer to, or share a number with."""
+        wanted = {each for rows in tables for each in self._wanted(rows)}
+        documents: dict[DocumentKey, MasterDocument] = {}
+        for kind, key in wanted:
+            seen: set[str] = set()
+            for version in self._store.master_history(kind, key):
+                if version.facility not in seen:
+                    seen.add(version.facility)
+                    if version.data:
+                        documents[DocumentKey(kind, version.facility, key)] = decode_document(kind, version.data)
+        return documents
+
+    def _wanted(self, rows: TableRows) -> Iterator[tuple[str, str]]:
+        """Kind and key of what these lines are about, refer to, or share a number with."""
+        table = rows.table
+        referring = [column for column in table.columns[table.keys :] if column.refers]
+        for row in rows.rows:
+            yield row.key.kind, row.key.key
+            for column in referring:
+                value = row.cells.get(column.name) if table.row is None else getattr(row.cells, column.name)
+                if value:
+                    yield column.refers, value
+            if table.name == "identifiers":
+                yield from (("item", number) for number in self._sharing(row.cells.system, row.cells.value))
+
+    def _sharing(self, system: str, value: str) -> set[str]:
+        field, numbers = FIELD_OF_SYSTEM[system], set()
+        if field == "charge_code":  # many items may have it
+            return set()
+        for facility in ("", *self._time_zones):
+            hits = self._catalogue.items.find(field, value, facility) or ()
+            numbers |= {
+                hit if isinstance(hit, str) else hit.number for hit in (hits if isinstance(hits, tuple) else (hits,))
+            }
+        return numbers | ({value} if field == "item" else set())
+
+    # --- what becomes of it
+    def _add(
+        self,
+        message: Message,
+        channel: MasterChannel,
+        plan: ImportPlan,
+        about: list[tuple[int, int]],
+        change: Change,
+    ) -> None:
+        now = self._now()
+        change.lookups += about
+        change.holds += new_conflicts(
+            self._store,
+            plan.conflicts,
+            organisation=self._organisation,
+            actor=message.actor,
+            identifier=self._identifier,
+            now=now,
+        )
+        rows = versions(
+            plan.changes, actor=message.actor, source=channel.source, origin=f"message {message.position}", now=now
+        )
+        if rows:
+            change.publish(self._store.append_master(rows))
+
+    def _say(
+        self, message: Message, channel: MasterChannel, change: Change, *, troubles: Sequence[Trouble], late: bool
+    ) -> None:
+        """The run, the counts, and the exceptions of this time in place of those of the last."""
+        before, attempt = self._before(message.position, channel.name)
+        became = "held" if troubles else "filtered" if late else "no_change"
+        filtered = [(PLACE, LATE)] if became == "filtered" else []
+        made = Made(SCHEMA, [], filtered, [(PLACE, trouble.code, trouble.field) for trouble in troubles])
+        now, name = self._now(), channel.name
+        change.runs.append(Run(message.position, name, channel.revision, now, encode_made(made), attempt))
+        scope = f"lines:{name}"
+        change.counts.append(Count(message.facility, scope, became, 1))
+        change.counts.append(Count(message.facility, scope, before or "produced", -1 if before else 1))
+        change.hold_changes += [
+            HoldChange("fixed", other.assignee, "The message was brought in again", now, other.id)
+            for other in self._store.holds(position=message.position, states=OPEN, limit=1_000_000)
+            if other.channel == name
+        ]
+        change.holds += [hold(message, self._identifier(), trouble, channel=name, place=PLACE) for trouble in troubles]
+        change.events.append(event("casecart.master.brought", message, {"channel": name, "became": became}))
+
+    def _before(self, position: int, channel: str) -> tuple[str, int]:
+        """How the message was counted when it was last brought in, and the number of the next run."""
+        before, attempt = "", 1
+        for run in self._store.runs(position):
+            if run.channel == channel and run.attempt:
+                made = decode_made(run.documents)
+                before = "held" if made.held else "filtered" if made.filtered else "no_change"
+                attempt = run.attempt + 1
+        rejected = self._store.holds(position=position, state="rejected", limit=1_000_000)
+        if before == "held" and any(each.channel == channel and each.kind == "held" for each in rejected):
+            before = "rejected"
+        return before, attempt
+
+
+def bringing_of(  # noqa: PLR0917 - what it is made of
+    workspace: Workspace,
+    store: Store,
+    channels: Mapping[str, MasterChannel],
+    catalogue: Catalogue,
+    identifier: Callable[[], bytes],
+    now: Callable[[], int],
+) -> Bringing:
+    """For the channels of a workspace."""
+    facilities = workspace.engine.facilities
+    return Bringing(
+        store=store,
+        channels=channels,
+        catalogue=catalogue,
+        owners=rule_of(workspace.ownership),
+        time_zones={str(name): ZoneInfo(facility.time_zone) for name, facility in facilities.items()},
+        organisation=str(workspace.engine.organisation),
+        identifier=identifier,
+        now=now,
+    )
+
+
+def _stamp(message: Message) -> tuple[int, int]:
+    """When a message was true, by its sender's clock; of one moment, the one that came later."""
+    return (message.recorded_at if message.occurred_at is None else message.occurred_at, message.position)
+
+
+def _keys(channel: MasterChannel, record: _Record) -> list[int]:
+    """By what the messages about a record are found: two look-ups, since one alone may be another record's too."""
+    rows = record.rows
+    (row,) = rows.rows
+    same = [str(getattr(row.cells, name)) for name in rows.table.same] if rows.table.row is not None else []
+    text = "\0".join([channel.name, rows.table.name, *row.key, *same])
+    digest = blake2b(text.encode(), digest_size=16, person=b"master").hexdigest()
+    return [lookup_key("master", digest[:16]), lookup_key("master", digest[16:])]
+
+
+def _at(places: Sequence[str], line: int) -> str:
+    """Where in the message a finding's line stands, if one is known."""
+    return f"{places[line - 2]}: " if 0 <= line - 2 < len(places) else ""
+
+
+def _no_token(kind: str, value: str) -> str:
+    """Master data are about nobody."""
+    raise ValueError(f"a mapping of master data has a token for {kind} ({len(value)} characters)")
