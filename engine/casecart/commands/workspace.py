@@ -51,7 +51,7 @@ def check(root: Path) -> Checked:
         except WorkspaceError as error:
             found += error.findings
     broken = any(finding.severity == "error" for finding in found)
-    return Checked(findings=_in_order(found), workspace=None if broken else workspace)
+    return Checked(findings=_in_order(tuple(found)), workspace=None if broken else workspace)
 
 
 def _of_certificates(workspace: Workspace) -> Iterator[Finding]:

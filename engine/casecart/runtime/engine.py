@@ -47,7 +47,6 @@ from casecart.runtime.waiting import tries_of
 from casecart.runtime.watermark import Watermark, disk_of
 from casecart.runtime.writer import MappingWriter, compile_writers
 from casecart.store import Change, Cursor, Event, Member, SqliteFile, Store, StoreBroken, StoreUnavailable, locate
-from casecart.workspace import Workspace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Generator, Mapping
@@ -56,6 +55,7 @@ if TYPE_CHECKING:
 
     from casecart.runtime.window import Work
     from casecart.store import Fence, SharedStore
+    from casecart.workspace import Workspace
 
 __all__ = ["ROLES", "Engine", "Role"]
 
