@@ -20,9 +20,11 @@ import json
 import os
 import select
 import socket
+import ssl
 import sys
 import time
 from collections import deque
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from bench.varied import DIGITS, case_of, control_id_of, varied_charge
@@ -91,9 +93,20 @@ class Result(NamedTuple):
 class Sender:
     """One connection and its ring of prepared messages, one slot for each that may be on its way."""
 
-    def __init__(self, number: int, port: int, in_flight: int, template: Template = USUAL) -> None:
+    def __init__(
+        self,
+        number: int,
+        port: int,
+        in_flight: int,
+        template: Template = USUAL,
+        *,
+        context: ssl.SSLContext | None = None,
+    ) -> None:
         self._template, self._size = template, template.size
+        self._encrypted = context is not None
         self._socket = socket.create_connection(("127.0.0.1", port), timeout=10)
+        if context is not None:
+            self._socket = context.wrap_socket(self._socket, server_hostname="localhost")
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         # Room for all that is on its way: a send never has to wait.
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, max(65_536, 4 * in_flight * self._size))
@@ -135,7 +148,8 @@ class Sender:
         if last <= self._in_flight:
             sent = self._socket.send(self._next(last))
         else:
-            sent = self._socket.sendmsg((self._next(self._in_flight), self._next(last - self._in_flight)))
+            parts = (self._next(self._in_flight), self._next(last - self._in_flight))
+            sent = self._socket.send(b"".join(parts)) if self._encrypted else self._socket.sendmsg(parts)
         if sent != count * self._size:
             raise ConnectionError("the connection takes less than what may be on its way")
 
@@ -154,7 +168,10 @@ class Sender:
 
     def receive(self, latencies: list[tuple[float, int]]) -> int:
         """Takes what has come; says how many messages it acknowledges, and adds (seconds, how many) to `latencies`."""
-        data = self._socket.recv(65_536)
+        try:
+            data = self._socket.recv(65_536)
+        except ssl.SSLWantReadError:  # not yet a whole record
+            return 0
         if not data:
             raise ConnectionError("the server closed the connection")
         count = data.count(b"\x1c")
@@ -216,14 +233,21 @@ def percentiles(latencies: list[tuple[float, int]], shares: tuple[float, ...]) -
     return found
 
 
+def _context(papers: Path) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=papers / "authority.pem")
+    context.load_cert_chain(papers / "client.pem", papers / "client.key")
+    return context
+
+
 def main(arguments: list[str]) -> None:
-    """Obeys the standard input."""
+    """Obeys the standard input; a last argument that is no number is a folder with papers, for TLS."""
+    context = None if arguments[-1].isdecimal() else _context(Path(arguments.pop()))
     port, number, in_flight, *more = map(int, arguments)
     template, first = USUAL, 0
     if more:
         lines, first = more
         template = Template(lambda digits: varied_charge(digits, ALL_POSTED[:1] * lines))
-    senders = [Sender(sender, port, in_flight, template) for sender in range(first, first + number)]
+    senders = [Sender(sender, port, in_flight, template, context=context) for sender in range(first, first + number)]
     print("connected", flush=True)
     gc.collect()
     gc.freeze()

@@ -86,7 +86,7 @@ def measure(scenario: Scenario, store: str, shape: Shape, *, warm: float, second
     """
     with (
         scenario.running(store) as server,
-        Python("load.py", (server.port, *shape.arguments), cores=LOAD_CORES) as generator,
+        Python("load.py", (server.port, *shape.arguments, *server.papers), cores=LOAD_CORES) as generator,
     ):
         generator.read()
         sent = shape.senders + _load(generator, warm).messages  # each sender has sent one to see that it is answered
@@ -107,7 +107,7 @@ def measure(scenario: Scenario, store: str, shape: Shape, *, warm: float, second
             senders=shape.senders,
             pipelined=shape.in_flight > 1,
             store=store,
-            tls=False,
+            tls=server.tls is not None,
             msgs_per_s=round(result.messages / (result.seconds + waited), 1),
             cpu_us_per_msg=each(cpu_after - cpu),
             database_cpu_us_per_msg=each(database_cpu_after - database_cpu),

@@ -42,7 +42,7 @@ def main(arguments: list[str]) -> None:
     for turn in range(options.rounds or rounds):
         for key in wanted:
             scenario, store, shape = key
-            _say(f"round {turn + 1}: {scenario.name}, {store}, {shape.senders} senders, {shape.in_flight} in flight")
+            _say(f"round {turn + 1}: {scenario.title}, {store}, {shape.senders} senders, {shape.in_flight} in flight")
             row = measure(scenario, store, shape, warm=warm, seconds=seconds)
             if key not in best or _better(row, best[key]):
                 best[key] = row

@@ -50,12 +50,19 @@ class Running:
         pid: its process.
         settle: given the number of messages sent so far; returns when all of them are done, and fails if they aren't.
         database: the process of its database server, if it has one.
+        tls: where the papers of its senders are, where it speaks TLS.
     """
 
     port: int
     pid: int
     settle: Callable[[int], None] = field(default=lambda _: None)
     database: int | None = None
+    tls: Path | None = None
+
+    @property
+    def papers(self) -> tuple[Path, ...]:
+        """For `load.py`, behind all else."""
+        return () if self.tls is None else (self.tls,)
 
     def cpu(self) -> tuple[float, float]:
         """Seconds of CPU so far: the server's, and its database server's."""
@@ -71,12 +78,19 @@ class Scenario:
         about: what it does with a message.
         start: gives the running server; takes the kind of store where it has one.
         stores: whether it has one.
+        tls: whether it is one that stands here without TLS, too, and under the same name.
     """
 
     name: str
     about: str
     start: Callable[[str], Iterator[Running]]
     stores: bool = False
+    tls: bool = False
+
+    @property
+    def title(self) -> str:
+        """Tells it from all others."""
+        return f"{self.name}, TLS" if self.tls else self.name
 
     @contextmanager
     def running(self, store: str) -> Iterator[Running]:
@@ -89,7 +103,7 @@ def _script(name: str, *arguments: object) -> Iterator[Running]:
         yield Running(int(server.read()), server.pid)
 
 
-def _engine(store: str, accept: str, done: Done, *, items: bool = False) -> Iterator[Running]:
+def _engine(store: str, accept: str, done: Done, *, items: bool = False, tls: bool = False) -> Iterator[Running]:
     """A casecart engine on a store without messages, and the sink that it posts to."""
     with ExitStack() as stack:
         DATA.mkdir(parents=True, exist_ok=True)
@@ -105,7 +119,7 @@ def _engine(store: str, accept: str, done: Done, *, items: bool = False) -> Iter
         elif items:
             migrate(url)
             fill(url)
-        yield from engine_on(root, url, accept=accept, done=done, server=server, items=items)
+        yield from engine_on(root, url, accept=accept, done=done, server=server, items=items, tls=tls)
 
 
 @cache
@@ -120,7 +134,14 @@ def _with_items() -> Path:
 
 
 def engine_on(
-    root: Path, url: str, *, accept: str, done: Done, server: int | None = None, items: bool = False
+    root: Path,
+    url: str,
+    *,
+    accept: str,
+    done: Done,
+    server: int | None = None,
+    items: bool = False,
+    tls: bool = False,
 ) -> Iterator[Running]:
     """A casecart engine, and the sink that it posts to.
 
@@ -131,12 +152,13 @@ def engine_on(
         done: tells by the store and the sink whether so many messages are through.
         server: the process of the database server, if there is one.
         items: whether each line is looked up in the master data.
+        tls: whether senders speak TLS and show a certificate.
     """
     with ExitStack() as stack:
         sink = stack.enter_context(Sink())
         pin(sink.pid, LOAD_CORES)
         port = free_port()
-        write(root, Settings(store=url, port=port, destination=sink.url, accept=accept, items=items))
+        write(root, Settings(store=url, port=port, destination=sink.url, accept=accept, items=items, tls=tls))
         engine = stack.enter_context(EngineProcess(root, port, cores=SERVER_CORES))
         engine.start()
 
@@ -148,7 +170,7 @@ def engine_on(
                         raise TimeoutError(f"{messages} messages were not done: {sink.counts()}, {reader.counts()}")
                     time.sleep(LOOK)
 
-        yield Running(port, engine.pid, settle, server)
+        yield Running(port, engine.pid, settle, server, root if tls else None)
 
 
 def _stored(store: Store, sink: Sink, messages: int) -> bool:
@@ -179,7 +201,7 @@ def total(store: Store, name: str) -> int:
 
 
 SCENARIOS = {
-    scenario.name: scenario
+    scenario.title: scenario
     for scenario in (
         Scenario("bare ACK", "Twisted: frame, MSH-10, ACK", lambda _: _script("bare_ack.py")),
         Scenario("python-hl7", "its own server: parse, ACK", lambda _: _script("python_hl7_ack.py")),
@@ -194,6 +216,13 @@ SCENARIOS = {
             "casecart: stored, acknowledged, de-duplicated, 39 fields mapped, 9 look-ups, 3 lines posted and confirmed",
             lambda store: _engine(store, "DFT^P03", posted(), items=True),
             stores=True,
+        ),
+        Scenario(
+            "whole path",
+            "the same over mutual TLS 1.3, on connections that stay open",
+            lambda store: _engine(store, "DFT^P03", posted(), items=True, tls=True),
+            stores=True,
+            tls=True,
         ),
     )
 }

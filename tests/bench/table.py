@@ -20,14 +20,15 @@ YARDSTICK = "bare ACK"
 def rows_table(rows: Sequence[Row]) -> str:
     """All rows, with the ratio of their CPU to the bare ACK's under the same load."""
     yardstick = {(row.senders, row.pipelined): row.cpu_us_per_msg for row in rows if row.scenario == YARDSTICK}
-    head = f"{'':<13}{'store':<12}{'senders':<14}{'msgs/s':>9}{'CPU µs/msg':>12}{'x bare ACK':>12}"
+    head = f"{'':<17}{'store':<12}{'senders':<14}{'msgs/s':>9}{'CPU µs/msg':>12}{'x bare ACK':>12}"
     head += f"{'ACK p50 ms':>12}{'p99 ms':>9}{'RSS MB':>8}{'database CPU µs':>17}"
     lines = [head]
     for row in rows:
         bare = yardstick.get((row.senders, row.pipelined))
         ratio = f"{row.cpu_us_per_msg / bare:.2f}" if bare else ""
         database = f"{row.database_cpu_us_per_msg:.1f}" if row.store == "postgresql" else ""
-        line = f"{row.scenario:<13}{row.store:<12}{_load(row):<14}{row.msgs_per_s:>9,.0f}{row.cpu_us_per_msg:>12.1f}"
+        title = f"{row.scenario}, TLS" if row.tls else row.scenario
+        line = f"{title:<17}{row.store:<12}{_load(row):<14}{row.msgs_per_s:>9,.0f}{row.cpu_us_per_msg:>12.1f}"
         line += f"{ratio:>12}{row.ack_p50_ms:>12.2f}{row.ack_p99_ms:>9.2f}{row.rss_mb:>8.0f}{database:>17}"
         lines.append(line.rstrip())
     return "\n".join(lines)

@@ -11,13 +11,17 @@ TIMES_BARE_ACK = 25.0
 TIMES_PYTHON_HL7 = 2.0
 """Measured: five times cheaper, and more."""
 
+TIMES_PLAIN = 1.6
+"""Measured: 1.02 to 1.05; the goal is 1.25."""
+
 
 def test_the_whole_path_costs_little_beside_servers_that_only_acknowledge() -> None:
     cpu = {
         name: measure(
             SCENARIOS[name], "sqlite" if SCENARIOS[name].stores else "none", Shape(64), warm=0.3, seconds=1.0
         ).cpu_us_per_msg
-        for name in ("bare ACK", "python-hl7", "whole path")
+        for name in ("bare ACK", "python-hl7", "whole path", "whole path, TLS")
     }
     assert cpu["whole path"] < TIMES_BARE_ACK * cpu["bare ACK"], cpu
     assert cpu["whole path"] * TIMES_PYTHON_HL7 < cpu["python-hl7"], cpu
+    assert cpu["whole path, TLS"] < TIMES_PLAIN * cpu["whole path"], cpu

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from support.certificates import Authority
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -23,6 +25,7 @@ class Settings:
         batch: postings a request.
         concurrency: requests at once.
         items: whether item, location and cost centre of each line are looked up in the master data.
+        tls: whether senders must speak TLS, and show the certificate `client.pem`.
     """
 
     store: str
@@ -32,12 +35,14 @@ class Settings:
     batch: int = 200
     concurrency: int = 2
     items: bool = False
+    tls: bool = False
 
 
 def write(root: Path, settings: Settings) -> Path:
     """Writes the workspace's files below `root` and returns it."""
+    tls = _papers(root) if settings.tls else ""
     files = {
-        "config/engine.yaml": _ENGINE.format(settings=settings),
+        "config/engine.yaml": _ENGINE.format(settings=settings, tls=tls),
         "channels/or-usage.yaml": _CHANNEL.format(settings=settings, resolve=_RESOLVE if settings.items else ""),
         "mappings/dft-usage.yaml": _MAPPING.format(item="ehr_item" if settings.items else "item"),
         "mappings/tables/transaction-type.csv": "code,value\nCG,use\nCD,reverse\nPY,none\n",
@@ -49,6 +54,15 @@ def write(root: Path, settings: Settings) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
     return root
+
+
+def _papers(root: Path) -> str:
+    """Makes the papers of the listener (`server.pem`) and of all senders (`client.pem`); gives the listener's `tls`."""
+    root.mkdir(parents=True, exist_ok=True)
+    authority = Authority(root)
+    authority.issue("CN=casecart", file="server")
+    authority.issue("CN=orsys", file="client")
+    return "    tls: {certificate: server.pem, key: {file: server.key}, authorities: authority.pem}\n"
 
 
 _ENGINE = """\
@@ -63,7 +77,7 @@ listeners:
   or-mllp:
     kind: mllp
     port: {settings.port}
-    peers:
+{tls}    peers:
       orsys: {{match: {{MSH-3: ORSYS, MSH-4: NORTH}}, facility: NORTH}}
 destinations:
   inventory:
