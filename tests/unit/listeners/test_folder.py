@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import resource
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import pytest
@@ -261,3 +261,40 @@ def test_a_full_disk_leaves_the_file_where_it_is_with_no_half_reason(folder: Fol
     assert left(tmp_path / "failed") == []
     folder.put_away([(found[0], "code: words")])
     assert left(tmp_path / "failed") == ["a.hl7", "a.hl7.reason"]
+
+
+class _Killed(BaseException):
+    """What ends a process, as far as the code can see."""
+
+
+@pytest.mark.parametrize("reason", ["", "code: words"])
+@pytest.mark.parametrize("call", ["stat", "open", "rename", "unlink"])
+@pytest.mark.parametrize("nth", range(8))
+def test_killed_at_any_call_a_file_is_whole_in_one_place_and_is_put_away_in_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reason: str, call: str, nth: int
+) -> None:
+    (tmp_path / "a.hl7").write_bytes(ONE)
+    folder = Folder(tmp_path, 0.0, LARGEST)
+    found = folder.look(0)
+    real, calls = getattr(os, call), []
+
+    def killed(*arguments: object, **options: object) -> object:
+        calls.append(1)
+        if len(calls) == nth + 1:
+            raise _Killed
+        return real(*arguments, **options)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, call, killed)
+        with suppress(_Killed):
+            folder.put_away([(found[0], reason)])
+    folder.close()
+    again = Folder(tmp_path, 0.0, LARGEST)
+    again.put_away([(one, reason) for one in again.look(1)])
+    again.close()
+    where = tmp_path / ("failed" if reason else "done")
+    bodies = {path.name: path.read_bytes() for path in where.iterdir() if path.suffix != ".reason"}
+    assert list(bodies.values()) == [ONE]
+    (name,) = bodies
+    assert not reason or (where / f"{name}.reason").read_text("utf-8") == "code: words\n"
+    assert left(tmp_path) == ["done", "failed"]
