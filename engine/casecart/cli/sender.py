@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import secrets
 import socket
 import ssl
 import time
+from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, Self
 
@@ -27,6 +29,8 @@ NOT_ASKED = "-"
 
 LARGEST_ANSWER = 1_048_576  # bytes
 _READ = 65_536
+_REMEMBERED = 1000  # messages of which a second answer may come
+_SECOND = re.compile(rb"[\r\n]MSA([^A-Za-z0-9\s])A[AER]\1((?:(?!\1)[^\r\n])*)")
 _FRAMED = b"\x0b"
 
 
@@ -118,6 +122,7 @@ class Sender:
         if tls is not None:
             self._socket = _encrypted(self._socket, address, tls, pin)
         self._framer = Framer(LARGEST_ANSWER)
+        self._accepted: deque[bytes] = deque(maxlen=_REMEMBERED)
 
     def __enter__(self) -> Self:
         return self
@@ -135,6 +140,7 @@ class Sender:
         try:
             self._socket.sendall(frame(message))
             if header is not None and wanted(header, "auto", "accepted") is None:
+                self._accepted.append(control_id.strip())
                 return Answer(_text(control_id), NOT_ASKED, _since(begun), "")
             answer = self._receive(begun + self._timeout)
         except TimeoutError:
@@ -145,7 +151,10 @@ class Sender:
             raise NotAnswered(f"the receiver ended the encrypted connection: {_reason(error)}") from None
         except OSError:
             raise NotAnswered("the connection broke before an answer came") from None
-        return _read_answer(answer, control_id, _since(begun))
+        told = _read_answer(answer, control_id, _since(begun))
+        if told.code == "CA":
+            self._accepted.append(control_id.strip())
+        return told
 
     def _receive(self, until: float) -> bytes:
         while True:
@@ -157,8 +166,13 @@ class Sender:
             if not data:
                 raise NotAnswered("the connection was closed without an answer: the receiver has not taken the message")
             for event in self._framer.feed(data):
-                if isinstance(event, bytes):
+                if isinstance(event, bytes) and not self._is_second(event):
                     return event
+
+    def _is_second(self, answer: bytes) -> bool:
+        """Whether it tells of the work on a message that was answered before."""
+        told = _SECOND.search(answer)
+        return told is not None and told[2].strip() in self._accepted
 
 
 def _encrypted(plain: socket.socket, address: Address, tls: ssl.SSLContext, pin: str) -> socket.socket:

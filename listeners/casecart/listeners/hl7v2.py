@@ -294,6 +294,9 @@ class Reception:
 def _wait(arrival: Arrival, question: Question, header: Header) -> None:
     """Have the message answered when its work is done, if need be also before."""
     sender = question.sender
+    part = None if arrival.special is None else arrival.special.part
+    if part is not None and part.pointer:
+        return  # the work begins with the last part (HL7 v2.8.2 §2.9.2.1)
     if sender.mode == "commit-then-app":
         if not any(wanted_after(header, work) for work in _WORKS):
             return

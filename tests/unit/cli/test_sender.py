@@ -156,6 +156,20 @@ def test_a_message_that_asks_for_no_answer_is_not_waited_for() -> None:
     assert (answer.code, answer.accepted) == (NOT_ASKED, True)
 
 
+def test_a_second_answer_is_not_taken_for_that_to_the_next_message() -> None:
+    late: list[bytes] = []
+
+    def twice(body: bytes) -> bytes:
+        header = read_header(body)
+        answers = b"".join(late)  # CA to the one, and now, before all else, AE to it
+        late[:] = [frame(acknowledge(header, "AE", control_id=b"A2", time=b"20261103"))]
+        return answers + frame(acknowledge(header, "CA", control_id=b"A1", time=b"20261103"))
+
+    with server(twice) as address, Sender(address, 5) as sender:
+        answers = [sender.send(ONE), sender.send(TWO)]
+    assert [(answer.code, answer.control_id) for answer in answers] == [("CA", "ID1"), ("CA", "ID2")]
+
+
 def test_no_listener_and_no_host_are_told_apart() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         free = Address(*taken.getsockname())

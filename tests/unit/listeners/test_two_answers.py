@@ -135,7 +135,7 @@ def test_the_engine_is_asked_to_tell_twice_only_where_a_second_answer_may_be_wan
 
 
 def test_what_is_refused_gets_one_answer() -> None:
-    it = Door(Intake(), mllp_settings(TWICE, peers=f"{ORSYS}, {LAB}"))
+    it = Door(Intake(), mllp_settings(TWICE))
     line = it.connect()
     line.send(
         message("1", header=[(3, "X")]),  # no peer: the listener's way holds
@@ -234,7 +234,61 @@ def test_an_acknowledgement_is_recorded_and_never_acknowledged(mode: str, event:
     # Two engines that acknowledge each other's acknowledgements never come to an end.
     it = Door(settings=mllp_settings(f"acknowledge: {{mode: {mode}, not_stored: error}}"))
     line = it.connect()
-    line.send(message("1", header=[(9, event)], segments=["MSA|CA|X"]), message("2", header=[(9, event), (15, "AL")]))
+    line.send(
+        message("1", header=[(9, event)], segments=["MSA|CA|X"]),
+        message("2", header=[(9, event), (15, "AL")]),
+        message("", header=[(9, event)]),
+        message("3", header=[(9, event), (3, "X")]),
+        message("4", header=[(9, event)]) + message("5", header=[(9, event)]),
+    )
     assert line.codes == []
     assert not line.closing()
-    assert [(each.refused, each.notes) for each in it.intake.arrivals] == [(True, "acknowledgement")] * 2
+    assert all(each.refused for each in it.intake.arrivals)
+    assert [each.notes for each in it.intake.arrivals][:2] == ["acknowledgement"] * 2
+
+
+def test_beside_others_in_a_batch_a_message_is_answered_once_when_its_work_is_done() -> None:
+    it = door()
+    line = it.connect()
+    line.send(b"FHS|^~\\&|ORSYS|NORTH\rBHS|^~\\&|ORSYS|NORTH\r" + message("1") + message("2") + b"BTS|2\rFTS|1\r")
+    store(it, "1", "2")
+    complete(it, "2")
+    assert line.answers == []
+    complete(it, "1", receipt=HELD)
+    (answer,) = line.answers
+    assert [answer.count(told) for told in (b"\rMSA|", b"\rMSA|AE|1|", b"\rMSA|AA|2\r")] == [2, 1, 1]
+
+
+def test_before_the_first_answer_goes_the_commit_of_mllp_release_2_and_none_before_the_second() -> None:
+    it = Door(Intake(None), mllp_settings(f"{TWICE}\nrelease: 2"))
+    line = it.connect()
+    line.send(message("1"))
+    store(it, "1")
+    complete(it, "1")
+    assert line.transport.value().count(b"\x0b\x06\x1c\r") == 1
+    assert line.transport.value().startswith(b"\x0b\x06\x1c\r\x0bMSH")
+    assert line.codes == ["CA 1", "AA 1"]
+
+
+def test_the_parts_of_a_message_are_accepted_and_only_the_last_is_answered_for_the_work() -> None:
+    it = door()
+    line = it.connect()
+    line.send(
+        message("1", segments=["PID|1||MRN1", "FT1|1|L1", "DSC|P1|F"]),
+        message("2", header=[(14, "P1")], segments=["FT1|2|L2"]),
+    )
+    first, last = it.intake.arrivals
+    assert (first.stored, first.complete_within) == (None, None)
+    complete(it, "1")
+    store(it, "2")
+    complete(it, "2")
+    assert last.complete_within == 30.0
+    assert line.codes == ["CA 1", "CA 2", "AA 2"]
+
+
+@pytest.mark.parametrize("control_id", ["", "x" * 200])
+def test_a_sender_with_sequence_numbers_is_told_of_other_faults_too(control_id: str) -> None:
+    orsys = ORSYS.replace("facility:", "sequence_numbers: follow, facility:")
+    line = Door(Intake(), mllp_settings(TWICE, peers=orsys)).connect()
+    line.send(message(control_id, header=[(13, "7")]))
+    assert line.codes == [f"CR {control_id}"]
