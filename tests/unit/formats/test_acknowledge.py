@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from casecart.formats.hl7v2 import (
     NO_CONTROL_ID,
@@ -12,6 +14,7 @@ from casecart.formats.hl7v2 import (
     Mode,
     Outcome,
     Problem,
+    Refused,
     acknowledge,
     read_header,
     wanted,
@@ -193,6 +196,57 @@ def test_our_words_hold_no_delimiter_of_a_sender_that_has_no_escape_character(se
     assert separator not in "".join(part for part in (msa + err).decode().split(separator) if " " in part)
     assert len(msa.decode().split(separator)) <= 4
     assert len(err.decode().split(separator)) in {2, 9}
+
+
+PUNCTUATION = "".join(character for character in map(chr, range(0x21, 0x7F)) if not character.isalnum())
+
+
+@given(
+    delimiters=st.lists(st.sampled_from(PUNCTUATION), min_size=3, max_size=6, unique=True).map("".join),
+    fields=st.lists(st.binary(max_size=12), max_size=18),
+    text=st.text(st.characters(codec="ascii", exclude_characters="\r\n"), max_size=20),
+    code=st.sampled_from(get_args(AckCode)),
+)
+def test_whatever_a_header_says_it_can_be_answered(
+    delimiters: str, fields: list[bytes], text: str, code: AckCode
+) -> None:
+    separator = delimiters[0].encode()
+    said = [each.translate(None, separator + b"\r\n") for each in fields]
+    try:
+        to = read_header(separator.join([b"MSH", delimiters[1:].encode(), *said]) + b"\rPID\r")
+    except Refused:
+        return
+    problems = [
+        Problem(error_code="207", words=text, segment="FT1", occurrence=3, application_code="a-b.c"),
+        ITEM_MISSING,
+    ]
+    made = acknowledge(to, code, control_id=b"CC9", time=b"2024", text=text, errors=problems)
+    msh, msa, *rest = made.split(b"\r")
+    back = read_header(made)
+    assert (back.separator, back.delimiters) == (separator, to.delimiters)
+    assert (back.control_id, back.fields[2:6]) == (b"CC9", [*to.fields[4:6], *to.fields[2:4]])
+    assert msa.split(separator)[1:3] == [code.encode(), to.control_id]
+    assert len(rest) in {2, 3}
+    assert all(line.startswith(b"ERR" + separator) for line in rest[:-1])
+    assert msh.startswith(b"MSH" + separator)
+
+
+@pytest.mark.parametrize(
+    "charset",
+    [
+        "UNICODE UTF-8",
+        "UNICODE",
+        "UTF-16",
+        "ISO IR87",
+        "ISO IR159",
+        "GB 18030-2000",
+        "BIG-5",
+        "KS X 1001",
+        "CNS 11643-1992",
+    ],
+)
+def test_our_words_are_the_same_bytes_in_every_character_set(charset: str) -> None:
+    assert answer(header(charset=charset.encode()), "AE", text="No item.")[1] == b"MSA|AE|MSG0001|No item."
 
 
 @pytest.mark.parametrize(

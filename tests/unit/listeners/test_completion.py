@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from textwrap import dedent
+
 import pytest
 
 from casecart.formats.hl7v2 import Problem
@@ -11,8 +13,9 @@ from casecart.mapping import CODES as OF_MAPPING
 from casecart.rules.trouble import CODES as OF_RULES
 from casecart.rules.verify import CHECKS
 from casecart.runtime.listener import Completion, HeldLine, Receipt
+from support.checkout import ROOT
 from support.listening import Door, Intake, message, mllp_settings
-from support.settings import findings_of
+from support.settings import findings_of, settings_of
 
 HELD = (HeldLine("FT1[2]", "item-unknown"), HeldLine("FT1[12]", "missing"))
 OUTCOMES = {
@@ -146,6 +149,16 @@ def test_a_policy_without_effect_is_found(acknowledge: str, expected: str) -> No
     text = f"port: 1\npeers: {{a: {{match: {{MSH-3: A}}, facility: N}}}}\nacknowledge: {acknowledge}\n"
     (finding,) = findings_of(MllpSettings, text)
     assert expected in finding
+
+
+def test_the_settings_that_the_page_shows_are_right() -> None:
+    page = (ROOT / "docs/how-to/acknowledge.md").read_text("utf-8")
+    block = dedent(page.split("```yaml\n")[1].split("```")[0].split("  or-mllp:\n")[1]).replace("kind: mllp\n", "")
+    settings = settings_of(MllpSettings, block)
+    assert settings.accept.processing == ("P",)
+    ours = settings.peers["cabinet"].acknowledge
+    assert ours is not None
+    assert (ours.mode, ours.complete_within, ours.held, ours.unrouted) == ("commit-then-app", 20.0, "AE", "AA")
 
 
 @pytest.mark.parametrize("acknowledge", ["on_complete", "{mode: commit-then-app}"])
