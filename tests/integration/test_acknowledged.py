@@ -154,3 +154,30 @@ def test_a_sender_that_went_away_gets_both_answers_when_it_sends_again(tmp_path:
             again.send(dft("M1"))
             assert again.codes(2) == ["CA M1", "AA M1"]
         assert postings(engine) == 1
+
+
+@pytest.mark.parametrize("intake", ["{}", "{time_budget: 0ms}"])
+def test_of_a_message_in_parts_the_last_one_is_answered_for_the_whole(tmp_path: Path, intake: str) -> None:
+    head, _, tail = dft("M1", lines=HOLD).partition(b"FT1|2")
+    parts = [
+        head + b"DSC|P1|F\r",
+        dft("M2", lines=[]).split(b"\r")[0].replace(b"|P|2.5.1", b"|P|2.5.1||P1") + b"\rFT1|2" + tail,
+    ]
+    with answered(tmp_path, f"{{mode: commit-then-app, {POLICY}}}", intake=intake) as engine, engine.sender() as sender:
+        sender.send(parts[0])
+        assert sender.codes(1) == ["CA M1"]
+        sender.send(parts[1])
+        first, second = sender.answers(2)
+        assert first.endswith(b"\rMSA|CA|M2\r")
+        assert b"\rMSA|AE|M2|" in second
+        assert [line.split(b"|")[2] for line in second.split(b"\r") if line.startswith(b"ERR")] == [b"FT1^2", b"FT1^3"]
+        assert postings(engine) == 1
+
+
+def test_in_a_batch_each_message_is_answered_for_its_own_work(tmp_path: Path) -> None:
+    with answered(tmp_path, f"{{when: on_complete, {POLICY}}}") as engine, engine.sender() as sender:
+        around = b"BHS|^~\\&|ORSYS|NORTH\r"
+        sender.send(around + dft("M1", "V1") + dft("M2", "V2", lines=HOLD) + b"BTS|2\r")
+        (answer,) = sender.answers(1)
+        told = [line.split(b"|")[1:3] for line in answer.split(b"\r") if line.startswith(b"MSA")]
+        assert told == [[b"AA", b"M1"], [b"AE", b"M2"]]
