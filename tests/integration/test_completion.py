@@ -9,8 +9,8 @@ import pytest
 from casecart.runtime.destination import Answer
 from casecart.runtime.listener import Arrival, Completion, HeldLine, Receipt
 from casecart.runtime.pipeline import Pipeline
-from casecart.store import Change, HoldChange, StoreBroken, StoreUnavailable
-from support.line import Line, dft, new_line
+from casecart.store import Change, HoldChange, Replay, StoreBroken, StoreUnavailable
+from support.line import CHANNEL, Line, dft, new_line, write_workspace
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -202,4 +202,58 @@ def test_what_is_refused_is_answered_when_it_is_stored(tmp_path: Path, store_url
     sender.take(dft("M1"), refused=True)
     line.settle()
     assert sender.told == [("M1", Receipt.STORED)]
+    line.stop()
+
+
+def _worked_again(line: Line, root: Path, url: str, *, whole: bool) -> Line:
+    """The engine is started anew with what was mended, and what was held is worked again as a person wished."""
+    fixed = [hold._replace(channel="", place="") if whole else hold for hold in line.store.holds()]
+    line.crash()
+    mended = Line(root, url).start()
+    mended.store.write(
+        Change(
+            hold_changes=[HoldChange("fixed", "", "mended", mended.now(), hold.id) for hold in fixed],
+            replays=[
+                Replay(hold.id, hold.position, hold.channel, hold.place, mended.now(), "tester", "", "{}")
+                for hold in fixed
+            ],
+        )
+    )
+    mended.look()
+    mended.wait(1)
+    return mended
+
+
+def test_a_resend_is_told_that_all_is_well_once_the_held_line_was_mended_and_worked(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/casecart.db"
+    line = new_line(tmp_path, url)
+    sender = Asking(line)
+    sender.take(dft("M1", lines=["1|CG|SCREW|1|HOLD", "2|CG|SCREW|1|OR"]))
+    line.settle()
+    assert sender.receipts == [("stored", Completion("processed", (HeldLine("FT1[1]", "held-by-route"),)))]
+    write_workspace(tmp_path, channel=CHANNEL.replace("'HOLD'", "'NOBODY'"))
+    line = _worked_again(line, tmp_path, url, whole=False)
+    sender = Asking(line)
+    sender.take(dft("M1", lines=["1|CG|SCREW|1|HOLD", "2|CG|SCREW|1|OR"]))
+    line.settle()
+    assert sender.receipts == [("duplicate", Completion("processed"))]
+    assert sorted(posting.line for posting in line.postings()) == ["1", "2"]
+    assert line.balance() == (0, 0)
+    line.stop()
+
+
+def test_a_resend_is_told_that_all_is_well_once_the_message_that_was_put_aside_was_worked(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/casecart.db"
+    line = new_line(tmp_path, url, pipeline_class=Faulty)
+    sender = Asking(line)
+    sender.take(dft("BAD"))
+    line.settle()
+    assert sender.receipts == [("stored", Completion("quarantined", (HeldLine("", "engine-fault"),)))]
+    line = _worked_again(line, tmp_path, url, whole=True)
+    sender = Asking(line)
+    sender.take(dft("BAD"))
+    line.settle()
+    assert sender.receipts == [("duplicate", Completion("processed"))]
+    assert len(line.postings()) == 1
+    assert line.balance() == (0, 0)
     line.stop()
