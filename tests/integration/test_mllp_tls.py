@@ -281,6 +281,13 @@ def test_a_handshake_that_stalls_is_cut_in_time(folder: Path, part: int | None) 
         until(lambda: descriptors() == before)
 
 
+def test_who_says_nothing_is_cut_as_well_and_leaves_no_record(folder: Path) -> None:
+    intake = Turn()
+    with listening(intake, settings("frame_timeout: 1s"), root=folder) as listener, connected(listener) as silent:
+        assert is_reset(silent)
+    assert intake.arrivals == []
+
+
 def test_a_reset_in_the_handshake_leaves_a_record_and_nothing_else(folder: Path) -> None:
     intake = Turn()
     with listening(intake, settings(), root=folder) as listener:

@@ -68,6 +68,11 @@ class Encrypted(Protocol):
         self._first = b""
         self._direct: Callable[[bytes], int | Exception] | None = None
 
+    @property
+    def heard(self) -> bool:
+        """Whether anything came from the other side."""
+        return bool(self._first) or self._within is not None
+
     # --- what comes in
     def connectionMade(self) -> None:
         """Begin the handshake, if it is this side's to begin."""

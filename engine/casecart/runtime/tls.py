@@ -142,6 +142,8 @@ def faults_of(tls: Tls, root: Path, now: int) -> Iterable[Finding]:
         ends = ends_of(tls, root)
         if tls.authorities is not None:
             _authorities(tls, root)
+        if tls.private_key is not None and tls.private_key.file is not None and (root / tls.private_key.file).exists():
+            _own(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), tls, tls.private_key, root, {})
     except WorkspaceError as error:
         for finding in error.findings:
             there = not finding.message.endswith(_NOT_THERE)

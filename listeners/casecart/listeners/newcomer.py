@@ -58,7 +58,8 @@ class Newcomer(TwistedProtocol):
         self._port = 0
         self._header = b""
         self._announced = not owner.proxied
-        self._heard = self._over = False
+        self._encrypted: Encrypted | None = None
+        self._over = False
         self._waited = 0.0
 
     # --- as the protocol of the TCP connection, until it is known whose that is
@@ -73,7 +74,6 @@ class Newcomer(TwistedProtocol):
 
     def dataReceived(self, data: bytes) -> None:
         """Read the proxy's header."""
-        self._heard = True
         if self._over:
             return
         self._header += data
@@ -107,7 +107,8 @@ class Newcomer(TwistedProtocol):
     def _begin(self) -> None:
         context = self._owner.context
         if context is not None:
-            self._become(Encrypted(context, self._greet, self._failed, server_side=True))
+            self._encrypted = Encrypted(context, self._greet, self._failed, server_side=True)
+            self._become(self._encrypted)
             return
         try:
             self._become(self._sender(None))
@@ -156,9 +157,9 @@ class Newcomer(TwistedProtocol):
         """So much time has gone by."""
         self._waited += seconds
         if self._waited > self._owner.frame_timeout:
-            if not self._announced and self._heard:
+            if self._header:
                 self._record("proxy-timeout", "its PROXY header did not come to an end in time", self._header)
-            elif self._announced:
+            elif self._encrypted is not None and self._encrypted.heard:
                 self._record("tls-timeout", "it did not agree on TLS in time")
             self.abort()
 

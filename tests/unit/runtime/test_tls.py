@@ -254,6 +254,7 @@ def test_an_identity_that_cant_be_read_is_a_finding(said: str, words: str | None
         (20, SERVER, "1:14 warning bad-certificate the certificate in server.pem ends in (19|20) days: put a new"),
         (-1, SERVER, "1:14 warning bad-certificate the certificate in server.pem has ended: put a new one"),
         (90, SERVER.replace("server.pem", "none.pem"), "1:14 warning bad-certificate none.pem can't be read"),
+        (90, SERVER.replace("server.key", "client.key"), "2:6 error bad-certificate this is not the key of the cert"),
         (90, SERVER.replace("server.key", "none.key"), None),  # an analyst's machine has no key
         (90, SERVER.replace("server.pem", "server.key"), "1:14 error bad-certificate server.key holds no certificate"),
         (90, SERVER.replace("authority.pem", "none.pem"), "3:14 warning bad-certificate none.pem can't be read"),
@@ -268,6 +269,7 @@ def test_check_looks_at_the_files_that_are_there(
     tmp_path: Path, authority: Authority, days: int, said: str, words: str | None
 ) -> None:
     authority.issue("CN=casecart", lasts=timedelta(days=days), file="server")
+    authority.issue("CN=orsys", file="client")
     found = [str(each) for each in faults_of(settings_of(ServerTls, said), tmp_path, int(time.time()))]
     assert len(found) == (words is not None)
     assert all(re.match(f"engine.yaml:{words}", finding) for finding in found), found
