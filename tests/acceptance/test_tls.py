@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import ssl
 import time
@@ -29,11 +30,11 @@ kind: mllp
 
 @pytest.fixture
 def authority(user: User) -> Authority:
-    """The hospital's; the listener has TLS, and its peers are bound to their certificates."""
+    """The hospital's; the listener has TLS, and two of its peers are bound to their certificates."""
     engine = user.ws / "config" / "engine.yaml"
-    bound = "facility: NORTH, certificate: {subject: orsys}}\n      cabinet: "
-    bound += "{match: {MSH-3: CABINET}, facility: NORTH, certificate: {subject: cabinet}}"
-    text = engine.read_text("utf-8").replace("kind: mllp\n", TLS).replace("facility: NORTH}", bound)
+    text = engine.read_text("utf-8").replace("kind: mllp\n", TLS)
+    text = re.sub(r"(      (orsys|cabinet): .*facility: NORTH)\}", r"\1, certificate: {subject: \2}}", text)
+    assert text.count("certificate: {subject") == 2
     engine.write_text(text, "utf-8")
     folder = user.ws / "config" / "tls"
     folder.mkdir()

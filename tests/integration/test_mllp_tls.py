@@ -192,6 +192,28 @@ def test_anothers_header_on_a_peers_connection_is_refused_and_never_processed(
         assert (intake.last.refused, intake.last.peer) == (False, name)
 
 
+@pytest.mark.parametrize("within", ["batch", "several", "part"])
+def test_anothers_header_is_refused_within_batches_and_parts_too(folder: Path, within: str) -> None:
+    own, other = message("1", header=[(3, "CABINET")]), message("2")
+    around = "CABINET|NORTH|CASECART|MERCY|20260315101500"
+    data = {
+        "batch": f"BHS|^~\\&|{around}\r".encode() + own + other + b"BTS|2\r",
+        "several": own + other,
+        "part": other + b"DSC|P1|F\r",
+    }[within]
+    intake = Turn()
+    with (
+        listening(intake, settings("several_messages: take"), root=folder) as listener,
+        encrypted(listener, folder, "cabinet") as connection,
+    ):
+        connection.sendall(frame(data))
+        answer = b"".join(received(connection, 2 if within == "several" else 1))
+    assert b"MSA|AR|2|The sender that MSH-3 and MSH-4 name may not send on this connection." in answer
+    taken = [(each.control_id, each.refused, each.peer, each.notes) for each in intake.arrivals]
+    refused = ("2", True, "", "wrong-connection")
+    assert taken == ([refused] if within == "part" else [("1", False, "cabinet", None), refused])
+
+
 def test_a_peer_without_a_certificate_of_its_own_has_every_other_connection_but_those(folder: Path) -> None:
     free = "lab: {match: {MSH-3: LAB}, facility: NORTH}"
     intake = Turn()
