@@ -7,13 +7,14 @@ import socket
 import threading
 import time
 from contextlib import contextmanager, suppress
+from datetime import timedelta
 from typing import TYPE_CHECKING, TypeVar
 
 import hl7.mllp
 import pytest
 from twisted.internet.defer import Deferred, DeferredList, fail, succeed
 
-from casecart.destinations.mllp import SPEC, MllpSettings, control_id_of
+from casecart.destinations.mllp import SPEC, MllpDestination, MllpSettings, control_id_of
 from casecart.runtime.destination import (
     Answer,
     DestinationContext,
@@ -541,6 +542,25 @@ def test_messages_go_over_tls_to_a_receiver_that_is_known(tmp_path: Path) -> Non
         assert billing.connections == 1
         in_reactor(lambda: [session.transport.loseConnection() for session in list(billing.sessions)])
         assert post(made, 4).state == "posted"
+
+
+def test_a_certificate_that_was_renewed_is_shown_on_the_next_connection(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    papers = authority.issue("CN=casecart", file="own", lasts=timedelta(days=3))
+    more = f"tls: {{authorities: {authority.file}, certificate: {papers.certificate}, key: {{file: {papers.key}}}}}"
+    secure = secured(authority, tmp_path, client=True)
+    with receiving(context=secure) as (billing, port), destination(port, tmp_path, more) as made:
+        assert isinstance(made, MllpDestination)
+        assert post(made, 1).state == "posted"
+        assert made.certificate_ends == int(papers.x509.not_valid_after_utc.timestamp())
+        for number, days in enumerate((90, None), 2):
+            if days is not None:
+                papers = authority.issue("CN=casecart", file="own", lasts=timedelta(days=days))
+            else:
+                papers.key.write_text("no key")
+            in_reactor(lambda: [session.transport.loseConnection() for session in list(billing.sessions)])
+            assert post(made, number).state == "posted"
+            assert made.certificate_ends == int(papers.x509.not_valid_after_utc.timestamp())
 
 
 @pytest.mark.parametrize(

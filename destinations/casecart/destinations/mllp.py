@@ -11,6 +11,7 @@ written to a connection was surely not taken; after the first byte the outcome i
 
 from __future__ import annotations
 
+import logging
 from base64 import b32encode
 from datetime import UTC, datetime
 from hashlib import blake2b
@@ -37,7 +38,7 @@ from casecart.runtime.destination import (
 )
 from casecart.runtime.encrypted import encrypted_client
 from casecart.runtime.handshake import HandshakeFailed
-from casecart.runtime.tls import client_context
+from casecart.runtime.renewal import Renewal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -46,6 +47,8 @@ if TYPE_CHECKING:
     from casecart.runtime.destination import Destination, DestinationContext, Posting
 
 __all__ = ["SPEC", "MllpDestination", "MllpSettings", "control_id_of"]
+
+log = logging.getLogger(__name__)
 
 _CONTROL_ID: Final = 20
 """Characters of a control id: the most that MSH-10 may have before 2.7."""
@@ -97,7 +100,8 @@ class MllpDestination:
         self._header[15], self._header[16] = _WANTED[settings.acknowledgement]
         self._header[18] = "" if self._codec == "ascii" else component_of(settings.charset, self._delimiters)
         self._refused = {**_REFUSED, **settings.refused}
-        self._tls = None if settings.tls is None else client_context(settings.tls, context.root)
+        self._renewal = None if settings.tls is None else Renewal(settings.tls, context.root)
+        self._name = context.name
         self._links: set[MllpLink] = set()
         self._free: list[MllpLink] = []
 
@@ -109,6 +113,11 @@ class MllpDestination:
     def look_up(self, postings: Sequence[Posting]) -> Deferred[Sequence[Answer]]:
         """Never called: it can't be asked."""
         return succeed([Answer("unknown") for _ in postings])
+
+    @property
+    def certificate_ends(self) -> int | None:
+        """When the certificate that it shows ends, seconds since 1970; None where it shows none."""
+        return None if self._renewal is None else self._renewal.ends
 
     def stop(self) -> Deferred[None]:
         """Close the connections."""
@@ -169,10 +178,12 @@ class MllpDestination:
         return link
 
     def _protocol(self, link: MllpLink) -> Any:  # noqa: ANN401 - a protocol; Twisted says that its transport may be None
-        tls, context = self._settings.tls, self._tls
-        if tls is None or context is None:
+        tls, renewal = self._settings.tls, self._renewal
+        if tls is None or renewal is None:
             return link
-        return encrypted_client(tls, context, str(self._settings.host), link, link.ready.errback)
+        if (said := renewal.look()) is not None:
+            log.warning("destination %s: %s", self._name, said)
+        return encrypted_client(tls, renewal.context, str(self._settings.host), link, link.ready.errback)
 
     def _gone(self, link: MllpLink) -> None:
         self._links.discard(link)
