@@ -27,6 +27,7 @@ from casecart.runtime.destination import (
 from casecart.runtime.tls import ServerTls, server_context
 from support.certificates import Authority
 from support.hl7_receiver import Receiver, Session, acknowledgement, field, receiving
+from support.node_kit import SERVERS, NodeServer, needed
 from support.reactor import in_reactor, reactor
 from support.settings import findings_of, settings_of
 
@@ -522,6 +523,18 @@ def test_a_receiver_that_nobody_here_wrote_reads_what_was_meant_and_is_understoo
             Answer("posted", "acknowledged", control_id(number)) for number in range(3)
         ]
     assert read == [text for number in range(3) for text in (control_id(number), "CH-1", "5 \\ 10 mm | ä")]
+
+
+@pytest.mark.parametrize("library", SERVERS)
+def test_each_message_gets_its_own_answer_of_a_server_that_loses_or_repeats_them(tmp_path: Path, library: str) -> None:
+    # One answers each time all earlier messages again, others lose the second message of a packet.
+    needed()
+    with NodeServer(library) as server, destination(server.port, tmp_path, "timeout: 10s") as made:
+        answers = [post(made, number) for number in range(5)]
+        came = server.came()
+    assert [answer.reference for answer in answers] == [control_id(number) for number in range(5)]
+    assert {answer.state for answer in answers} == {"posted"}
+    assert {each for number in range(5) for each in came if control_id(number) in each} == set(came)
 
 
 def secured(authority: Authority, root: Path, *, names: str = "127.0.0.1", client: bool = False) -> SSLContext:
