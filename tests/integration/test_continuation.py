@@ -295,6 +295,19 @@ def test_a_parked_chain_is_given_up_after_a_week_and_counts_as_refused(line: Lin
     assert line.balance() == (0, 0)
 
 
+@pytest.mark.parametrize("more", ["", "several_messages: take"])
+def test_parts_that_make_a_second_header_together_are_not_processed(line: Line, more: str) -> None:
+    connection = connected(line, more=more)
+    one, two, three = three_lines("A")
+    header, rest = two.split(b"\r", 1)
+    hostile = header + b"\rADD|SH|^~\\&|ORSYS|NORTH\r" + rest
+    send(line, connection, one.replace(b"\rDSC", b"\rM\rADD\rDSC"), hostile, three, dft("M1"))
+    assert connection.codes == ["AA A-1", "AA A-2", "AA A-3", "AA M1"]
+    assert rows(line)[-2:] == [("A-1" if not more else "", "refused"), ("M1", "processed")]
+    assert posted(line) == ["1"]
+    assert line.balance() == (0, 0)
+
+
 def test_a_whole_that_would_be_too_large_is_not_made(line: Line) -> None:
     connection = connected(line, more="maximum_frame: 1KB")
     parts = three_lines("A")

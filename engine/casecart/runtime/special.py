@@ -89,12 +89,20 @@ class Specials:
         bodies = self._parts.again(position, part)
         return self._whole(part, bodies) if bodies else None
 
-    def _whole(self, part: Part, bodies: Sequence[bytes]) -> Message:
-        """Its identity is that of the first part, which keeps it: resends are told by the parts alone."""
+    def _whole(self, part: Part, bodies: Sequence[bytes]) -> Message | None:
+        """Its identity is that of the first part, which keeps it: resends are told by the parts alone.
+
+        None: it is stored, and what the parts make is nothing that can be processed.
+        """
         message = self._message(part.whole(bodies))
         notes = f"{message.notes} {ASSEMBLED}" if message.notes else ASSEMBLED
         self._change.counts.append(Count(message.facility, f"messages:{message.listener}", ASSEMBLED, 1))
-        return message._replace(reuse=None, notes=notes)
+        message = message._replace(reuse=None, notes=notes)
+        if message.outcome != "refused":
+            return message
+        self._change.counts.append(Count(message.facility, f"messages:{message.listener}", "refused", 1))
+        self._change.messages.append(message)
+        return None
 
     def close(self) -> None:
         """No more comes in this group."""

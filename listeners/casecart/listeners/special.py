@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final, Literal, cast
+from typing import TYPE_CHECKING, Final, Literal
 
 from casecart.formats.hl7v2 import CONTINUED, Problem, Refused, join_fragments, may_continue, read_fragment
 from casecart.listeners.question import Question
@@ -95,8 +95,11 @@ class Specialty:
         return f"{self._listener}:{peer}:" + header.separator.join(said).decode("latin-1")
 
     def _whole(self, bodies: Sequence[bytes], source: str) -> Arrival:
-        # It has one header, no pointer and no ADD: it is one message, and nothing is special about it.
-        return cast("Arrival", self._reception.arrival(join_fragments(bodies), source, Question()))
+        body, question = join_fragments(bodies), Question()
+        whole = self._reception.arrival(body, source, question)
+        if isinstance(whole, list):  # two halves of a header made a second one: nothing of it is taken
+            return self._reception.refused(body, source, "hl7v2", "several-messages", question)
+        return whole
 
 
 def _reject(question: Question, code: Literal["sequence-number", "too-many-parts"]) -> None:
