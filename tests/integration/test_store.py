@@ -381,6 +381,13 @@ def test_timers_are_set_moved_and_done(store: Store) -> None:
     assert store.timers() == [again]
 
 
+def test_timers_of_one_owner_are_found_among_others(store: Store) -> None:
+    timers = [Timer("retry", "erp", NOW + 5, ""), Timer("part", "7", NOW + 9, ""), Timer("part", "8", NOW + 1, "")]
+    store.write(Change(timers=timers))
+    assert store.timers("part") == [timers[2], timers[1]]
+    assert store.timers("nobody") == []
+
+
 def test_cursors_and_switches_have_their_last_value(store: Store) -> None:
     store.write(Change(cursors=[Cursor("webhook", 1, 5, 1), Cursor("webhook", 0, 5, 1)]))
     paused, running = (Switch("erp", state, "ann", "month end", NOW) for state in ("paused", "running"))

@@ -75,7 +75,7 @@ def lock(store: Store) -> None:
 
 def _waiting(store: Store) -> dict[int, tuple[int, _Place]]:
     """Position → when its time is over, and where it belongs."""
-    return {int(timer.key): (timer.due_at, _decode(timer.data)) for timer in store.timers() if timer.owner == OWNER}
+    return {int(timer.key): (timer.due_at, _decode(timer.data)) for timer in store.timers(OWNER)}
 
 
 def _timer(position: int, due_at: int, place: _Place) -> Timer:
@@ -201,7 +201,7 @@ def park(store: Store, now: int, identifier: Callable[[], bytes]) -> None:
         now: µs since 1970.
         identifier: mints ids of exceptions.
     """
-    if not any(timer.owner == OWNER and timer.due_at <= now for timer in store.timers()):
+    if not any(timer.due_at <= now for timer in store.timers(OWNER)):
         return
     lock(store)
     waiting = _waiting(store)  # only now: another engine may have done it

@@ -213,8 +213,8 @@ class Store(Protocol):
     def cursors(self) -> list[Cursor]:
         """All of them."""
 
-    def timers(self) -> list[Timer]:
-        """All timers, by due_at."""
+    def timers(self, owner: str | None = None) -> list[Timer]:
+        """All timers, or those of an owner, by due_at."""
 
     def switches(self) -> list[Switch]:
         """The last word on each destination that anybody had one on."""

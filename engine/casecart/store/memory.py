@@ -195,8 +195,9 @@ class MemoryStore:
     def cursors(self) -> list[Cursor]:
         return in_order(self._cursors)
 
-    def timers(self) -> list[Timer]:
-        return sorted(self._timers.values(), key=lambda timer: (timer.due_at, timer.owner, timer.key))
+    def timers(self, owner: str | None = None) -> list[Timer]:
+        found = [timer for timer in self._timers.values() if owner is None or timer.owner == owner]
+        return sorted(found, key=lambda timer: (timer.due_at, timer.owner, timer.key))
 
     def switches(self) -> list[Switch]:
         return in_order(self._switches)

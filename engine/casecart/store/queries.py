@@ -92,6 +92,7 @@ CURSORS = (
     .order_by(schema.cursor.c.name, schema.cursor.c.partition)
 )
 TIMERS = select(*TIMER).order_by(schema.timer.c.due_at, schema.timer.c.owner, schema.timer.c.key)
+TIMERS_OF = TIMERS.where(schema.timer.c.owner == bindparam("owner"))
 SWITCHES = select(*schema.switch.c).order_by(schema.switch.c.destination)
 MESSAGE_AT = select(*MESSAGE).where(message.c.position == POSITION)
 MESSAGE_WITH = select(*MESSAGE).where(message.c.id == bindparam("id"))
@@ -195,8 +196,9 @@ class Queries(WorklistQueries, MasterQueries, RetentionQueries, ABC):
     def cursors(self) -> list[Cursor]:
         return [Cursor._make(row) for row in self._rows(CURSORS)]
 
-    def timers(self) -> list[Timer]:
-        return [Timer._make(row) for row in self._rows(TIMERS)]
+    def timers(self, owner: str | None = None) -> list[Timer]:
+        found = self._rows(TIMERS) if owner is None else self._rows(TIMERS_OF, owner=owner)
+        return [Timer._make(row) for row in found]
 
     def switches(self) -> list[Switch]:
         return [Switch._make(row) for row in self._rows(SWITCHES)]
