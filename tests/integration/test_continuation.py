@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from threading import Barrier
 from typing import TYPE_CHECKING
 
@@ -11,8 +12,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from casecart.commands.actor import Actor
+from casecart.commands.balance import ShowBalances
+from casecart.commands.desk import Desk
+from casecart.commands.site import Site
+from casecart.commands.store_verify import VerifyStore
 from casecart.runtime.continuation import park
-from casecart.store import MessageFilter
+from casecart.store import MessageFilter, open_store
 from support.line import Line, dft, new_line
 from support.listening import Door, mllp_settings
 
@@ -161,6 +167,24 @@ def test_parts_that_come_again_change_nothing(line: Line) -> None:
     assert posted(line) == ["A1", "A2", "A3"]
     assert line.counts()["assembled"] == 1
     assert line.balance() == (0, 0)
+
+
+def test_the_counters_agree_with_the_rows_while_parts_wait_and_when_they_are_joined(
+    line: Line, tmp_path: Path, store_url: str
+) -> None:
+    connection = connected(line)
+    for part in three_lines("A"):
+        send(line, connection, part)
+        site = Site(
+            root=tmp_path, organisation="MERCY", store_url=store_url, store_place="a store", time_zones={},
+            listeners={}, destinations={},
+        )  # fmt: skip
+        with closing(open_store(store_url, role="reader")) as reader:
+            desk = Desk(site=site, store=reader, actor=Actor("alice", frozenset({"see"})), now=lambda: 0)
+            verified, balances = desk.ask(VerifyStore()), desk.ask(ShowBalances())
+        assert [finding.words for finding in verified.findings] == []
+        assert verified.counted
+        assert balances.exact
 
 
 def test_a_part_twice_in_one_turn_is_one(line: Line) -> None:

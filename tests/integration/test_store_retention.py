@@ -232,6 +232,14 @@ def test_a_message_that_waits_stays_however_old_it_is(store: Store) -> None:
     assert [freed.rule for freed in expire(store)] == ["processed"]
 
 
+def test_a_part_of_a_message_stays_until_it_is_joined_and_goes_with_the_processed_then(store: Store) -> None:
+    put(store, outcome="part")
+    assert expire(store, replace(DUE, now=NOW + 1000 * DAY)) == []
+    assert there(store, 1) == (True, True)
+    store.write(Change(outcomes=[("joined", None, 1)]))
+    assert [freed.rule for freed in expire(store)] == ["processed"]
+
+
 def test_a_message_of_a_clock_that_stood_years_back_is_as_young_as_the_one_before_it(store: Store) -> None:
     put(store, 1)
     put(store, 2, recorded_at=NOW - 700 * DAY)

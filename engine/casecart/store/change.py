@@ -64,7 +64,7 @@ class Change:
 
     messages: list[Message] = field(default_factory=list)
     outcomes: list[tuple[Outcome, str | None, int]] = field(default_factory=list)
-    """Of messages stored earlier as waiting: outcome, notes, position."""
+    """Of messages stored earlier as waiting or as parts: outcome, notes, position."""
     runs: list[Run] = field(default_factory=list)
     entries: list[Entry] = field(default_factory=list)
     settlements: list[Settlement] = field(default_factory=list)

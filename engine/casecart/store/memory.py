@@ -354,7 +354,7 @@ class MemoryStore:
             if message.recorded_at <= due.now:
                 youngest = max(youngest, message.recorded_at)
             age = due.now - (youngest or message.recorded_at)
-            if message.outcome == "waiting" or self._needed(message):
+            if message.outcome in ("waiting", "part") or self._needed(message):
                 continue
             runs = {key: run for key, run in self._runs.items() if run.position == message.position}
             rule, span = rule_of(message.outcome, [run.channel for run in runs.values()], due)
