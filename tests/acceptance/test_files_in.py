@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import random
+import time
+from contextlib import closing
 from typing import TYPE_CHECKING
 
+import pytest
+
+from casecart.store import MessageFilter, open_store
 from support.engine_process import EngineProcess
 from support.user import SAMPLE, User
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+
+FILES, MESSAGES, KILLS = 300, 5, 8
+MOST = FILES * MESSAGES
 
 INBOX = """  inbox:
     kind: file
@@ -24,6 +34,14 @@ import os, signal
 from casecart.listeners.folder import Folder
 Folder.put_away = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
 """
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Waits, for a machine with much to do as well."""
+    give_up = time.monotonic() + 120
+    while not condition():
+        assert time.monotonic() < give_up
+        time.sleep(0.02)
 
 
 def with_inbox(user: User) -> Path:
@@ -62,3 +80,41 @@ def test_a_file_is_posted_once_though_the_engine_is_killed_before_it_is_moved(us
     assert (refused["outcome"], refused["notes"]) == ("refused", ["batch-count"])
     assert len(user.handed_over) == 1
     assert "file:one.hl7[1]" in user.run("message", "show", "ORSYS-000001").stdout
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_of_many_files_each_message_is_taken_once_however_often_the_engine_is_killed(user: User) -> None:
+    inbox = with_inbox(user)
+    sample = (user.ws / SAMPLE).read_bytes()
+    for number in range(FILES):
+        bodies = [sample.replace(b"ORSYS-000001", b"F%d-%d" % (number, place)) for place in range(MESSAGES)]
+        (inbox / f"{number:05}.hl7").write_bytes(b"\r".join(bodies))
+    chance = random.Random(20261121)
+    done = inbox / "done"
+    done.mkdir()
+    for _ in range(KILLS):
+        with EngineProcess(user.ws, user.port) as engine:
+            engine.start()
+            enough = min(len(list(done.iterdir())) + chance.randrange(1, 40), FILES)
+            until(lambda enough=enough: len(list(done.iterdir())) >= enough)  # type: ignore[misc]  # a default of its own
+            time.sleep(chance.uniform(0.0, 0.05))
+            engine.kill()
+    left = len(list(inbox.glob("*.hl7")))
+    with (
+        EngineProcess(user.ws, user.port) as engine,
+        closing(open_store(f"sqlite:///{user.ws}/var/casecart.db", role="reader")) as store,
+    ):
+        engine.start()
+        until(lambda: not list(inbox.glob("*.hl7")))
+        until(lambda: all(head.outcome != "waiting" for head in store.messages(MessageFilter(), None, 10 * MOST)))
+        heads = store.messages(MessageFilter(), None, 10 * MOST)
+        status = user.rest()
+        assert engine.stop() == 0
+    print(f"{left} of {FILES} files were left after {KILLS} kills")  # noqa: T201 - counts for `-rP`
+    assert len(list((inbox / "done").iterdir())) == FILES
+    assert not list((inbox / "failed").iterdir())
+    assert status["balances"]["exact"] is True
+    taken = sorted(head.control_id for head in heads)
+    assert taken == sorted(f"F{number}-{place}" for number in range(FILES) for place in range(MESSAGES))
+    assert {head.outcome for head in heads} == {"processed"}

@@ -7,6 +7,7 @@ import re
 import sys
 from datetime import UTC, datetime
 from ipaddress import ip_address
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -171,10 +172,10 @@ class _Shown:
         into = f", kept as {kept}" if kept else ""
         what = received.problem or counted(len(received.body), "byte")
         lines = [printable(f"{stamp}  {received.number}  {received.source}  {what}, answered {received.reply}{into}")]
-        shown = list(ShownFile(received.body).lines()) if received.body else []
+        shown = ShownFile(received.body).lines() if received.body else iter(())
         if self._brief:
-            return [*lines, *(f"  {line}" for line in shown[2:3])]
-        return [*lines, *shown[2:], ""]
+            return [*lines, *(f"  {line}" for line in islice(shown, 2, 3))]
+        return [*lines, *islice(shown, 2, None), ""]
 
     def _document(self, received: Received, at: datetime, kept: str) -> dict[str, Any]:
         content = {} if self._brief else {"content": ShownFile(received.body).document()}

@@ -34,7 +34,7 @@ _UNFINISHED: Final = (".part", ".tmp", ".temp", ".partial", ".filepart", ".crdow
 _LOCK: Final = ".casecart.lock"
 
 _MOST_NAMES: Final = 1_000
-_MOST_FILES: Final = 100
+_MOST_FILES: Final = 25
 _MOST_BYTES: Final = 8_000_000
 _LONGEST_NAME: Final = 200  # bytes; file systems take 255, and a time or `.reason` may be added
 
@@ -105,7 +105,7 @@ class Folder:
             raise self._trouble(error) from error
 
     def look(self, now: float) -> list[Found]:
-        """The files that are complete, by name, up to a hundred; none behind one that is still written.
+        """The files that are complete, by name, a bounded number; none behind one that is still written.
 
         Args:
             now: monotonic, seconds.
