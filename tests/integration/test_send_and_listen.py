@@ -155,6 +155,7 @@ def test_a_capture_that_is_wrong_is_told_by_the_receiver_as_what_it_is() -> None
             connection.sendall(b"GET / HTTP/1.1\r\n\r\n" + frame(b"PID|1\r") + b"\x0b" + message("1")[:30])
             connection.shutdown(socket.SHUT_WR)
             answer = connection.recv(65536)
+            assert connection.recv(1) == b""  # it has seen the end
     assert b"MSA|AR|" in answer
     assert [received.problem.split(":")[0] for received in came] == ["noise", "no-header", "truncated"]
 
