@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = ["CLIENTS", "SERVERS", "NodeServer", "make", "needed", "send"]
 
-# One message at a time. Medplum's loses all but the first of the answers that come in one packet, so that a sender that
-# is built on it may not send on before it is answered; python-hl7's is the one that does.
+# One message at a time. Medplum's loses all but the first of the answers that come in one packet, so that a sender
+# built on it may not send on before it is answered; python-hl7's is the one that does.
 CLIENTS = ("node-hl7-client", "simple-hl7", "medplum")
 SERVERS = ("node-hl7-server", "simple-hl7", "medplum")
 
