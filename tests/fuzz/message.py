@@ -122,6 +122,7 @@ TARGET = Target(
         b"\0FHS|^~\\&|A\rBHS|^~\\&|A\r" + MSH + b"\rBTS|1\rFTS|1\r",
         b"\0" + MSH + b"\r" + FT1 + MSH + b"\r",
         b"\0M\0S\0H\0|\0",
+        b"\0MSH|^.-|ORSYS|NORTH|||||DFT^P03||P|2.5.1\r",  # our words have a dot, and nothing to escape it with
         b"\0" + MSH + b'\rPV1|""|I||||||||||||||||| V1 \r\r\n\n \0',
     ),
     marks=(
