@@ -11,12 +11,12 @@ if TYPE_CHECKING:
 def test_an_item_master_is_acknowledged_and_then_there(at_work: User) -> None:
     sent = at_work.send("samples/hl7v2/mfn-items.hl7", "samples/hl7v2/mfn-charge-codes.hl7")
     assert sent.returncode == 0, sent.stderr
-    listed = at_work.wait(
-        "brought",
-        "balance",
-        until=lambda now: sum(each["terms"]["no_change"] for each in now["channels"]) == 2,
+    status = at_work.wait(
+        "end of both",
+        "status",
+        until=lambda now: sum(each["terms"]["no_change"] for each in now["balances"]["channels"]) == 2,
     )
-    assert listed["exact"]
+    assert status["balances"]["exact"]
     shown = at_work.run("master", "show", "item", "PLATE-6H")
     assert "Locking plate, 6 holes" in shown.stdout, shown.stderr
     message = at_work.run("message", "show", "1")
