@@ -9,7 +9,7 @@ from types import NoneType, UnionType
 from typing import TYPE_CHECKING, Final, Literal, Union, get_args, get_origin, get_type_hints
 from zoneinfo import ZoneInfo
 
-from casecart.canonical import FIELDS, Usage
+from casecart.canonical import FIELDS
 from casecart.formats.hl7v2.path import Path, PathError, Segment, parse_path, parse_segment
 from casecart.formats.udi import Udi
 from casecart.mapping.expression import (
@@ -80,7 +80,7 @@ class _Planning:
         self.tables = tables
         self.document = document
         self.hints = get_type_hints(document)
-        self.usage = document is Usage
+        self.usage = declaration.makes == "Usage"
         self.bind: dict[str, Segment | None] = {}
         self.udis = [name for name, mapped in declaration.fields.items() if mapped.type == "udi"]
         self.findings: list[Finding] = []

@@ -35,7 +35,25 @@ def compiled(root: Path, channel: str = CHANNEL) -> Channel:
 )
 def test_a_channel_accepts_what_it_says(tmp_path: Path, accept: str, message_type: str, *, accepted: bool) -> None:
     channel = compiled(tmp_path, CHANNEL.replace("[DFT^P03]", accept))
-    assert channel.accepts("or-mllp", "", message_type) is accepted
+    assert channel.accepts("or-mllp", "orsys", message_type) is accepted
+
+
+@pytest.mark.parametrize(
+    ("peers", "listener", "peer", "accepted"),
+    [
+        ("", "or-mllp", "orsys", True),
+        ("", "or-mllp", "anybody", True),
+        ("", "another", "orsys", False),
+        ("peers: [orsys]\n", "or-mllp", "orsys", True),
+        ("peers: [orsys]\n", "or-mllp", "cabinet", False),
+        ("peers: [orsys]\n", "another", "orsys", False),
+    ],
+)
+def test_a_channel_accepts_from_whom_it_says(
+    tmp_path: Path, peers: str, listener: str, peer: str, *, accepted: bool
+) -> None:
+    channel = compiled(tmp_path, CHANNEL.replace("accept:", f"{peers}accept:"))
+    assert channel.accepts(listener, peer, "DFT^P03") is accepted
 
 
 def test_the_first_entry_of_the_route_that_fits_is_taken(tmp_path: Path) -> None:
