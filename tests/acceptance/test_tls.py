@@ -8,7 +8,7 @@ import ssl
 import time
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -63,6 +63,25 @@ def sample(user: User) -> bytes:
     return frame((user.ws / SAMPLE).read_bytes().replace(b"\n", b"\r"))
 
 
+def is_heard_without_a_certificate(user: User) -> bool:
+    """Whether a sender that shows none gets an answer."""
+    context = ssl.create_default_context(cafile=user.ws / "config" / "tls" / "authority.pem")
+    try:
+        with (
+            socket.create_connection(("127.0.0.1", user.port), timeout=10) as plain,
+            context.wrap_socket(plain, server_hostname="localhost") as made,
+        ):
+            made.sendall(sample(user))
+            return bool(made.recv(1))
+    except (ssl.SSLError, ConnectionError):
+        return False
+
+
+def listed(user: User) -> list[dict[str, Any]]:
+    """The messages that were refused."""
+    return [each for each in user.json("messages")["messages"] if each["notes"]]
+
+
 def test_a_peer_is_processed_on_its_own_certificate_and_nobody_else_for_it(user: User, authority: Authority) -> None:
     checked = user.run("check")
     assert checked.returncode == 0
@@ -72,6 +91,7 @@ def test_a_peer_is_processed_on_its_own_certificate_and_nobody_else_for_it(user:
         with connected(user, "cabinet") as other:  # which says that it is orsys
             other.sendall(sample(user))
             assert b"MSA|AR|" in other.recv(65_536)
+        assert not is_heard_without_a_certificate(user)
         with connected(user, "orsys") as good:
             good.sendall(sample(user))
             assert b"MSA|AA|" in good.recv(65_536)
@@ -79,12 +99,16 @@ def test_a_peer_is_processed_on_its_own_certificate_and_nobody_else_for_it(user:
             "certificate", "status", until=lambda now: now["listeners"][0]["certificate_ends"] is not None
         )
         counts = status["listeners"][0]["counts"]
-        assert (counts["received"], counts["refused"], counts["duplicate"]) == (2, 1, 0)
+        assert (counts["received"], counts["refused"], counts["duplicate"]) == (3, 2, 0)
         assert len(user.handed_over) == 1
         shown = user.run("status").stdout
         assert "certificate of or-mllp: ENDS IN 9 DAYS" in shown or "certificate of or-mllp: ENDS IN 10 DAYS" in shown
-        refused = [each for each in user.json("messages")["messages"] if "wrong-connection" in str(each)]
-        assert len(refused) == 1
+        refused = {
+            each["notes"][0] if isinstance(each["notes"], list) else each["notes"]: each for each in listed(user)
+        }
+        assert refused.keys() == {"wrong-connection", "tls-no-certificate"}
+        for each in refused.values():
+            assert user.run("message", "show", str(each["id"])).returncode == 0
 
         authority.issue("CN=casecart", file="server", lasts=timedelta(days=400))
         user.wait(
