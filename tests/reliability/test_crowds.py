@@ -92,7 +92,7 @@ class Scene:
         self.honest = Honest(self.port)
 
     def __enter__(self) -> Self:
-        sink = self._stack.enter_context(Sink())
+        self.sink = sink = self._stack.enter_context(Sink())
         workspace = write(self._root / "ws", Settings(store=self.store, port=self.port, destination=sink.url))
         file = workspace / "config" / "engine.yaml"
         port = f"    port: {self.port}\n"
@@ -256,3 +256,25 @@ def test_more_connections_than_the_settings_say_are_turned_away_and_those_inside
                 assert refused.recv(1) == b""
         stack.close()
         assert scene.come_to_rest().keys() == {""}
+
+
+def test_the_usual_soft_limit_of_open_files_is_raised_so_that_a_crowd_keeps_no_destination_from_its_work(
+    tmp_path: Path,
+) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    crowd = 200
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (100, hard))
+        scene = Scene(tmp_path, "connections: 300")
+        with scene:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+            with ExitStack() as stack:
+                for _ in range(crowd):
+                    stack.enter_context(closing(scene.connect()))
+                scene.until(lambda: scene.open_files() >= crowd)
+                rest_of_it = scene.sink.counts().keys
+                scene.until(lambda: scene.sink.counts().keys > rest_of_it)
+            assert scene.come_to_rest().keys() == {""}
+            assert "connector failed" not in scene.engine.log
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

@@ -20,6 +20,7 @@ import msgspec
 from casecart.cli.desk import named_from_here
 from casecart.cli.exit import Exit
 from casecart.cli.failure import DEBUG, Stop, explained, told
+from casecart.cli.open_files import raise_limit
 from casecart.cli.options import directory_argument
 from casecart.cli.text import examples, printable
 from casecart.commands.actor import local_actor
@@ -98,6 +99,7 @@ def command(directory: Path | None, root: Path, roles: tuple[str, ...], ports: M
 
 
 def _run(root: Path, roles: tuple[str, ...], ports: Mapping[str, int]) -> int:
+    raise_limit()
     reactor = install_reactor()
     _log_to_stderr()
     workspace = load_workspace(root)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import errno
 import os
+import resource
 from collections import Counter
 from collections.abc import Mapping
 from ipaddress import ip_address
@@ -216,6 +217,7 @@ SPEC: Final = ListenerSpec(kind="mllp", about="Takes HL7 v2 messages over MLLP."
 
 _TICK: Final = 1.0  # seconds between looks at the time-outs
 _DRAIN: Final = 10.0  # seconds that answers may take when the listener stops
+_OTHER_FILES: Final = 24  # that an engine has open beside its connections, at least
 _BACKLOG: Final = 1024  # connections that the system keeps until they are accepted
 
 
@@ -266,6 +268,12 @@ class MllpListener:
         """What somebody should know of before the port is open."""
         if self._settings.openness is not None:
             yield f"{self.name}: {self._settings.openness}"
+        limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        if self._settings.connections + _OTHER_FILES > limit:
+            yield (
+                f"{self.name} may have {self._settings.connections} connections, and the system lets this process have "
+                f"{limit} open files in all: raise its hard limit (`ulimit -Hn`, `LimitNOFILE=`), or allow fewer"
+            )
 
     def start(self) -> Deferred[None]:
         """Open the port; fails with an `OSError` that says why it can't be."""

@@ -428,3 +428,11 @@ def test_answers_are_whole_and_in_order_whatever_the_socket_takes_at_once(taken:
     assert line.codes == ["AA 1", "AA 2", "AA 3"]
     # Once it took less than all, everything goes by the transport, which keeps the order.
     assert len(sent) == (2 if taken == 10_000 else 0 if taken == "lost" else 1)
+
+
+def test_more_connections_than_the_system_lets_the_process_have_are_warned_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("casecart.listeners.mllp.resource.getrlimit", lambda _: (1024, 1024))
+    assert list(Door(settings=mllp_settings("connections: 1000")).listener.warnings()) == []
+    (warning,) = Door(settings=mllp_settings("connections: 1001")).listener.warnings()
+    assert "1001 connections" in warning
+    assert "1024 open files" in warning
