@@ -159,6 +159,19 @@ def test_what_comes_between_the_parts_is_processed_before_the_whole_and_what_com
     assert [control for control, outcome in rows(line) if outcome == "processed"] == ["M1", "A-1", "M2"]
 
 
+def test_where_an_answer_waits_for_the_work_only_the_last_part_waits_for_that_of_the_whole(line: Line) -> None:
+    line.journal.defer()  # the backlog maps it, after it is stored
+    connection = connected(line, more="acknowledge: on_complete")
+    one, two, three = three_lines("A")
+    connection.send(one, two, three)
+    line.journal.flush()
+    connection.protocol.write()  # as at the end of a turn
+    assert connection.codes == ["AA A-1", "AA A-2"]
+    line.settle()
+    assert connection.codes == ["AA A-1", "AA A-2", "AA A-3"]
+    assert posted(line) == ["A1", "A2", "A3"]
+
+
 def test_parts_that_come_again_change_nothing(line: Line) -> None:
     connection = connected(line)
     one, two, three = three_lines("A")

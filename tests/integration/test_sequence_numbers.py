@@ -84,7 +84,7 @@ def test_an_old_number_for_another_message_is_refused(line: Line) -> None:
 
 def test_zero_asks_for_the_expected_number_and_minus_one_begins_anew(line: Line) -> None:
     connection = connected(line)
-    empty = b"MSH|^~\\&|ORSYS|NORTH|CASECART|MERCY|2026||ADT|%b|P|2.5.1|%b\r"
+    empty = b"MSH|^~\\&|ORSYS|NORTH|CASECART|MERCY|2026|||%b|P|2.5.1|%b\r"  # type and event are not used
     assert send(line, connection, empty % (b"S1", b"0")) == ["AA S1 -1"]
     assert send(line, connection, numbered("A", 5), empty % (b"S2", b"0")) == ["AA A 5", "AA S2 6"]
     assert send(line, connection, empty % (b"S3", b"-1"), numbered("B", 1)) == ["AA S3 -1", "AA B 1"]
