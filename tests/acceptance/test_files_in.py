@@ -71,13 +71,13 @@ def test_a_file_is_posted_once_though_the_engine_is_killed_before_it_is_moved(us
         status = user.rest()
         assert engine.stop() == 0
     assert "inbox listens (file)" in engine.log
-    assert "(batch-count)" in engine.log
+    assert "(batch)" in engine.log
     assert (inbox / "done" / "one.hl7").read_bytes() == sample
-    assert (inbox / "failed" / "two.hl7.reason").read_text("utf-8").startswith("batch-count: ")
+    assert (inbox / "failed" / "two.hl7.reason").read_text("utf-8").startswith("batch: ")
     assert status["balances"]["exact"] is True
     refused, taken = user.json("messages")["messages"]
     assert (taken["control_id"], taken["outcome"], taken["listener"]) == ("ORSYS-000001", "processed", "inbox")
-    assert (refused["outcome"], refused["notes"]) == ("refused", ["batch-count"])
+    assert (refused["outcome"], refused["notes"]) == ("refused", ["batch"])
     assert len(user.handed_over) == 1
     assert "file:one.hl7[1]" in user.run("message", "show", "ORSYS-000001").stdout
 

@@ -132,7 +132,7 @@ def test_what_can_not_be_taken_is_recorded_and_told_beside_the_file_without_its_
         "1 of 3 messages were taken.",
     ]
     assert reasons["garbage.hl7.reason"].startswith("no-message: The file holds no message")
-    assert reasons["cut.hl7.reason"].startswith("batch-cut: ")
+    assert reasons["cut.hl7.reason"].startswith("batch: ")
     assert reasons["empty.hl7.reason"].startswith("empty: ")
     assert reasons["link.hl7.reason"].startswith("not-a-file: ")
     assert "HANNAH" not in "".join(reasons.values())

@@ -66,7 +66,7 @@ def test_what_is_shown_can_be_had_as_one_document(file: Path, capsys: pytest.Cap
         (b"", "empty: "),
         (b"hello", "no-message: "),
         (b"\xff\xfeM\0S\0H\0", "utf-16: "),
-        (b"BHS|^~\\&\r" + ONE, "batch-cut: "),
+        (b"BHS|^~\\&\r" + ONE, "batch: "),
         (b"MSH|\r", "message 1: delimiters: "),
         (b"\x0b" + ONE, "truncated: "),
         (b"junk\r" + ONE, "not-a-message: "),

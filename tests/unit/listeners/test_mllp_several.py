@@ -41,7 +41,7 @@ def test_a_batch_without_messages_is_answered_by_one_and_nothing_arrives() -> No
     assert [segments(answer) for answer in line.answers] == [["FHS", "BHS", "BTS|0", "FTS|1"]]
 
 
-@pytest.mark.parametrize("trailer", [b"BTS|3\r", b"BTS|1\r", b"BTS\r", b""])
+@pytest.mark.parametrize("trailer", [b"BTS|3\r", b"BTS|1\r", b"BTS|two\r", b""])
 def test_nothing_is_taken_of_a_batch_whose_count_is_wrong_and_its_sender_gets_the_reason(trailer: bytes) -> None:
     door = Door()
     line = door.connect()

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Batch", "answer_batch", "read_batch", "split_messages"]
 
-_MOST: Final = 10_000  # messages in one frame: each takes a row, and its answer a place in the answer
+_MOST: Final = 10_000
+"""Messages in one frame: each takes a row, and its answer a place in the answer."""
 
 _START: Final = re.compile(rb"\A(?:\xef\xbb\xbf|[\r\n\t \0])*")
 _LINE: Final = re.compile(rb"[^\r\n]+[\r\n]*")
@@ -43,8 +44,8 @@ class Batch:
 class _Reader:
     """Takes the segments of a frame one by one, and knows what may come next."""
 
-    def __init__(self, header: Header) -> None:
-        self.header, self.separator = header, header.separator
+    def __init__(self, header: Header, most: int) -> None:
+        self.header, self.separator, self._most = header, header.separator, most
         self.messages: list[list[bytes]] = []
         self.file = self.batch = False
         self.batches = 0
@@ -78,8 +79,8 @@ class _Reader:
                     raise self.refused("100", "A message stands between two batches.", "MSH")
                 # Messages of a file without BHS and BTS are one batch.
                 self._loose, self.batches = True, 1
-            if len(self.messages) >= _MOST:
-                raise self.refused("207", f"The frame has more than {_MOST} messages.", "MSH")
+            if len(self.messages) >= self._most:
+                raise self.refused("207", f"There are more than {self._most} messages in one.", "MSH")
             self._in_message = True
             self.messages.append([line])
         elif self._in_message:
@@ -110,9 +111,7 @@ class _Reader:
     def _count(self, line: bytes, expected: int, segment: str, what: str) -> None:
         said = line.rstrip(b"\r\n").split(self.separator)[1:2]
         number = said[0].strip() if said else b""
-        if not number:
-            raise self.refused("101", f"{segment}-1 does not say how many {what} there are.", segment, 1)
-        if not number.isdigit() or len(number) > 9 or int(number) != expected:  # noqa: PLR2004 - a thousand millions
+        if number and (not number.isdigit() or len(number) > 9 or int(number) != expected):  # noqa: PLR2004 - a thousand millions
             raise self.refused("207", f"{segment}-1 is not the number of the {what}: {expected} came.", segment, 1)
 
     def refused(self, error_code: str, words: str, segment: str, field: int = 0) -> Refused:
@@ -120,18 +119,23 @@ class _Reader:
         return Refused("batch", problem, header=self.header)
 
 
-def read_batch(body: bytes) -> Batch:
-    """Take a frame apart that begins with FHS or BHS.
+def read_batch(body: bytes, most: int = _MOST) -> Batch:
+    """Take a frame or a file apart that begins with FHS or BHS.
 
-    A batch ends in BTS with the number of its messages, a file in FTS with that of its batches: a batch without its
-    number can't be told from one that was cut off. No message at all is legal.
+    A batch ends in BTS, a file in FTS: one without can't be told from one that was cut off. The numbers of
+    messages and of batches may be left out there (they are optional), and are right where they are given. No message at
+    all is legal.
+
+    Args:
+        body: what came.
+        most: messages that it may have.
 
     Raises:
         Refused: `delimiters`, or `batch`: the frame can't be taken as a whole, and so nothing of it is.
     """
     start = _START.match(body)
     lines = _LINE.findall(body, start.end() if start else 0)
-    reader = _Reader(_header(lines))
+    reader = _Reader(_header(lines), most)
     for line in lines:
         reader.take(line)
     reader.end()
