@@ -103,9 +103,7 @@ def test_a_peer_is_processed_on_its_own_certificate_and_nobody_else_for_it(user:
         assert len(user.handed_over) == 1
         shown = user.run("status").stdout
         assert "certificate of or-mllp: ENDS IN 9 DAYS" in shown or "certificate of or-mllp: ENDS IN 10 DAYS" in shown
-        refused = {
-            each["notes"][0] if isinstance(each["notes"], list) else each["notes"]: each for each in listed(user)
-        }
+        refused = {each["notes"][0]: each for each in listed(user)}
         assert refused.keys() == {"wrong-connection", "tls-no-certificate"}
         for each in refused.values():
             assert user.run("message", "show", str(each["id"])).returncode == 0
