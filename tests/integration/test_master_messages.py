@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from casecart.canonical.master import Item, Location, Supplier, decode_document, encode_document
-from casecart.runtime.copy import encode_decision
+from casecart.runtime.copy import Decision, decode_decision, encode_decision
 from casecart.store import Change, MasterVersion, Replay, StoreUnavailable, open_store
 from support.master import publish
 from support.shipped import Shipped, prepare, sample, shipped, started
@@ -265,6 +265,8 @@ def test_a_message_that_was_not_brought_in_before_a_crash_is_brought_in_after_it
 ) -> None:
     line = shipped(prepared, tmp_path / "ws")
     line.send(record("M1", "MUP", "ITM|HIP-STEM-12|New words"))
+    (wish,) = line.store.replays(10)
+    assert decode_decision(wish.decision) == Decision()  # it has a seal, as `store verify` wants it
     line.crash()
     line = started(tmp_path / "ws")
     line.look()

@@ -21,6 +21,7 @@ from casecart.master.table_file import DocumentKey
 from casecart.master.versions import versions
 from casecart.rules import Trouble
 from casecart.runtime.copier import date_at, text_of
+from casecart.runtime.copy import encode_decision
 from casecart.runtime.effect import event, hold
 from casecart.runtime.fault import told
 from casecart.runtime.made import SCHEMA, Made, decode_made, encode_made
@@ -44,6 +45,7 @@ __all__ = ["PLACE", "Bringing", "bringing_of", "wish_to_bring"]
 PLACE: Final = "MSH[1]"
 """A message is brought in as one line, from its first segment to its last."""
 
+_AGAIN: Final = encode_decision({})
 LATE: Final = "a later message said how this record is"
 
 NEWEST: Final = 100
@@ -54,7 +56,7 @@ OPEN: Final = ("new", "assigned", "parked")
 
 def wish_to_bring(message: Message, channel: str, identifier: bytes) -> Replay:
     """The wish that a message be brought in."""
-    return Replay(identifier, message.position, channel, "", message.recorded_at, message.actor, "", "")
+    return Replay(identifier, message.position, channel, "", message.recorded_at, message.actor, "", _AGAIN)
 
 
 class _Record(NamedTuple):
