@@ -12,12 +12,15 @@ import pytest
 from hl7.mllp import start_hl7_server
 
 from casecart.cli.sender import Address, Sender
+from casecart.runtime.destination import Answer
+from integration.test_mllp_destination import control_id, destination, post
 from support import node_kit
 from support.listening import message
 from support.open_port import Turn, listening
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from hl7.mllp import HL7StreamReader, HL7StreamWriter
 
@@ -114,3 +117,16 @@ def test_an_answer_to_an_earlier_message_is_never_taken_for_this_ones() -> None:
     if not second.accepted:
         assert second.words == "the answer is for another message (MSA-2 is not its control id)"
     assert (third.control_id, third.code) == ("N2", "AA")
+
+
+@pytest.mark.usefixtures("_node")
+@pytest.mark.parametrize("library", node_kit.SERVERS)
+def test_a_destination_takes_each_posting_for_posted_by_its_own_acknowledgement_only(
+    tmp_path: Path, library: str
+) -> None:
+    # The acknowledgements of node-hl7-server come again with each new message, before that one's.
+    with node_kit.NodeServer(library) as server, destination(server.port, tmp_path, "timeout: 10s") as made:
+        answers = [post(made, number) for number in range(6)]
+        came = [str(hl7.parse(text.replace("\n", "\r"))["MSH.F10"]) for text in server.came()]
+    assert answers == [Answer("posted", "acknowledged", control_id(number)) for number in range(6)]
+    assert list(dict.fromkeys(came)) == [control_id(number) for number in range(6)]
