@@ -45,13 +45,13 @@ def hook(lines):
 """
 # An error of the engine's own making that quotes what it read, as Python's errors do.
 POISON = f"""\
-import casecart.runtime.copier as copier
-real = copier.repair
-def repair(text):
-    if "|POISON|" in text:
-        raise ValueError("{NAME} " + text)
-    return real(text)
-copier.repair = repair
+from casecart.runtime.copier import Copier
+real = Copier.copies
+def copies(self, message):
+    if b"|POISON|" in message.body:
+        raise ValueError("{NAME} " + message.body.decode())
+    return real(self, message)
+Copier.copies = copies
 """
 
 

@@ -50,6 +50,8 @@ def reason(name: str, body: bytes) -> str:
         return "no-header"
     if not msh[10].strip():
         return "no-control-id"
+    if msh.name(9) == b"ACK":
+        return "acknowledgement"
     if peer_of(msh) is None:
         return "unknown-peer"
     lines = [line.split(msh[1]) for line in body.replace(b"\n", b"\r").split(b"\r") if line]
@@ -60,7 +62,10 @@ def reason(name: str, body: bytes) -> str:
 def answer(name: str, body: bytes) -> Expected | None:
     """What a message is answered with."""
     why = reason(name, body)
-    return expected(None if why in {"delimiters", "no-header"} else head(body), taken=not why)
+    msh = head(body)
+    if msh is not None and why != "delimiters" and msh.name(9) == b"ACK":
+        return None  # or two engines would never stop
+    return expected(None if why in {"delimiters", "no-header"} else msh, taken=not why)
 
 
 def through(root: Path, messages: dict[str, bytes], connections: int, chance: random.Random) -> str:

@@ -115,7 +115,7 @@ REASONS: Final[dict[str, Callable[[str, str], bool]]] = {
 
 def difference(mine: list[Part], other: list[Part] | None) -> str:
     """`agree`, or the reason for which they differ."""
-    if not mine and other is None:
+    if other is None and not "".join(text for _, text in mine).strip("^~&"):
         return "separators alone"  # a field with nothing in it but these: hl7apy leaves it out
     left = [part for part in mine if part[1].strip()] if len(mine) != len(other or []) else mine
     assert len(left) == len(other or []), f"{len(mine)} parts, and hl7apy has {len(other or [])}"
