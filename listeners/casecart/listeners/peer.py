@@ -79,6 +79,14 @@ class Peer(Declared):
         example="follow",
         default="ignore",
     )
+    continuation_pointer: Literal["follow", "ignore"] = key(
+        about=(
+            "Whether MSH-14 says that a message of this peer goes on from another one. With `ignore` what stands there "
+            "is passed over, for a sender that writes the same in all of its messages: else none of them is whole."
+        ),
+        example="ignore",
+        default="follow",
+    )
     acknowledge: Acknowledge | None = key(
         about="How this peer is answered, in place of the listener's `acknowledge` as a whole.",
         example="{mode: enhanced}",
@@ -131,6 +139,7 @@ class Sender:
     Attributes:
         known: False for the one that stands for all who are no peer.
         numbered: whether it gives sequence numbers.
+        pointed: whether its MSH-14 says that a message goes on from another one.
         mode: how it is answered; what is an acknowledgement itself never is, see `silent`.
         complete_within: seconds that its answer waits for the work on its message; None: it doesn't.
         policy: what it is told of that work.
@@ -147,6 +156,7 @@ class Sender:
         "name",
         "numbered",
         "partition",
+        "pointed",
         "policy",
         "stamp",
         "tell_not_stored",
@@ -162,10 +172,11 @@ class Sender:
         acknowledge: Acknowledge,
         *,
         numbered: bool = False,
+        pointed: bool = True,
     ) -> None:
         self.name = name
         self.known = bool(name)
-        self.numbered = numbered
+        self.numbered, self.pointed = numbered, pointed
         self.facility = facility
         self.zone = ZoneInfo(zone)
         self.charset = charset
@@ -204,6 +215,7 @@ class Peers:
                     None if peer.charset is None else str(peer.charset),
                     peer.acknowledge or acknowledge,
                     numbered=peer.sequence_numbers == "follow",
+                    pointed=peer.continuation_pointer == "follow",
                 ),
             )
             for name, peer in peers.items()

@@ -69,9 +69,9 @@ class Specialty:
                 return None, _NO_NUMBER, "sequence-number"
             question.numbered = numbered
         note: str | None = None
-        if header.continuation_pointer.strip() or may_continue(body):
+        if (sender.pointed and header.continuation_pointer.strip()) or may_continue(body):
             try:
-                fragment = read_fragment(body, header)
+                fragment = read_fragment(body, header, pointed=sender.pointed)
             except Refused as refused:
                 return None, refused.problem, refused.code
             if fragment is None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from casecart.formats.mllp import KEPT, frame
-from support.listening import Door, Line, message, mllp_settings
+from support.listening import ORSYS, Door, Line, message, mllp_settings
 
 if TYPE_CHECKING:
     from casecart.runtime.listener import Arrival
@@ -139,6 +139,20 @@ def test_a_part_of_a_longer_message_is_known_as_one(body: bytes, notes: str | No
     assert (special is not None and special.part is not None) is part
     assert (door.intake.last.notes, door.intake.last.refused) == (notes, False)
     assert sender.codes == ["AA 1"]
+
+
+@pytest.mark.parametrize("field", ["0", "1^ORSYS", "P" * 200])
+def test_what_a_peer_writes_into_msh_14_for_no_reason_is_passed_over_where_the_setting_says_so(field: str) -> None:
+    ignoring = ORSYS.replace("facility:", "continuation_pointer: ignore, facility:")
+    door = Door(settings=mllp_settings(peers=ignoring))
+    sender = door.connect()
+    sender.send(message("1", header=[(14, field)]), message("2", header=[(14, field)], segments=["FT1|1", "DSC|P1|F"]))
+    whole, part = door.intake.arrivals
+    assert (whole.special, whole.refused, whole.notes) == (None, False, None)
+    assert part.special is not None
+    assert part.special.part is not None
+    assert (part.special.part.follows, part.special.part.pointer) == ("", "P1")
+    assert sender.codes == ["AA 1", "AA 2"]
 
 
 def test_a_message_of_no_peer_is_recorded_and_rejected_without_repeating_its_name() -> None:

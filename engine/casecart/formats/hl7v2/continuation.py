@@ -40,13 +40,18 @@ def may_continue(body: bytes) -> bool:
     return (b"DSC" in body or b"ADD" in body) and _MARK.search(body) is not None
 
 
-def read_fragment(body: bytes, header: Header) -> Fragment | None:
+def read_fragment(body: bytes, header: Header, *, pointed: bool = True) -> Fragment | None:
     """Which part of a message this is; None if it is a whole one.
+
+    Args:
+        body: the message.
+        header: its own.
+        pointed: whether MSH-14 says what it follows; not where the sender writes something else there.
 
     Raises:
         Refused: `continued`, where its place among the others can't be told.
     """
-    follows = _pointer(header.continuation_pointer)
+    follows = _pointer(header.continuation_pointer) if pointed else ""
     pointer = ""
     lines = [match[1] for match in _LINE.finditer(body)]
     separator = header.separator
