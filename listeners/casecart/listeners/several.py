@@ -44,8 +44,12 @@ class _Together:
 
     def answered(self, place: int, question: Question, receipt: Receipt, *, completed: bool = False) -> None:
         """One message has its receipt. One that could not be stored, and gets no answer, takes the answer of all."""
-        last = completed and receipt is not Receipt.NOT_STORED
-        self._answers[place] = (self._reception.completed if last else self._reception.answer)(question, receipt)
+        answer: bytes | None = b""
+        if completed and receipt is not Receipt.NOT_STORED and question.problem is None:
+            answer = self._reception.completed(question, receipt)
+        if answer == b"":  # there is no second one, or its sender does not want that
+            answer = self._reception.answer(question, receipt)
+        self._answers[place] = answer
         if receipt is Receipt.NOT_STORED:
             self._receipt = receipt
         self._left -= 1

@@ -292,3 +292,24 @@ def test_a_sender_with_sequence_numbers_is_told_of_other_faults_too(control_id: 
     line = Door(Intake(), mllp_settings(TWICE, peers=orsys)).connect()
     line.send(message(control_id, header=[(13, "7")]))
     assert line.codes == [f"CR {control_id}"]
+
+
+@pytest.mark.parametrize(
+    ("application", "receipt", "codes"),
+    [
+        ("ER", Receipt.STORED, ["CA 1"]),
+        ("ER", HELD, ["AE 1"]),
+        ("SU", Receipt.STORED, ["AA 1"]),
+        ("SU", HELD, ["CA 1"]),
+    ],
+)
+def test_a_message_of_a_batch_has_the_first_answer_where_its_sender_does_not_want_the_second(
+    application: str, receipt: Receipt, codes: list[str]
+) -> None:
+    it = door()
+    line = it.connect()
+    asks = message("1", header=[(15, "AL"), (16, application)])
+    line.send(b"BHS|^~\\&|ORSYS|NORTH\r" + asks + b"BTS|1\r")
+    store(it, "1")
+    complete(it, "1", receipt=receipt)
+    assert line.codes == codes
