@@ -367,6 +367,19 @@ def test_a_sender_whose_parts_never_end_gets_a_reason_and_others_go_on(
     assert line.balance() == (0, 0)
 
 
+def test_a_part_that_is_stored_is_acknowledged_again_also_when_no_more_are_taken(
+    line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("casecart.runtime.continuation._MOST", 2)
+    connection = connected(line)
+    starts = [three_lines(f"S{number}")[0] for number in range(3)]
+    send(line, connection, *starts[:2], starts[0])
+    connection.send(starts[2], starts[2], starts[1])
+    line.settle()
+    assert connection.codes == ["AA S0-1", "AA S1-1", "AA S0-1", "AR S2-1", "AR S2-1", "AA S1-1"]
+    assert line.balance() == (0, 0)
+
+
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_however_parts_of_three_messages_come_each_is_processed_exactly_once(

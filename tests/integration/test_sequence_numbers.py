@@ -129,3 +129,46 @@ def test_where_nobody_asked_for_it_the_number_means_nothing(line: Line) -> None:
     connection = connected(line, ORSYS)
     assert send(line, connection, numbered("A", 5), numbered("B", 5)) == ["AA A", "AA B"]
     assert processed(line) == ["A", "B"]
+
+
+def test_two_of_one_message_out_of_its_turn_are_both_refused(line: Line) -> None:
+    connection = connected(line)
+    send(line, connection, numbered("A", 1))
+    connection.send(numbered("C", 3), numbered("C", 3))
+    line.settle()
+    assert connection.codes == ["AA A", "AE C", "AE C"]
+    assert processed(line) == ["A"]
+    assert line.balance() == (0, 0)
+
+
+def test_a_message_that_was_refused_in_its_turn_is_taken_when_it_comes_again_behind_the_missing_one(line: Line) -> None:
+    connection = connected(line)
+    send(line, connection, numbered("A", 1))
+    connection.send(numbered("C", 3), numbered("B", 2), numbered("C", 3), numbered("C", 3))
+    line.settle()
+    assert connection.codes == ["AA A", "AE C", "AA B", "AA C", "AA C"]
+    assert processed(line) == ["A", "B", "C"]
+    assert line.balance() == (0, 0)
+
+
+def test_a_beginning_anew_holds_also_when_a_resend_comes_in_the_same_turn(line: Line) -> None:
+    connection = connected(line)
+    anew = b"MSH|^~\\&|ORSYS|NORTH|CASECART|MERCY|2026|||S|P|2.5.1|-1\r"
+    send(line, connection, numbered("Z", ""), numbered("A", 5))
+    connection.send(numbered("Z", ""), anew, numbered("B", 1), numbered("C", 2))
+    line.settle()
+    assert connection.codes == ["AA Z", "AA A", "AA Z", "AA S", "AA B", "AA C"]
+    assert send(line, connection, numbered("D", 3)) == ["AA D 3"]
+    assert line.balance() == (0, 0)
+
+
+def test_a_message_of_a_batch_out_of_its_turn_is_refused_also_where_the_second_of_two_answers_stands(
+    line: Line,
+) -> None:
+    twice = FOLLOWS.replace("facility", "acknowledge: {mode: commit-then-app}, facility")
+    connection = connected(line, twice)
+    connection.send(b"BHS|^~\\&|ORSYS|NORTH|CASECART|MERCY\r" + numbered("A", 1) + numbered("C", 3) + b"BTS|2\r")
+    line.settle()
+    codes = [segment[4:].split(b"|")[:2] for segment in connection.answers[0].split(b"\r") if segment[:3] == b"MSA"]
+    assert codes == [[b"AA", b"A"], [b"CE", b"C"]]
+    assert processed(line) == ["A"]

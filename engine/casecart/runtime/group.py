@@ -80,6 +80,15 @@ class Group:
                 first[identity, digest] = index
                 self.reuses[index] = digests[digest] = max(digests.values(), default=-1) + 1
 
+    def refuse(self, index: int, code: str) -> None:
+        """Make an arrival the record of one that is not taken; who repeats it in this group is looked at anew."""
+        self.arrivals[index].refused, self.arrivals[index].notes = True, code
+        again = sorted(each for each, first in self.repeats.items() if first == index)
+        for each in again[:1]:
+            del self.repeats[each]
+            self.receipts[each], self.reuses[each] = Receipt.STORED, self.reuses[index]
+        self.repeats.update(dict.fromkeys(again[1:], again[0]) if again else {})
+
 
 class Grouping:
     """Builds the change of a group.

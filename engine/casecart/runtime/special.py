@@ -47,6 +47,7 @@ class Specials:
         self._numbers: dict[str, int] | None = None
         self._given: dict[str, int] = {}
         self._kept: Parts | None = None
+        self._compared = False
 
     @property
     def _parts(self) -> Parts:
@@ -57,20 +58,20 @@ class Specials:
     def look(self, index: int, arrival: Arrival) -> None:
         """Before it is stored: whether it is one that can be taken; else it becomes a refused one."""
         special = arrival.special
-        if special is None or arrival.refused:
+        if special is None:
             return
-        if self._overfull(index, special.part):
-            arrival.refused = True
-            arrival.notes = "too-many-parts"
+        numbered = special.numbered
+        if numbered is not None and numbered.number <= 0:
+            self._ask(numbered)  # also when the group is built again
+            self._group.refuse(index, "sequence-number")
+        elif arrival.refused:
+            return
+        elif special.part is not None and self._parts.full(special.part) and not self._came_before(index):
+            self._group.refuse(index, "too-many-parts")
             special.reject("too-many-parts")
-        elif special.numbered is not None and not self._in_sequence(index, special.numbered):
-            arrival.refused = True
-            arrival.notes = "sequence-number"
-            if special.numbered.number > 0:
-                special.reject("sequence-number")
-
-    def _overfull(self, index: int, part: Part | None) -> bool:
-        return part is not None and self._group.receipts[index] is not Receipt.DUPLICATE and self._parts.full(part)
+        elif numbered is not None and not self._in_sequence(index, numbered):
+            self._group.refuse(index, "sequence-number")
+            special.reject("sequence-number")
 
     def came(self, message: Message, arrival: Arrival) -> Message | None:
         """It is stored with this change. Gives what is processed of it: itself, the whole it completes, or nothing."""
@@ -110,19 +111,32 @@ class Specials:
         if self._kept is not None:
             self._kept.close()
 
-    def _in_sequence(self, index: int, numbered: Numbered) -> bool:
-        """Whether the message with this number is to be taken (HL7 v2.8.2 §2.9.1)."""
+    def _last(self, numbered: Numbered) -> int:
+        """The number that was accepted last; -1: any may follow."""
         name = f"{SEQUENCE}{numbered.of}"
         if self._numbers is None:
             self._numbers = {cursor.name: cursor.position for cursor in self._store.cursors()}
-        last = self._given.get(name, self._numbers.get(name, -1))
+        return self._given.get(name, self._numbers.get(name, -1))
+
+    def _ask(self, numbered: Numbered) -> None:
+        """It asks which number is expected, or begins anew."""
+        if numbered.number < 0:
+            self._given[f"{SEQUENCE}{numbered.of}"] = -1
+        last = self._last(numbered)
         numbered.expected = last + 1 if last >= 0 else -1
-        if numbered.number <= 0:
-            if numbered.number < 0:
-                self._given[name] = numbered.expected = -1
-            return False
+
+    def _in_sequence(self, index: int, numbered: Numbered) -> bool:
+        """Whether the message with this number is to be taken (HL7 v2.8.2 §2.9.1)."""
+        last = self._last(numbered)
         if last < 0 or numbered.number == last + 1:
-            self._given[name] = numbered.expected = numbered.number
+            self._given[f"{SEQUENCE}{numbered.of}"] = numbered.expected = numbered.number
             return True
-        self._group.find_duplicates(self._store)
+        numbered.expected = last + 1
+        return self._came_before(index)
+
+    def _came_before(self, index: int) -> bool:
+        """Whether it is stored already; once known of one of the group, it is of all."""
+        if not self._compared:
+            self._group.find_duplicates(self._store)
+            self._compared = True
         return self._group.receipts[index] is Receipt.DUPLICATE
