@@ -23,7 +23,7 @@ from support.line import Line, dft, new_line
 from support.listening import Door, mllp_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from support.listening import Line as Connection
@@ -365,6 +365,25 @@ def test_a_sender_whose_parts_never_end_gets_a_reason_and_others_go_on(
     send(line, connection, dft("M1"))
     assert posted(line) == ["1"]
     assert line.balance() == (0, 0)
+
+
+def test_the_place_of_a_whole_is_reserved_before_its_parts_are_locked(
+    line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To make room in PostgreSQL is a transaction of its own, and would end the one that has the lock."""
+    calls: list[str] = []
+    for name in ("reserve", "lock", "write"):
+        method = getattr(line.store, name)
+
+        def noted(*given: object, name: str = name, method: Callable[..., object] = method) -> object:
+            if given[0] != "entry":
+                calls.append(name)
+            return method(*given)
+
+        monkeypatch.setattr(line.store, name, noted)
+    send(line, connected(line), *three_lines("A"))
+    assert posted(line) == ["A1", "A2", "A3"]
+    assert ("lock", "reserve") not in itertools.pairwise(calls)
 
 
 def test_a_part_that_is_stored_is_acknowledged_again_also_when_no_more_are_taken(

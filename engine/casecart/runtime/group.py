@@ -191,8 +191,12 @@ class Grouping:
         return fresh
 
     def _specials(self, group: Group, change: Change, recorded_at: int, positions: deque[int]) -> Specials:
+        # Before anything is locked: all that come after a whole move up by one.
+        parts = sum(each.special is not None and each.special.part is not None for each in group.arrivals)
+        if parts:
+            positions.extend(self._store.reserve("message", parts))
+
         def made(whole: Arrival) -> Message:
-            positions.extend(self._store.reserve("message", 1))  # all that come after it move up by one
             return self._message(positions.popleft(), recorded_at, whole, 0)
 
         return Specials(self._store, change, group, recorded_at, made)
