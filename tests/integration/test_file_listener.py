@@ -8,9 +8,11 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
+from twisted.logger import capturedLogs, formatEvent
 
 from casecart.listeners.file import SPEC, FileSettings
 from casecart.listeners.folder import Folder, FolderTrouble
+from casecart.listeners.hl7v2 import Reception
 from casecart.runtime.listener import Listener, ListenerContext, Receipt
 from support.listening import ORSYS, Intake, message
 from support.reactor import in_reactor, reactor
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from casecart.listeners.found import Found
+    from casecart.listeners.question import Question
     from casecart.runtime.listener import Arrival
 
 
@@ -173,6 +176,26 @@ def test_a_file_with_thousands_of_messages_is_handed_over_a_few_at_a_time(tmp_pa
         until((inbox / "done" / "1.hl7").exists)
     assert store.control_ids == [str(number) for number in range(3000)]
     assert store.most == 256
+
+
+def test_a_fault_in_the_midst_of_a_file_has_it_read_again_and_says_nothing_of_it(
+    tmp_path: Path, inbox: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arrival = Reception.arrival
+
+    def faulty(reception: Reception, body: bytes, source: str, question: Question) -> Arrival | list[Arrival]:
+        if source.endswith("[300]"):
+            monkeypatch.undo()
+            raise ValueError(body)
+        return arrival(reception, body, source, question)
+
+    monkeypatch.setattr(Reception, "arrival", faulty)
+    drop(inbox, "1.hl7", b"".join(message(str(number)) for number in range(600)))
+    with listening(tmp_path, Store()), capturedLogs() as events:
+        until((inbox / "done" / "1.hl7").exists)
+    told = [formatEvent(event) for event in events]
+    assert [text.partition(".py")[0] for text in told] == ["inbox failed: ValueError in test_file_listener"]
+    assert "log_failure" not in events[0]
 
 
 def test_a_stop_waits_for_what_was_handed_over_and_the_next_listener_goes_on(tmp_path: Path, inbox: Path) -> None:

@@ -314,6 +314,29 @@ def test_a_fault_of_the_engine_in_a_commit_acknowledges_nobody_and_stops_it(tmp_
     line.crash()
 
 
+@pytest.mark.parametrize("within", [None, 5.0])
+@pytest.mark.parametrize("method", ["reply", "stored"])
+def test_an_answer_that_cannot_be_given_stops_neither_the_engine_nor_the_answers_of_others(
+    line: Line, method: str, within: float | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    for control_id in ("M1", "M2", "M3"):
+        arrival = line.arrival(dft(control_id, control_id), complete_within=within)
+        if control_id == "M2":
+            setattr(arrival, method, lambda *_: 1 // 0)
+        line.journal.take(arrival)
+    line.settle()
+    line.send(dft("M2", "M2"))
+    answered = ["M1", "M3"] if method == "reply" else ["M1", "M2", "M3"]
+    assert [control_id for control_id, _ in line.replies[:-1]] == answered
+    assert line.replies[-1] == ("M2", Receipt.DUPLICATE)
+    assert line.outcomes() == {"M1": "processed", "M2": "processed", "M3": "processed"}
+    failed = method == "reply" or within is not None
+    assert [record.getMessage().split(": ")[0] for record in caplog.records] == (
+        ["a sender could not be answered (stored)"] if failed else []
+    )
+    assert line.balance() == (0, 0)
+
+
 def test_a_fault_of_the_engine_in_the_backlog_stops_it(tmp_path: Path, store_url: str) -> None:
     line = new_line(tmp_path, store_url)
     line.journal.store_first = True

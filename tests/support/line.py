@@ -364,15 +364,17 @@ class Line:
 
     def take(self, body: bytes, *, refused: bool = False, complete_within: float | None = None) -> None:
         """A message arrives; nothing has happened to it yet."""
+        self.journal.take(self.arrival(body, refused=refused, complete_within=complete_within))
+
+    def arrival(self, body: bytes, *, refused: bool = False, complete_within: float | None = None) -> Arrival:
+        """A message as the listener hands it over."""
         control_id = body.split(b"|")[9].decode()
-        self.journal.take(
-            Arrival(
-                listener="or-mllp", facility="NORTH", organisation="MERCY", peer="orsys", schema="hl7v2/2.5.1",
-                message_type="DFT^P03", sender="ORSYS|NORTH", control_id=control_id, occurred_at=None, partition=0,
-                notes=None, source="127.0.0.1:1", charset=None, body=body,
-                reply=lambda receipt: self._replied(control_id, receipt),
-                refused=refused, complete_within=complete_within,
-            )
+        return Arrival(
+            listener="or-mllp", facility="NORTH", organisation="MERCY", peer="orsys", schema="hl7v2/2.5.1",
+            message_type="DFT^P03", sender="ORSYS|NORTH", control_id=control_id, occurred_at=None, partition=0,
+            notes=None, source="127.0.0.1:1", charset=None, body=body,
+            reply=lambda receipt: self._replied(control_id, receipt),
+            refused=refused, complete_within=complete_within,
         )  # fmt: skip
 
     def _replied(self, control_id: str, receipt: Receipt) -> None:

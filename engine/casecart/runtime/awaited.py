@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 from casecart.runtime.completion import completion_of
+from casecart.runtime.fault import told
 from casecart.runtime.listener import Receipt
 from casecart.store import MessageFilter, StoreBroken, StoreUnavailable
 
@@ -16,9 +18,19 @@ if TYPE_CHECKING:
     from casecart.runtime.listener import Arrival
     from casecart.store import SharedStore, Store
 
-__all__ = ["Awaited"]
+__all__ = ["Awaited", "answer"]
+
+log = logging.getLogger(__name__)
 
 LOOK = 0.05  # seconds until it is looked again whether others have worked what somebody waits for
+
+
+def answer(reply: Callable[[Receipt], None], receipt: Receipt) -> None:
+    """Have a sender told; that a listener can't tell one of them is no trouble of the others, or the engine's."""
+    try:
+        reply(receipt)
+    except Exception as fault:  # noqa: BLE001 - nothing of the engine's own is half done in it
+        log.error("a sender could not be answered (%s): %s", receipt.value, told(fault))  # noqa: TRY400 - a fault's text may quote a message
 
 
 class _Waiting(NamedTuple):
@@ -52,8 +64,9 @@ class Awaited:
             position: of the message; of a resend, that of the first.
             waits: whether it is still to be worked; None: that stands in the store.
         """
-        if arrival.stored is not None:
-            arrival.stored()
+        stored = arrival.stored
+        if stored is not None:
+            answer(lambda _: stored(), receipt)
         if waits or position in self._waiting or (waits is None and self._still(position)):
             self._await(arrival, receipt, position)
         else:
@@ -73,13 +86,13 @@ class Awaited:
             except (StoreUnavailable, StoreBroken):
                 # The work is committed, and what came of it can't be told now. The next commit meets the trouble.
                 receipt = Receipt.LATE
-        reply(receipt)
+        answer(reply, receipt)
 
     def _still(self, position: int) -> bool:
         """Whether a message of an earlier commit waits."""
         try:
             rows = self._store.messages(MessageFilter(positions=(position,)), None, 1)
-        except StoreUnavailable:
+        except (StoreUnavailable, StoreBroken):
             return True  # it may wait: better late than told too early that all of it is committed
         return any(row.outcome == "waiting" for row in rows)
 
@@ -95,7 +108,7 @@ class Awaited:
         left = [waiting for waiting in self._waiting.pop(position) if waiting.reply is not reply]
         if left:
             self._waiting[position] = left
-        reply(Receipt.LATE)
+        answer(reply, Receipt.LATE)
 
     def _look(self) -> None:
         """Another engine may have worked what is waited for."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from casecart.runtime.awaited import Awaited
+from casecart.runtime.awaited import Awaited, answer
 from casecart.runtime.group import Group, Grouping
 from casecart.runtime.listener import Arrival, Receipt
 from casecart.store import (
@@ -173,7 +173,7 @@ class Journal:
             # They are in the store as waiting, or mapped by a commit that seemed to fail: only the store knows.
             self.defer()
         for arrival in arrivals + self._arrivals:
-            arrival.reply(Receipt.NOT_STORED)
+            answer(arrival.reply, Receipt.NOT_STORED)
         self._arrivals = []
 
     def _reopen(self) -> None:
@@ -220,6 +220,7 @@ class Journal:
                 break
         self._behind = group.left
         self._answer(group)
+        arrivals.clear()  # whatever fails now, nobody is answered twice
         if group.works:
             self._planned(group.works)
         for _, done, _ in writes:
@@ -250,7 +251,7 @@ class Journal:
                 self.processed(message.position)
         for index, arrival in enumerate(group.arrivals):
             if arrival.complete_within is None or arrival.refused:
-                arrival.reply(group.receipts[index])
+                answer(arrival.reply, group.receipts[index])
                 continue
             position = group.positions[index]
             # Of a resend whose message is of an earlier commit, only the store knows.

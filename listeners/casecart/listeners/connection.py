@@ -94,7 +94,11 @@ class _Waiting(Question):
     def __call__(self, receipt: Receipt) -> None:
         connection = self.connection
         if not connection.closing:
-            self.answer = connection.owner.reception.answer(self, receipt)
+            try:
+                self.answer = connection.owner.reception.answer(self, receipt)
+            except Exception:
+                self.fail()
+                raise
             if connection.owner.commits:
                 self.answer = _committed(self.answer, receipt)
             self.settled = _SETTLED
@@ -103,7 +107,11 @@ class _Waiting(Question):
     def accepted(self) -> None:
         connection = self.connection
         if not connection.closing:
-            self.answer, self.second = connection.owner.reception.answer(self, Receipt.STORED), None
+            try:
+                self.answer, self.second = connection.owner.reception.answer(self, Receipt.STORED), None
+            except Exception:
+                self.fail()
+                raise
             if connection.owner.commits:
                 self.answer = _committed(self.answer, Receipt.STORED)
             self.settled = _ACCEPTED
@@ -114,8 +122,15 @@ class _Waiting(Question):
         if self.settled == _UNSETTLED:
             self(receipt)  # it could not be stored
         elif not connection.closing:
-            self.second = connection.owner.reception.completed(self, receipt)
+            try:
+                self.second = connection.owner.reception.completed(self, receipt)
+            except Exception:
+                self.fail()
+                raise
             connection.settled()
+
+    def fail(self) -> None:
+        self.connection.abort()
 
     def settle(self, answer: bytes | None, receipt: Receipt) -> None:
         connection = self.connection

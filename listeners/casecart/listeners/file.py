@@ -26,6 +26,7 @@ from casecart.listeners.hl7v2 import Reception
 from casecart.listeners.partition import FORM, PATH, Partition
 from casecart.listeners.peer import Peer, Peers, unreachable
 from casecart.listeners.question import Question
+from casecart.runtime.fault import told
 from casecart.runtime.listener import ListenerSpec, Receipt
 from casecart.workspace import Declared, Duration, Finding, Size, Text, declared, key
 
@@ -173,13 +174,17 @@ class _Turn:
         if self._feeding:
             return
         self._feeding = True
-        while (
-            self._rest
-            and not self.stopped
-            and self._waiting < _MOST_WAITING
-            and self._waiting_bytes < _MOST_WAITING_BYTES
-        ):
-            self._take(*self._rest.popleft())
+        try:
+            while (
+                self._rest
+                and not self.stopped
+                and self._waiting < _MOST_WAITING
+                and self._waiting_bytes < _MOST_WAITING_BYTES
+            ):
+                self._take(*self._rest.popleft())
+        except Exception as fault:  # noqa: BLE001 - whatever it is, the folder is looked at again
+            self._listener.failed(fault)
+            self.stopped = True
         self._feeding = False
         if not self._waiting and (self.stopped or not self._rest) and not self.over.called:
             self.over.callback(None)
@@ -276,8 +281,8 @@ class FileListener:
             more = await self._take()
         except FolderTrouble as trouble:
             self._tell(trouble)
-        except Exception:  # noqa: BLE001 - whatever it is, the folder is looked at again
-            self.log.failure("{name} failed", name=self.name)
+        except Exception as fault:  # noqa: BLE001 - whatever it is, the folder is looked at again
+            self.failed(fault)
         if not self._stopping:
             self._later = self._reactor.callLater(0 if more else _EVERY, self._begin)
 
@@ -311,6 +316,10 @@ class FileListener:
 
     def _in_thread(self, function: Callable[..., Any], *arguments: object) -> Deferred[Any]:
         return deferToThreadPool(self._reactor, self._reactor.getThreadPool(), function, *arguments)
+
+    def failed(self, fault: Exception) -> None:
+        """Say that there is a fault of ours, without its text, which may quote a message."""
+        self.log.error("{name} failed: {fault}", name=self.name, fault=told(fault))
 
     def _tell(self, trouble: FolderTrouble) -> None:
         """Once, until it is another one."""

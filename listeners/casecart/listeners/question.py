@@ -35,6 +35,10 @@ class Question:
         """Of two answers, give the second; the only one, if the message could not be stored."""
         raise NotImplementedError
 
+    def fail(self) -> None:
+        """No answer can be made, by a fault of ours: end the connection, so that nobody waits for it."""
+        raise NotImplementedError
+
     def settle(self, answer: bytes | None, receipt: Receipt) -> None:
         """Answer with this; empty: with nothing; None: nothing, and the sender must keep what it sent."""
         raise NotImplementedError

@@ -44,6 +44,13 @@ class _Together:
 
     def answered(self, place: int, question: Question, receipt: Receipt, *, completed: bool = False) -> None:
         """One message has its receipt. One that could not be stored, and gets no answer, takes the answer of all."""
+        try:
+            self._answered(place, question, receipt, completed=completed)
+        except Exception:
+            self._question.fail()
+            raise
+
+    def _answered(self, place: int, question: Question, receipt: Receipt, *, completed: bool) -> None:
         answer: bytes | None = b""
         if completed and receipt is not Receipt.NOT_STORED and question.problem is None:
             answer = self._reception.completed(question, receipt)

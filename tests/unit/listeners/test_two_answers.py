@@ -313,3 +313,35 @@ def test_a_message_of_a_batch_has_the_first_answer_where_its_sender_does_not_wan
     store(it, "1")
     complete(it, "1", receipt=receipt)
     assert line.codes == codes
+
+
+@pytest.mark.parametrize("batch", [b"%b", b"BHS|^~\\&|ORSYS|NORTH\r%bBTS|1\r"])
+@pytest.mark.parametrize(("mode", "failing"), [("original", "answer"), ("commit-then-app", "completed")])
+def test_an_answer_that_cannot_be_made_ends_its_connection_and_no_other(
+    mode: str, failing: str, batch: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    it = Door(Intake(None), mllp_settings(f"acknowledge: {{mode: {mode}}}"))
+    one, other = it.connect(), it.connect()
+    one.send(batch % message("1"))
+    other.send(message("2"))
+    twice = ["1", "2"] if mode == "commit-then-app" else []
+    store(it, *twice)
+    monkeypatch.setattr(it.listener.reception, failing, lambda *_: 1 // 0)
+    with pytest.raises(ZeroDivisionError):
+        complete(it, "1")
+    monkeypatch.undo()
+    assert one.dropped()
+    complete(it, "2")
+    assert other.codes[-1] == "AA 2"
+
+
+def test_a_first_answer_that_cannot_be_made_ends_the_connection_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    it = door()
+    line = it.connect()
+    line.send(message("1"))
+    monkeypatch.setattr(it.listener.reception, "answer", lambda *_: 1 // 0)
+    with pytest.raises(ZeroDivisionError):
+        store(it, "1")
+    assert line.dropped()
+    complete(it, "1")
+    assert line.codes == []
