@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from threading import Barrier
@@ -365,6 +366,25 @@ def test_a_sender_whose_parts_never_end_gets_a_reason_and_others_go_on(
     send(line, connection, dft("M1"))
     assert posted(line) == ["1"]
     assert line.balance() == (0, 0)
+
+
+def test_many_parts_that_wait_for_a_late_one_are_looked_at_in_a_moment(tmp_path: Path) -> None:
+    """Each second, while the time of some is over: two looks of five seconds each would be one for ever."""
+    line = new_line(tmp_path, f"sqlite:///{tmp_path}/casecart.db")
+    connection = connected(line)
+    lines = [f"A{number}|CG|SCREW|1|OR" for number in range(300)]
+    *parts, late, _ = cut(dft("x", lines=lines), "A", range(3, 302))
+    connection.send(*parts)
+    line.settle()
+    line.wait(10)
+    send(line, connection, late)
+    began = time.process_time()
+    park(line.store, line.now() + HOUR - 5_000_000, lambda: b"0" * 16)
+    assert time.process_time() - began < 1
+    assert holds(line) == []
+    park(line.store, line.now() + HOUR, lambda: b"0" * 16)
+    assert holds(line) == [("message-unfinished", "new")]
+    line.stop()
 
 
 def test_the_place_of_a_whole_is_reserved_before_its_parts_are_locked(

@@ -13,7 +13,8 @@ no part in anything until its sender sends it again.
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Final
+from collections import defaultdict, deque
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import msgspec
 
@@ -22,7 +23,7 @@ from casecart.runtime.effect import event, hold
 from casecart.store import Change, Count, HoldChange, Message, Store, Timer, lookup_key
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from casecart.runtime.listener import Part
 
@@ -63,6 +64,9 @@ class _Place(msgspec.Struct, array_like=True, frozen=True):
     told: bool = False
     """An exception tells of it."""
 
+
+Standing: TypeAlias = "defaultdict[tuple[str, str], list[int]]"
+"""Chain and pointer → the positions of the parts in which that stands."""
 
 _encode: Final = msgspec.json.Encoder().encode
 _decode: Final = msgspec.json.Decoder(_Place).decode
@@ -169,28 +173,35 @@ class Parts:
                 change.timers.append(_timer(position, *self._waiting[position]))
 
 
+def _standing(places: dict[int, _Place]) -> Standing:
+    """Where each pointer stands."""
+    found: Standing = defaultdict(list)
+    for position, place in places.items():
+        for pointer in {place.follows, place.pointer} - {""}:
+            found[place.chain, pointer].append(position)
+    return found
+
+
 def _chain(position: int, places: dict[int, _Place]) -> list[int]:
     """The parts of a whole message in their order, of which this is one; none where one is missing or in doubt."""
-    chain = [position]
-    if not all(_links(places, chain)):
-        return []
-    return chain
+    standing, chain, known = _standing(places), deque([position]), {position}
 
+    def links(*, back: bool) -> bool:
+        """Lengthens the chain in one direction; whether it comes to its end there."""
+        while True:
+            end = chain[0] if back else chain[-1]
+            pointer = places[end].follows if back else places[end].pointer
+            if not pointer:
+                return True
+            found = [each for each in standing[places[end].chain, pointer] if each != end]
+            if len(found) != 1 or found[0] in known:
+                return False
+            if pointer != (places[found[0]].pointer if back else places[found[0]].follows):
+                return False
+            known.add(found[0])
+            (chain.appendleft if back else chain.append)(found[0])
 
-def _links(places: dict[int, _Place], chain: list[int]) -> Iterator[bool]:
-    """Lengthens the chain link by link in both directions; whether each could be."""
-    while pointer := places[chain[0]].follows:
-        found = _others(places, pointer, chain[0])
-        chain[:0] = found
-        yield len(found) == 1 and len(chain) == len(set(chain)) and places[found[0]].pointer == pointer
-    while pointer := places[chain[-1]].pointer:
-        found = _others(places, pointer, chain[-1])
-        chain += found
-        yield len(found) == 1 and len(chain) == len(set(chain)) and places[found[0]].follows == pointer
-
-
-def _others(places: dict[int, _Place], pointer: str, position: int) -> list[int]:
-    return [each for each, place in places.items() if pointer in (place.follows, place.pointer) and each != position]
+    return list(chain) if links(back=True) and links(back=False) else []
 
 
 def park(store: Store, now: int, identifier: Callable[[], bytes]) -> None:
@@ -206,15 +217,17 @@ def park(store: Store, now: int, identifier: Callable[[], bytes]) -> None:
     lock(store)
     waiting = _waiting(store)  # only now: another engine may have done it
     change = Change()
+    fresh = {position: place for position, (_, place) in waiting.items() if not place.parked}
+    standing, looked = _standing(fresh), set[int]()
     for position in sorted(waiting):
         due_at, place = waiting[position]
-        if due_at > now:
+        if due_at > now or position in looked:
             continue
         if place.parked:
             _forget(store, position, change)
-            del waiting[position]
             continue
-        together = _together(position, {each: other for each, (_, other) in waiting.items() if not other.parked})
+        together = _together(position, fresh, standing)
+        looked.update(together)
         if all(waiting[each][0] <= now for each in together):
             told = any(waiting[each][1].told for each in together)
             first = min(together, key=lambda each: (bool(waiting[each][1].follows), each))
@@ -231,19 +244,15 @@ def park(store: Store, now: int, identifier: Callable[[], bytes]) -> None:
         store.let_go()
 
 
-def _together(position: int, places: dict[int, _Place]) -> list[int]:
+def _together(position: int, places: dict[int, _Place], standing: Standing) -> list[int]:
     """The parts that pointers connect with one, directly or not, also where there is more than one way."""
-    chain, found, look = places[position].chain, {position}, [position]
+    found, look = {position}, [position]
     while look:
         place = places[look.pop()]
-        pointers = {place.follows, place.pointer} - {""}
-        more = [
-            each
-            for each, other in places.items()
-            if each not in found and other.chain == chain and pointers & {other.follows, other.pointer}
-        ]
-        found.update(more)
-        look += more
+        for pointer in {place.follows, place.pointer} - {""}:
+            more = standing.pop((place.chain, pointer), ())  # each is looked at once: it leads to all where it stands
+            look += [each for each in more if each not in found]
+            found.update(more)
     return sorted(found)
 
 
