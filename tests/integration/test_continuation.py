@@ -369,7 +369,7 @@ def test_a_sender_whose_parts_never_end_gets_a_reason_and_others_go_on(
 
 
 def test_many_parts_that_wait_for_a_late_one_are_looked_at_in_a_moment(tmp_path: Path) -> None:
-    """Each second, while the time of some is over: two looks of five seconds each would be one for ever."""
+    """It is done each second, from the first of them being late to the last."""
     line = new_line(tmp_path, f"sqlite:///{tmp_path}/casecart.db")
     connection = connected(line)
     lines = [f"A{number}|CG|SCREW|1|OR" for number in range(300)]

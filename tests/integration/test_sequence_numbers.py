@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from casecart.runtime.listener import Receipt
 from casecart.store import MessageFilter
 from support.line import Line, dft, new_line
-from support.listening import ORSYS, Door, mllp_settings
+from support.listening import ORSYS, Door, Intake, mllp_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -129,6 +130,14 @@ def test_where_nobody_asked_for_it_the_number_means_nothing(line: Line) -> None:
     connection = connected(line, ORSYS)
     assert send(line, connection, numbered("A", 5), numbered("B", 5)) == ["AA A", "AA B"]
     assert processed(line) == ["A", "B"]
+
+
+def test_where_nothing_can_be_stored_no_number_is_said_to_be_expected() -> None:
+    door = Door(Intake(Receipt.NOT_STORED), mllp_settings("acknowledge: {not_stored: error}", peers=FOLLOWS))
+    connection = door.connect()
+    connection.send(numbered("A", 5))
+    (answer,) = connection.answers
+    assert b"\rMSA|AE|A|The message can't be stored now: send it again later.\r" in answer
 
 
 def test_two_of_one_message_out_of_its_turn_are_both_refused(line: Line) -> None:

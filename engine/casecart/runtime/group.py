@@ -42,8 +42,6 @@ class Group:
     """Still to be mapped when this is committed, in the next turn."""
     waiting: set[int] = field(default_factory=set)
     """Positions of those that are to be mapped from the store, by whoever works their partition."""
-    first: int = 0
-    """The first position of this group's arrivals."""
     positions: dict[int, int] = field(default_factory=dict)
     """Place of an arrival → position of its message; of a duplicate, that of the message which it repeats."""
     repeats: dict[int, int] = field(default_factory=dict)
@@ -161,7 +159,6 @@ class Grouping:
         if not group.arrivals:
             return fresh
         positions = deque(self._store.reserve("message", len(group.arrivals)))
-        group.first = positions[0]
         recorded_at = self._now()
         specials: Specials | None = None
         for index, arrival in enumerate(group.arrivals):

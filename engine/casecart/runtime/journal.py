@@ -255,5 +255,6 @@ class Journal:
                 continue
             position = group.positions[index]
             # Of a resend whose message is of an earlier commit, only the store knows.
-            waits = position in left or position in group.waiting if position >= group.first else None
+            earlier = group.receipts[index] is Receipt.DUPLICATE and index not in group.repeats
+            waits = None if earlier else position in left or position in group.waiting
             self._awaited.arrived(arrival, group.receipts[index], position, waits=waits)

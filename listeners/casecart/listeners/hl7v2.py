@@ -284,7 +284,8 @@ class Reception:
             text=_LATE if receipt is Receipt.LATE else text_of(problems),
             errors=problems,
         )
-        if question.sender.numbered and question.header is not None:
+        # Which number is expected only the store knows.
+        if question.sender.numbered and question.header is not None and receipt is not Receipt.NOT_STORED:
             numbered: Numbered | None = getattr(question, "numbered", None)  # one that was refused early has none
             if numbered is not None:
                 return with_expected(answer, question.header.separator, numbered.expected)
