@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from twisted.logger import capturedLogs, formatEvent
 
+from casecart.formats.mllp import frame
 from casecart.listeners.file import SPEC, FileSettings
 from casecart.listeners.folder import Folder, FolderTrouble
 from casecart.listeners.hl7v2 import Reception
@@ -196,6 +197,21 @@ def test_a_fault_in_the_midst_of_a_file_has_it_read_again_and_says_nothing_of_it
     told = [formatEvent(event) for event in events]
     assert [text.partition(".py")[0] for text in told] == ["inbox failed: ValueError in test_file_listener"]
     assert "log_failure" not in events[0]
+
+
+def test_a_batch_in_a_capture_of_frames_is_taken_apart(tmp_path: Path, inbox: Path) -> None:
+    batch = b"\xef\xbb\xbf\nBHS|^~\\&|ORSYS|NORTH\r" + message("2") + message("3") + b"BTS|2\r"
+    drop(inbox, "1.hl7", frame(message("1")) + frame(batch) + frame(b"BHS|^~\\&\rBTS|0\r") + frame(message("4")))
+    drop(inbox, "2.hl7", frame(message("5")) + frame(batch.replace(b"BTS|2", b"BTS|3")))
+    drop(inbox, "3.hl7", frame(b"BHS|^~\\&\rBTS|0\r"))
+    store = Store()
+    with listening(tmp_path, store):
+        until((inbox / "done" / "3.hl7").exists)
+    assert [(arrival.control_id, arrival.refused) for arrival in store.arrivals] == [
+        *((number, False) for number in "1234"),
+        ("", True),
+    ]
+    assert (inbox / "failed" / "2.hl7.reason").read_text("utf-8").startswith("batch: BTS-1 is not the number")
 
 
 def test_a_stop_waits_for_what_was_handed_over_and_the_next_listener_goes_on(tmp_path: Path, inbox: Path) -> None:

@@ -205,7 +205,7 @@ class _Turn:
         else:
             body = content.messages[number]
             question = _Filed(self, taken, number + 1, len(body))
-            # What begins with its one MSH is one message.
+            # Batches are taken apart already, so that it is one message.
             arrival = cast("Arrival", listener.reception.arrival(body, f"{source}[{number + 1}]", question))
         question.arrival = arrival
         self._waiting += 1

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from casecart.formats.hl7v2.batch import read_batch
+from casecart.formats.hl7v2.header import read_header
 from casecart.formats.hl7v2.problem import Refused
 from casecart.formats.mllp import Event, Fault, Framer
 
@@ -70,12 +71,27 @@ def messages_of(data: bytes) -> list[bytes]:
 
 
 def _frames(data: bytes) -> MessageFile:
-    events = _events(data)
-    for event in events:
+    messages: list[bytes] = []
+    frames = 0
+    for event in _events(data):
         if isinstance(event, Fault):
             return MessageFile((), event.code, event.words)
-    messages = tuple(event for event in events if isinstance(event, bytes))
-    return MessageFile(messages) if messages else _wrong("no-message")
+        if isinstance(event, bytes):
+            frames += 1
+            taken = _batch(event) if _is_batch(event) else MessageFile((event,))
+            if taken.code:
+                return taken
+            messages += taken.messages
+    return MessageFile(tuple(messages)) if frames else _wrong("no-message")
+
+
+def _is_batch(frame: bytes) -> bool:
+    """As who takes single messages sees it."""
+    try:
+        read_header(frame)
+    except Refused as refused:
+        return refused.code == "batch"
+    return False
 
 
 def _events(data: bytes) -> list[Event | None]:
