@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from casecart.runtime.listener import Arrival
     from casecart.store import SharedStore, Store
 
-__all__ = ["Awaited", "answer"]
+__all__ = ["Awaited", "answer", "unanswered"]
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +30,12 @@ def answer(reply: Callable[[Receipt], None], receipt: Receipt) -> None:
     try:
         reply(receipt)
     except Exception as fault:  # noqa: BLE001 - nothing of the engine's own is half done in it
-        log.error("a sender could not be answered (%s): %s", receipt.value, told(fault))  # noqa: TRY400 - a fault's text may quote a message
+        unanswered(receipt, fault)
+
+
+def unanswered(receipt: Receipt, fault: Exception) -> None:
+    """Say that a sender could not be told, without the fault's text, which may quote a message."""
+    log.error("a sender could not be answered (%s): %s", receipt.value, told(fault))
 
 
 class _Waiting(NamedTuple):

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from casecart.runtime.awaited import Awaited, answer
+from casecart.runtime.awaited import Awaited, answer, unanswered
 from casecart.runtime.group import Group, Grouping
 from casecart.runtime.listener import Arrival, Receipt
 from casecart.store import (
@@ -251,7 +251,10 @@ class Journal:
                 self.processed(message.position)
         for index, arrival in enumerate(group.arrivals):
             if arrival.complete_within is None or arrival.refused:
-                answer(arrival.reply, group.receipts[index])
+                try:  # as `answer` does, without a call for each message
+                    arrival.reply(group.receipts[index])
+                except Exception as fault:  # noqa: BLE001 - as there
+                    unanswered(group.receipts[index], fault)
                 continue
             position = group.positions[index]
             # Of a resend whose message is of an earlier commit, only the store knows.
