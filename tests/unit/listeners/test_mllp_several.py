@@ -107,6 +107,15 @@ def test_several_messages_in_a_frame_are_refused_as_one() -> None:
     assert line.codes == ["AR 1"]
 
 
+@pytest.mark.parametrize("before", [b"\xef\xbb\xbf", b" ", b"\0\t", b"\r\n", b"\n \xef\xbb\xbf"])
+def test_what_stands_before_the_first_of_several_messages_is_passed_over(before: bytes) -> None:
+    door = Door(settings=TAKES)
+    line = door.connect()
+    line.send(before + message("1") + message("2") + message("3"))
+    assert line.codes == ["AA 1", "AA 2", "AA 3"]
+    assert [arrival.body for arrival in door.intake.arrivals] == [before + message("1"), message("2"), message("3")]
+
+
 @pytest.mark.parametrize("between", [b"", b"\n", b"\r\r"])
 def test_several_messages_in_a_frame_are_taken_and_answered_by_a_frame_each_where_the_setting_says_so(
     between: bytes,

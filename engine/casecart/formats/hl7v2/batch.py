@@ -148,11 +148,14 @@ def split_messages(body: bytes, header: Header) -> list[bytes]:
     Raises:
         Refused: there are too many.
     """
-    starts = [match.start(1) for match in re.finditer(rb"(?:\A|[\r\n])(MSH" + re.escape(header.separator) + b")", body)]
-    if len(starts) > _MOST:
+    # Before the first there may be a byte order mark or white space.
+    starts = [match.start(1) for match in re.finditer(rb"[\r\n](MSH" + re.escape(header.separator) + b")", body)]
+    first = _START.match(body)
+    starts = [start for start in starts if first is None or start > first.end()]
+    if len(starts) >= _MOST:
         words = f"The frame has more than {_MOST} messages. Nothing was taken."
         raise Refused("batch", Problem(error_code="207", words=words, segment="MSH"), header=header)
-    return [body[start:end] for start, end in zip([0, *starts[1:]], [*starts[1:], len(body)], strict=True)]
+    return [body[start:end] for start, end in zip([0, *starts], [*starts, len(body)], strict=True)]
 
 
 def answer_batch(batch: Batch, answers: Sequence[bytes], *, control_id: bytes, time: bytes) -> bytes:
