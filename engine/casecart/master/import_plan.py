@@ -7,6 +7,7 @@ say, its tables lack for no reason: where they were asked of it, a `Reach` says 
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Protocol
@@ -149,6 +150,7 @@ class _Planning:
         self._after: dict[DocumentKey, MasterDocument | None] = {}
         self._plan = ImportPlan()
         self._files: dict[str, str] = {}
+        self._kinds = Counter(key.kind for key in current)
 
     def once(self, rows: TableRows) -> None:
         """No table and no line comes twice."""
@@ -180,13 +182,12 @@ class _Planning:
                 self._document(row, groups, tally)
         if rows.removed:
             return
-        present = {row.key for row in rows.rows}
-        kind = [key for key in self._current if key.kind == table.kind]
-        tally.before = len(kind)
+        tally.before = self._kinds[table.kind]
         if self._part:
             return
+        present = {row.key for row in rows.rows}
         first = next(iter(groups))
-        for key in kind:
+        for key in [key for key in self._current if key.kind == table.kind]:
             reached = self._reach is None or self._reach.document(key)
             if key not in present and reached and self._may(key, first):
                 self._after[key] = None
