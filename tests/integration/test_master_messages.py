@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from casecart.canonical.master import Item, Location, Supplier, decode_document, encode_document
-from casecart.runtime.copy import Decision, decode_decision, encode_decision
-from casecart.store import Change, MasterVersion, Replay, StoreUnavailable, open_store
+from casecart.canonical.master import Item, Location, Supplier, encode_document
+from casecart.runtime.copy import Decision, decode_decision
+from casecart.store import Change, MasterVersion, StoreUnavailable, open_store
 from support.master import publish
+from support.master_messages import again, bring, codes, document, item, record, versions
 from support.shipped import Shipped, prepare, sample, shipped, started
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from casecart.canonical.master import MasterDocument
 
 MFN = "MATERIALS-000001"
 CODES = "MATERIALS-000002"
@@ -37,37 +37,6 @@ def line(prepared: Path, tmp_path: Path) -> Iterator[Shipped]:
     yield made
     assert made.broken == []
     made.stop()
-
-
-def document(line: Shipped, kind: str, key: str) -> MasterDocument | None:
-    versions = line.store.master_history(kind, key)
-    return decode_document(kind, versions[0].data) if versions and versions[0].data else None
-
-
-def item(line: Shipped, key: str) -> Item:
-    found = document(line, "item", key)
-    assert isinstance(found, Item)
-    return found
-
-
-def versions(line: Shipped) -> int:
-    return line.store.published_master()
-
-
-def bring(line: Shipped, *bodies: bytes) -> None:
-    line.send(*bodies)
-    line.look()
-
-
-def record(number: str, event: str, *segments: str, at: str = "20261103070000-0600") -> bytes:
-    """A made-up MFN^M16 of one record."""
-    head = f"MSH|^~\\&|MATERIALS|NORTH|CASECART|MERCY|{at}||MFN^M16^MFN_M16|{number}|P|2.8.2"
-    return "".join(f"{each}\r" for each in (head, "MFI|INV||UPD", f"MFE|{event}|1||X|CWE", *segments)).encode()
-
-
-def codes(line: Shipped, control_id: str) -> list[tuple[str, str]]:
-    holds = line.store.holds(position=line.position(control_id), states=("new",))
-    return [(each.code, each.cause) for each in holds]
 
 
 def test_an_item_master_becomes_items_numbers_packagings_suppliers_and_owners(line: Shipped) -> None:
@@ -191,10 +160,10 @@ def test_what_another_system_owns_is_an_exception_once_and_the_rest_is_taken(pre
     assert (found.description, [each.unit for each in found.units]) == ("Hip stem, size 12", ["BX"])
     (conflict,) = line.store.holds(code="not-owner")
     assert (conflict.position, conflict.field) == (0, "description")
-    bring(line, record("M2", "MUP", "ITM|HIP-STEM-12|New words", at="20261103080000-0600"))
+    bring(line, record("M2", "MUP", "ITM|HIP-STEM-12|New words", at="20260803080000-0600"))
     assert len(line.store.holds(code="not-owner")) == 1
     # Nor may it remove what another one owns.
-    bring(line, record("M3", "MDL", "ITM|HIP-STEM-12", at="20261103090000-0600"))
+    bring(line, record("M3", "MDL", "ITM|HIP-STEM-12", at="20260803090000-0600"))
     assert item(line, "HIP-STEM-12").description == "Hip stem, size 12"
     assert len(line.store.holds(code="not-owner")) == 2
     line.stop()
@@ -209,14 +178,14 @@ def test_a_resend_and_a_replay_make_no_other_version(line: Shipped) -> None:
 
 
 def test_a_message_that_comes_late_does_not_undo_a_later_one(line: Shipped) -> None:
-    new = record("M1", "MUP", "ITM|HIP-STEM-12|New words", at="20261103090000-0600")
-    old = record("M2", "MUP", "ITM|HIP-STEM-12|Old words", at="20261103080000-0600")
+    new = record("M1", "MUP", "ITM|HIP-STEM-12|New words", at="20260803090000-0600")
+    old = record("M2", "MUP", "ITM|HIP-STEM-12|Old words", at="20260803080000-0600")
     bring(line, new)
     bring(line, old)
     assert item(line, "HIP-STEM-12").description == "New words"
     assert line.filtered("M2") == [("MSH[1]", "a later message said how this record is")]
     # Another record of the same sender is not late.
-    bring(line, record("M3", "MUP", "ITM|HIP-CUP-54|Other words", at="20261103080000-0600"))
+    bring(line, record("M3", "MUP", "ITM|HIP-CUP-54|Other words", at="20260803080000-0600"))
     assert item(line, "HIP-CUP-54").description == "Other words"
 
 
@@ -283,17 +252,6 @@ def test_what_was_appended_and_not_published_before_a_crash_is_never_seen(prepar
     assert document(line, "item", "HALF") is None
     assert item(line, "HIP-STEM-12").description == "New words"
     line.stop()
-
-
-def again(line: Shipped, control_id: str) -> None:
-    """A person says that the cause is removed, and the engine looks."""
-    holds = line.store.holds(position=line.position(control_id), states=("new",))
-    wishes = [
-        Replay(each.id, each.position, each.channel, each.place, 1, "kim", "", encode_decision({})) for each in holds
-    ]
-    with closing(open_store(line.url, role="person")) as person:
-        person.write(Change(replays=wishes))
-    line.look()
 
 
 def test_a_message_is_brought_in_again_when_its_cause_is_removed(line: Shipped) -> None:

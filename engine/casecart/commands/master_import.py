@@ -20,7 +20,7 @@ from casecart.master.table_file import read_table_file
 from casecart.master.tables import TABLES, table_for
 from casecart.runtime.clock import wall_clock
 from casecart.runtime.identifier import Identifiers
-from casecart.runtime.not_owner import new_conflicts
+from casecart.runtime.not_owner import MOST_CONFLICTS, new_conflicts
 from casecart.store import AuditRecord, Change
 from casecart.workspace import Finding, WorkspaceError
 from casecart.workspace.findings import did_you_mean, listed
@@ -41,9 +41,6 @@ __all__ = ["Brought", "ImportAnswer", "ImportMaster", "TallyView", "bring_in", "
 
 EXAMPLES = 20
 """Changes that are shown."""
-
-MOST_CONFLICTS = 1_000
-"""More than these are a mistake in the command or in the ownership, and no work for people."""
 
 FEW = 10
 """Lines that may be removed without more ado; of a long table, one in twenty."""

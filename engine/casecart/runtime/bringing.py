@@ -24,9 +24,20 @@ from casecart.runtime.copier import date_at, text_of
 from casecart.runtime.copy import encode_decision
 from casecart.runtime.effect import event, hold
 from casecart.runtime.fault import told
-from casecart.runtime.made import SCHEMA, Made, decode_made, encode_made
-from casecart.runtime.not_owner import new_conflicts
-from casecart.store import Change, Count, Damaged, HoldChange, Replay, Run, StoreInUse, lookup_key
+from casecart.runtime.made import PLACE, SCHEMA, Made, decode_made, encode_made
+from casecart.runtime.not_owner import MOST_CONFLICTS, new_conflicts
+from casecart.store import (
+    Change,
+    Count,
+    Damaged,
+    HoldChange,
+    Replay,
+    Run,
+    StoreBroken,
+    StoreInUse,
+    StoreUnavailable,
+    lookup_key,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -40,16 +51,16 @@ if TYPE_CHECKING:
     from casecart.store import Fence, Message, Store
     from casecart.workspace import Workspace
 
-__all__ = ["PLACE", "Bringing", "bringing_of", "wish_to_bring"]
-
-PLACE: Final = "MSH[1]"
-"""A message is brought in as one line, from its first segment to its last."""
+__all__ = ["Bringing", "bringing_of", "wish_to_bring"]
 
 _AGAIN: Final = encode_decision({})
 LATE: Final = "a later message said how this record is"
 
 NEWEST: Final = 100
 """Messages about one record that are looked at, to tell whether a later one came before."""
+
+MOST: Final = 10_000
+"""Lines that one message may make: bringing them in takes some seconds, and nothing else is done meanwhile."""
 
 OPEN: Final = ("new", "assigned", "parked")
 
@@ -70,7 +81,21 @@ class _Told(NamedTuple):
     """What a message says: records, and what is wrong with others."""
 
     records: list[_Record]
+    gone: list[list[int]]
+    """Look-ups of the numbers that are removed wherever they are."""
     troubles: list[Trouble]
+
+
+class _Planned(NamedTuple):
+    """What bringing a message in comes to."""
+
+    plan: ImportPlan | None = None
+    """None: there is nothing to do, or something is wrong."""
+    about: Sequence[int] = ()
+    """Look-ups of its records."""
+    troubles: Sequence[Trouble] = ()
+    late: bool = False
+    """Whether later messages told all of it already."""
 
 
 class Bringing:
@@ -120,34 +145,39 @@ class Bringing:
                 raise StoreInUse("the catalogue is not as the master data are")
             change = Change(replays_done=[(wish.hold,) for wish in wishes], fences=list(fences))
             try:
-                plan, about, troubles = self._planned(message, channel)
+                planned = self._planned(message, channel)
+            except (StoreUnavailable, StoreBroken):
+                raise  # it is no fault of the message
             except Damaged as damage:
-                plan, about, troubles = None, [], [Trouble("record-damaged", "", f"{damage}.", "")]
+                planned = _Planned(troubles=[Trouble("record-damaged", "", f"{damage}.", "")])
             except Exception as fault:  # noqa: BLE001 - a fault in one message must not take the others with it
                 words = f"The engine failed on this message ({told(fault)}): nothing of it was brought in."
-                plan, about, troubles = None, [], [Trouble("engine-fault", "", words, "")]
-            self._say(message, channel, change, troubles=troubles, late=plan is None and not troubles)
-            if plan is not None and not troubles:
-                self._add(message, channel, plan, about, change)
+                planned = _Planned(troubles=[Trouble("engine-fault", "", words, "")])
+            self._say(message, channel, change, planned)
+            plan = None if planned.troubles else planned.plan
+            if not planned.troubles:
+                change.lookups += [(key, message.position) for key in planned.about]
+            if plan is not None:
+                self._add(message, channel, plan, change)
             self._store.write(change)
-            if plan is not None and not troubles and plan.changes:
+            if plan is not None and plan.changes:
                 self._published = change.cursors[-1].position
                 for each in plan.changes:
                     self._catalogue.put(*each.key, each.after)
                 self._store.tidy_master(NEWEST)
 
     # --- what the message says
-    def _planned(
-        self, message: Message, channel: MasterChannel
-    ) -> tuple[ImportPlan | None, list[tuple[int, int]], list[Trouble]]:
-        """The plan, the look-ups of its records, and what is wrong. No plan: all of it is late, or it says nothing."""
+    def _planned(self, message: Message, channel: MasterChannel) -> _Planned:
         told_ = self._read(message, channel)
         if told_.troubles:
-            return None, [], told_.troubles
+            return _Planned(troubles=told_.troubles)
         records = [(each, _keys(channel, each)) for each in told_.records]
-        records = [each for each in records if not self._late(message, each[1])]
+        records = [
+            each for each in records if not self._late(message, each[1]) and not self._gone(message, channel, each[0])
+        ]
+        about = [key for keys in (*(keys for _, keys in records), *told_.gone) for key in keys]
         if not records:
-            return None, [], []
+            return _Planned(about=about, late=bool(told_.records))
         for line, (record, _) in enumerate(records, 2):
             record.rows.rows[:] = [row._replace(line=line) for row in record.rows.rows]
         tables = [record.rows for record, _ in records]
@@ -165,7 +195,13 @@ class Bringing:
             for each in plan.findings
             if each.severity == "error"
         ]
-        return plan, [(key, message.position) for _, keys in records for key in keys], wrong
+        if len(plan.conflicts) > MOST_CONFLICTS:
+            words = (
+                f"{len(plan.conflicts):,} groups of fields belong to other systems than '{channel.source}': change the "
+                "channel's source or config/ownership.yaml."
+            )
+            wrong.append(Trouble("not-owner", "", words, ""))
+        return _Planned(plan, about, wrong)
 
     def _read(self, message: Message, channel: MasterChannel) -> _Told:
         text, charset, _ = text_of(message)
@@ -178,14 +214,25 @@ class Bringing:
             source=message.control_id,
             charset=charset,
         )
-        found = _Told([], [])
+        found = _Told([], [], [])
+        lines, empty = 0, True
         for table, mapping in channel.tables:
             mapped = mapping.run(text, context)
+            empty = empty and not (mapped.documents or mapped.filtered or mapped.exceptions)
+            lines += len(mapped.documents) + len(mapped.exceptions)
+            if lines > MOST:
+                words = (
+                    f"The message has more than {MOST:,} lines: bring them in as files, or have them sent in pieces."
+                )
+                return _Told([], [], [Trouble("too-large", "", words, "")])
             for problem in mapped.exceptions:
                 words = f"{problem.place} ({table.name}): {problem.words}"
                 found.troubles.append(Trouble(problem.code, problem.field, words, problem.subject))
             for document, place in zip(mapped.documents, mapped.places, strict=True):
-                for record in self._named(table.name, document):
+                everywhere = _everywhere(table.name, document)
+                if everywhere:
+                    found.gone.append(_number_keys(channel, document.system, document.value))
+                for record in self._named(document) if everywhere else (document,):
                     rows, findings = rows_of(table, record, table.name)
                     found.troubles.extend(
                         Trouble(each.code, "", f"{place} ({table.name}): {each.message}", "")
@@ -194,12 +241,13 @@ class Bringing:
                     )
                     if rows is not None:
                         found.records.append(_Record(place, rows))
+        if empty:
+            words = "The message has no record that a mapping of its channel could read: have it sent again, whole."
+            found.troubles.append(Trouble("no-records", "", words, ""))
         return found
 
-    def _named(self, table: str, document: Any) -> Iterable[Any]:  # noqa: ANN401 - of a table
-        """The record; for a number that is removed without saying of which item, one for each item that has it."""
-        if table != "identifiers" or getattr(document, CHANGES) != "remove" or document.item or not document.value:
-            return (document,)
+    def _named(self, document: Any) -> Iterable[Any]:  # noqa: ANN401 - of a table
+        """The removal of a number, for each item that has it."""
         hits = self._catalogue.items.find(FIELD_OF_SYSTEM[document.system], document.value, "") or ()
         numbers = [
             hit if isinstance(hit, str) else hit.number for hit in (hits if isinstance(hits, tuple) else (hits,))
@@ -217,6 +265,13 @@ class Bringing:
             if other is not None and _stamp(other) > stamp:
                 return True
         return False
+
+    def _gone(self, message: Message, channel: MasterChannel, record: _Record) -> bool:
+        """Whether a later message removed the number of this record, wherever it was."""
+        rows = record.rows
+        if rows.table.name != "identifiers" or rows.removed:
+            return False
+        return any(self._late(message, _number_keys(channel, row.cells.system, row.cells.value)) for row in rows.rows)
 
     # --- what there is
     def _documents(self, tables: Sequence[TableRows]) -> dict[DocumentKey, MasterDocument]:
@@ -262,11 +317,9 @@ class Bringing:
         message: Message,
         channel: MasterChannel,
         plan: ImportPlan,
-        about: list[tuple[int, int]],
         change: Change,
     ) -> None:
         now = self._now()
-        change.lookups += about
         change.holds += new_conflicts(
             self._store,
             plan.conflicts,
@@ -281,12 +334,11 @@ class Bringing:
         if rows:
             change.publish(self._store.append_master(rows))
 
-    def _say(
-        self, message: Message, channel: MasterChannel, change: Change, *, troubles: Sequence[Trouble], late: bool
-    ) -> None:
+    def _say(self, message: Message, channel: MasterChannel, change: Change, planned: _Planned) -> None:
         """The run, the counts, and the exceptions of this time in place of those of the last."""
         before, attempt = self._before(message.position, channel.name)
-        became = "held" if troubles else "filtered" if late else "no_change"
+        troubles = planned.troubles
+        became = "held" if troubles else "filtered" if planned.late else "no_change"
         filtered = [(PLACE, LATE)] if became == "filtered" else []
         made = Made(SCHEMA, [], filtered, [(PLACE, trouble.code, trouble.field) for trouble in troubles])
         now, name = self._now(), channel.name
@@ -339,8 +391,12 @@ def bringing_of(  # noqa: PLR0917 - what it is made of
 
 
 def _stamp(message: Message) -> tuple[int, int]:
-    """When a message was true, by its sender's clock; of one moment, the one that came later."""
-    return (message.recorded_at if message.occurred_at is None else message.occurred_at, message.position)
+    """When a message was true, by its sender's clock; of one moment, the one that came later.
+
+    It was true when it came: one that says to be of a later day would stand over all that come until then.
+    """
+    said = message.recorded_at if message.occurred_at is None else min(message.occurred_at, message.recorded_at)
+    return said, message.position
 
 
 def _keys(channel: MasterChannel, record: _Record) -> list[int]:
@@ -348,7 +404,26 @@ def _keys(channel: MasterChannel, record: _Record) -> list[int]:
     rows = record.rows
     (row,) = rows.rows
     same = [str(getattr(row.cells, name)) for name in rows.table.same] if rows.table.row is not None else []
-    text = "\0".join([channel.name, rows.table.name, *row.key, *same])
+    return _look_ups(channel.name, rows.table.name, *row.key, *same)
+
+
+def _number_keys(channel: MasterChannel, system: str, value: str) -> list[int]:
+    """By what messages are found that removed a number without saying of which item."""
+    return _look_ups(channel.name, "identifiers", "", system, value)
+
+
+def _everywhere(table: str, document: Any) -> bool:  # noqa: ANN401 - of a table
+    """Whether a record removes a number without saying of which item."""
+    return (
+        table == "identifiers"
+        and getattr(document, CHANGES) == "remove"
+        and not document.item
+        and bool(document.system and document.value)
+    )
+
+
+def _look_ups(*parts: str) -> list[int]:
+    text = "\0".join(parts)
     digest = blake2b(text.encode(), digest_size=16, person=b"master").hexdigest()
     return [lookup_key("master", digest[:16]), lookup_key("master", digest[16:])]
 

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 __all__ = [
+    "PLACE",
+    "SCHEMA",
     "Made",
     "Statement",
     "Verdict",
@@ -31,6 +33,9 @@ __all__ = [
 
 SCHEMA = "Usage/1"
 """Kind and version of the documents; a later version reads all older ones."""
+
+PLACE = "MSH[1]"
+"""Where a message stands that is worked as one line, such as master data: from its first segment to its last."""
 
 
 class Made(msgspec.Struct, array_like=True, gc=False):

@@ -16,9 +16,12 @@ if TYPE_CHECKING:
     from casecart.master.import_plan import Conflict
     from casecart.store import Store
 
-__all__ = ["NOT_OWNER", "new_conflicts"]
+__all__ = ["MOST_CONFLICTS", "NOT_OWNER", "new_conflicts"]
 
 NOT_OWNER: Final = "not-owner"
+
+MOST_CONFLICTS: Final = 1_000
+"""More than these are a mistake in what is brought in or in the ownership, and no work for people."""
 
 
 def new_conflicts(

@@ -13,8 +13,18 @@ from casecart.rules import Trouble
 from casecart.runtime.copy import Decision, decode_decision
 from casecart.runtime.effect import case_damaged, hold
 from casecart.runtime.fault import NotWorkable, told
-from casecart.runtime.made import decode_made
-from casecart.store import Change, Count, Damaged, HoldChange, LeaseLost, StoreBroken, StoreInUse, StoreUnavailable
+from casecart.runtime.made import PLACE, SCHEMA, Made, decode_made, encode_made
+from casecart.store import (
+    Change,
+    Count,
+    Damaged,
+    HoldChange,
+    LeaseLost,
+    Run,
+    StoreBroken,
+    StoreInUse,
+    StoreUnavailable,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -212,14 +222,17 @@ class Replayer:
 
     def _whole(self, message: Message, channel: str, change: Change) -> list[Work]:
         """All lines of a message. What waits for a person is worked anew, and its exception with it."""
-        whole = Change()
+        whole, before, attempt = Change(), dict[str, "Became"](), 0
         try:
             before, attempt = self._became(message.position, channel)
             works = self._pipeline.replay_whole(message, channel, before, attempt, whole)
         except (StoreUnavailable, StoreBroken):
             raise
         except Exception as fault:  # noqa: BLE001 - a fault in one message must not take the others with it
-            self._not_worked(message, fault)
+            if isinstance(fault, KeyError) and fault.args == (channel,) and not before:
+                self._nobodys(message, channel, attempt, change)
+            else:
+                self._not_worked(message, fault)
             return []
         held = {place for place, became in before.items() if became == "held"}
         self._add(message, channel, held, whole, change)
@@ -306,6 +319,14 @@ class Replayer:
             again = raised._replace(id=self._identifier(), recorded_at=self._now(), code=why.code, cause=why.words)
             change.holds.append(again._replace(state="new", assignee="", reason="", changed_at=0))
         self._write(change)
+
+    def _nobodys(self, message: Message, channel: str, attempt: int, change: Change) -> None:
+        """What was left to a channel that is gone, such as master data, waits for a person, as one line."""
+        why = Trouble("channel-gone", "", f"There is no channel '{channel}' any more that could work this message.", "")
+        made = Made(SCHEMA, [], [], [(PLACE, why.code, why.field)])
+        change.runs.append(Run(message.position, channel, "", self._now(), encode_made(made), attempt))
+        change.counts += [Count(message.facility, f"lines:{channel}", name, 1) for name in ("produced", "held")]
+        self._hold(message, channel, [PLACE], why, change)
 
     def _not_worked(self, message: Message, fault: Exception) -> None:
         """Everything stays as it was: the message can be worked again another time."""

@@ -1,0 +1,151 @@
+"""Master data in messages (MFN): what is late, what is lost on the way, and what is too much."""
+
+from __future__ import annotations
+
+import time
+from itertools import count
+from typing import TYPE_CHECKING
+
+import pytest
+
+from casecart.store import StoreUnavailable
+from support.master_messages import again, bring, codes, item, record, versions
+from support.shipped import Shipped, prepare, shipped, started
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("shipped")
+    prepare(root)
+    return root
+
+
+@pytest.fixture
+def line(prepared: Path, tmp_path: Path) -> Iterator[Shipped]:
+    made = shipped(prepared, tmp_path / "ws")
+    yield made
+    assert made.broken == []
+    made.stop()
+
+
+def test_a_message_from_the_future_does_not_stand_over_all_that_come_after_it(line: Shipped) -> None:
+    bring(line, record("M1", "MUP", "ITM|HIP-STEM-12|Of another century", at="29990101000000-0600"))
+    bring(line, record("M2", "MUP", "ITM|HIP-STEM-12|New words", at="20261103090000-0600"))
+    assert item(line, "HIP-STEM-12").description == "New words"
+
+
+def code(number: str, event: str, charge: str, of: str, at: str) -> bytes:
+    """A made-up MFN^M04 of one code."""
+    head = f"MSH|^~\\&|MATERIALS|NORTH|CASECART|MERCY|{at}||MFN^M04^MFN_M04|{number}|P|2.8.2"
+    segments = (head, "MFI|CDM||UPD", f"MFE|{event}|1||{charge}|CWE", f"CDM|{charge}||||||||{of}")
+    return "".join(f"{each}\r" for each in segments).encode()
+
+
+def test_a_code_that_was_removed_wherever_it_is_is_not_put_by_an_earlier_message(line: Shipped) -> None:
+    before = item(line, "HIP-STEM-12").identifiers
+    bring(line, code("C2", "MDL", "CH-NEW", "", "20260803090000-0600"))
+    assert (codes(line, "C2"), line.filtered("C2"), line.counts()["no_change"]) == ([], [], 1)
+    bring(line, code("C1", "MAD", "CH-NEW", "HIP-STEM-12", "20260803080000-0600"))
+    assert item(line, "HIP-STEM-12").identifiers == before
+    assert line.filtered("C1") == [("MSH[1]", "a later message said how this record is")]
+    bring(line, code("C3", "MAD", "CH-NEW", "HIP-STEM-12", "20260803100000-0600"))
+    assert len(item(line, "HIP-STEM-12").identifiers) == len(before) + 1
+
+
+@pytest.mark.parametrize("cut", [b"MFE|", b"ITM|"])
+def test_a_message_in_which_no_record_is_found_waits_for_a_person(line: Shipped, cut: bytes) -> None:
+    whole = record("M1", "MUP", "ITM|HIP-STEM-12|New words")
+    bring(line, b"".join(each for each in whole.splitlines(keepends=True) if not each.startswith((b"MFE|", cut))))
+    assert [each for each, _ in codes(line, "M1")] == ["no-records"]
+    assert (line.filtered("M1"), line.counts()["held"]) == ([], 1)
+
+
+def test_a_message_with_more_records_than_can_be_brought_in_at_once_waits_for_a_person(
+    line: Shipped, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("casecart.runtime.bringing.MOST", 3)
+    before = versions(line)
+    bring(line, record("M1", "MUP", *["ITM|HIP-STEM-12|New words", "MFE|MUP|2||Y|CWE"] * 3, "ITM|HIP-CUP-54|x"))
+    ((found, words),) = codes(line, "M1")
+    assert (found, versions(line)) == ("too-large", before)
+    assert "more than 3 lines" in words
+
+
+def test_a_message_that_another_system_owns_most_of_waits_as_one(
+    prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("casecart.runtime.bringing.MOST_CONFLICTS", 1)
+    root = tmp_path / "ws"
+    shipped(prepared, root).stop()
+    rule = root / "config/ownership.yaml"
+    rule.write_text(rule.read_text("utf-8").replace("description: [erp]", "description: [mdm]"), "utf-8")
+    line = started(root)
+    bring(line, record("M1", "MUP", "ITM|HIP-STEM-12|New words", "MFE|MUP|2||Y|CWE", "ITM|HIP-CUP-54|New words"))
+    ((found, words),) = codes(line, "M1")
+    assert found == "not-owner"
+    assert "2 groups of fields belong to other systems than 'erp'" in words
+    assert len(line.store.holds(code="not-owner")) == 1
+    line.stop()
+
+
+def test_what_a_message_costs_grows_with_its_records_and_no_faster(line: Shipped) -> None:
+    def seconds(number: str, of: range) -> float:
+        segments = [each for i in of for each in (f"MFE|MAD|{i}||X|CWE", f"ITM|NEW-{i}|x", "PKG|1|BX||10")]
+        line.send(record(number, "MUP", "ITM|HIP-STEM-12|x", *segments))
+        began = time.process_time()
+        line.look()
+        assert codes(line, number) == []
+        return time.process_time() - began
+
+    seconds("M1", range(10))
+    assert seconds("M3", range(200, 1800)) < 24 * seconds("M2", range(10, 210))
+
+
+def test_a_message_whose_channel_is_gone_before_it_was_brought_in_waits_for_a_person(
+    prepared: Path, tmp_path: Path
+) -> None:
+    line = shipped(prepared, tmp_path / "ws")
+    line.send(record("M1", "MUP", "ITM|HIP-STEM-12|New words"))
+    line.crash()
+    channel = tmp_path / "ws/channels/item-master.yaml"
+    channel.rename(channel.with_suffix(".gone"))
+    line = started(tmp_path / "ws")
+    line.look()
+    words = "There is no channel 'item-master' any more that could work this message."
+    assert codes(line, "M1") == [("channel-gone", words)]
+    line.stop()
+    channel.with_suffix(".gone").rename(channel)
+    line = started(tmp_path / "ws")
+    again(line, "M1")
+    assert item(line, "HIP-STEM-12").description == "New words"
+    assert codes(line, "M1") == []
+    counts = line.counts()
+    assert (counts["produced"], counts["held"], counts["no_change"]) == (1, 0, 1)
+    line.stop()
+
+
+@pytest.mark.parametrize("fails", ["looked_up", "message", "master_history"])
+def test_a_store_that_is_away_for_a_moment_is_no_fault_of_the_message(
+    line: Shipped, monkeypatch: pytest.MonkeyPatch, fails: str
+) -> None:
+    bring(line, record("M0", "MUP", "ITM|HIP-STEM-12|First words", at="20260803060000-0600"))
+    line.send(record("M1", "MUP", "ITM|HIP-STEM-12|New words"))
+    works, calls = getattr(line.store, fails), count()
+
+    def lost(*given: object, **named: object) -> object:
+        # What is asked first of `message` is the message itself.
+        if next(calls) == (fails == "message"):
+            raise StoreUnavailable("the connection was lost")
+        return works(*given, **named)
+
+    with monkeypatch.context() as broken:
+        broken.setattr(line.store, fails, lost)
+        line.look()
+    assert codes(line, "M1") == []
+    line.look()
+    assert item(line, "HIP-STEM-12").description == "New words"
+    assert line.counts()["no_change"] == 2
