@@ -105,6 +105,7 @@ class Pipeline:
     ) -> None:
         self._store, self._catalogue, self._keys = store, catalogue, keys
         self._identifier, self._clock, self._masters = identifier, clock, masters
+        self._books = {channel.name: channel.book for channel in channels}
         self._watch = Watch(clock, time_limit)
         self._copier = Copier(
             channels=channels,
@@ -144,7 +145,7 @@ class Pipeline:
             except Exception as fault:  # noqa: BLE001 - a fault in one message must not take the others with it
                 mapped.append(fault)
         copies = [copy for found in mapped if not isinstance(found, Exception) for copy in found[1]]
-        statements, serials = Statements(self._store, copies), Serials(self._store, copies)
+        statements, serials = Statements(self._store, copies), Serials(self._store, copies, self._books)
         usual = Usual(
             catalogue=self._catalogue,
             keys=self._keys,
@@ -236,7 +237,7 @@ class Pipeline:
     def _copy_effect(
         self, message: Message, copy: Copy, change: Change, about: tuple[Statements, Serials] | None = None
     ) -> CopyEffect:
-        statements, serials = about or (Statements(self._store, [copy]), Serials(self._store, [copy]))
+        statements, serials = about or (Statements(self._store, [copy]), Serials(self._store, [copy], self._books))
         return CopyEffect(
             message=message,
             copy=copy,

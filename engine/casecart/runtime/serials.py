@@ -41,10 +41,12 @@ class Serials:
     Args:
         store: asked once, for all of them; what it finds is read from the documents of those messages.
         copies: of the messages in hand, resolved.
+        books: channel → the ledger that its lines are in: what is charged is not used once more by that. What a channel
+            made that is gone counts as used.
     """
 
-    def __init__(self, store: Store, copies: Iterable[Copy]) -> None:
-        self._store = store
+    def __init__(self, store: Store, copies: Iterable[Copy], books: Mapping[str, str]) -> None:
+        self._store, self._books = store, books
         self._uses: dict[str, list[_Use]] = {}
         self._added: list[str] = []
         self._damaged: dict[str, Damaged] = {}
@@ -100,13 +102,14 @@ class Serials:
         """
         if usage.serial in self._damaged:
             raise self._damaged[usage.serial]
-        net = 0
+        net, book = 0, self._books.get(channel, "")
         for use in self._uses.get(usage.serial or "", ()):
             same_thing = (use.item is not None and use.item == usage.item) or (
                 use.di is not None and use.di == usage.di
             )
             other_line = (use.case, use.line) != (usage.case, line)
-            if same_thing and other_line and (use.position != position or use.channel == channel):
+            same_book = self._books.get(use.channel, "") == book
+            if same_thing and same_book and other_line and (use.position != position or use.channel == channel):
                 net += -1 if use.action == "reverse" else 1
         return net
 
