@@ -1,11 +1,10 @@
-"""Which messages channels claim: two that claim the same ones for one destination would post what is used twice."""
+"""Which messages channels claim: two that post the same lines as one kind of thing have one ledger for both."""
 
 from __future__ import annotations
 
 from itertools import combinations
 from typing import TYPE_CHECKING
 
-from casecart.workspace.channel import OtherwiseStep, PostStep, RouteStep
 from casecart.workspace.findings import Finding, listed
 
 if TYPE_CHECKING:
@@ -18,7 +17,10 @@ __all__ = ["double_claims"]
 
 
 def double_claims(channels: Iterable[Channel]) -> Iterator[Finding]:
-    """A warning for each channel that takes messages which an earlier one takes too, and posts to the same place."""
+    """A warning for each channel that takes messages which an earlier one takes too, and posts the same kind of thing.
+
+    Wherever they post to: a line that both state is charged twice for the ledger, or the last one takes its place.
+    """
     for first, second in combinations(channels, 2):
         same = [each for each in second.accept if any(_same(each, other) for other in first.accept)]
         listeners = set(first.sources) & set(second.sources)
@@ -32,11 +34,11 @@ def double_claims(channels: Iterable[Channel]) -> Iterator[Finding]:
                 f"channel '{master.channel}' never brings them in; tell them apart by peers"
             )
             yield Finding(same[0].place, "warning", "double-claim", message)
-        destinations = _destinations(first) & _destinations(second)
-        if destinations:
+        kinds = {post.kind for post in first.posts} & {post.kind for post in second.posts}
+        if kinds:
             message = (
                 f"channel '{first.channel}' takes {listed(same)} from {listed(sorted(listeners))} too, and both post "
-                f"to {listed(sorted(destinations))}: what is used would be told twice; tell them apart by peers"
+                f"as {listed(sorted(kinds))}: a line of both would be told twice; tell them apart by peers"
             )
             yield Finding(same[0].place, "warning", "double-claim", message)
 
@@ -45,11 +47,3 @@ def _same(one: Text, other: Text) -> bool:
     kind, _, event = one.partition("^")
     other_kind, _, other_event = other.partition("^")
     return kind == other_kind and (event == other_event or "*" in {event, other_event})
-
-
-def _destinations(channel: Channel) -> set[str]:
-    routes = [step for step in channel.steps if isinstance(step, RouteStep)]
-    entries = [
-        entry.otherwise if isinstance(entry, OtherwiseStep) else entry for step in routes for entry in step.route
-    ]
-    return {str(entry.post.to) for entry in entries if isinstance(entry, PostStep)}

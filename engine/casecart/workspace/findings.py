@@ -76,7 +76,7 @@ CODES: Mapping[str, str] = MappingProxyType(
         "unknown-step": "The step does not exist.",
         "unknown-kind": "No listener or destination of this kind is installed.",
         "step-order": "A step stands before the one that it needs.",
-        "double-claim": "Two channels take the same messages and post to the same destination: it would be told twice.",
+        "double-claim": "Two channels take the same messages and post the same kind of thing: it would be told twice.",
         "idle-policy": "An entry of a policy can never act.",
         "route-order": "An entry of a route can never be reached.",
         # Names across files.

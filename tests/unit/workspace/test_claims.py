@@ -1,4 +1,4 @@
-"""Two channels that claim the same messages for the same destination would post what is used twice."""
+"""Two channels that claim the same messages for one ledger would post what is used twice."""
 
 from __future__ import annotations
 
@@ -67,9 +67,12 @@ fields:
     assert workspace({"channels/again.yaml": apart, "mappings/items.yaml": items}).warnings == ()
 
 
-def test_two_channels_may_tell_two_destinations_of_one_message(workspace: Load) -> None:
-    files = {
-        "config/engine.yaml": TWO_WAYS,
-        "channels/again.yaml": SECOND.replace("post: inventory", "post: billing"),
-    }
-    assert workspace(files).warnings == ()
+@pytest.mark.parametrize("to", ["inventory", "billing"])
+@pytest.mark.parametrize(("kind", "warned"), [("consumption", True), ("charge", False)])
+def test_two_channels_may_tell_of_one_message_what_was_used_and_what_is_charged(
+    workspace: Load, to: str, kind: str, *, warned: bool
+) -> None:
+    posted = SECOND.replace("post: inventory", f"post: {{to: {to}, as: {kind}}}")
+    assert posted != SECOND
+    loaded = workspace({"config/engine.yaml": TWO_WAYS, "channels/again.yaml": posted})
+    assert [finding.code for finding in loaded.warnings] == ["double-claim"] * warned
