@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from contextlib import closing
 from itertools import count
 from typing import TYPE_CHECKING
 
 import pytest
 
-from casecart.store import StoreUnavailable
+from casecart.runtime.copy import encode_decision
+from casecart.store import Change, Count, HoldChange, Replay, StoreUnavailable, open_store
 from support.master_messages import again, bring, codes, item, record, versions
 from support.shipped import Shipped, prepare, shipped, started
 
@@ -126,6 +128,21 @@ def test_a_message_whose_channel_is_gone_before_it_was_brought_in_waits_for_a_pe
     counts = line.counts()
     assert (counts["produced"], counts["held"], counts["no_change"]) == (1, 0, 1)
     line.stop()
+
+
+def test_a_message_that_was_rejected_and_is_worked_again_is_counted_once(line: Shipped) -> None:
+    bring(line, record("M1", "MUP", "ITM|HIP-STEM-12|New words", "IVT|1|OR-NEW" + "|" * 14 + "N"))
+    position = line.position("M1")
+    (raised,) = line.store.holds(position=position, states=("new",))
+    counts = [Count("NORTH", "lines:item-master", name, n) for name, n in (("held", -1), ("rejected", 1))]
+    with closing(open_store(line.url, role="person")) as person:
+        person.write(Change(hold_changes=[HoldChange("rejected", "kim", "no", 2, raised.id)], counts=counts))
+        for number in range(1, 4):
+            wish = Replay(bytes([number]) * 16, position, "item-master", "", 3, "kim", "", encode_decision({}))
+            person.write(Change(replays=[wish]))
+            line.look()
+            counted = line.counts()
+            assert (counted["produced"], counted["held"], counted["rejected"]) == (1, 1, 0)
 
 
 @pytest.mark.parametrize("fails", ["looked_up", "message", "master_history"])

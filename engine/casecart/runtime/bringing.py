@@ -362,8 +362,9 @@ class Bringing:
                 made = decode_made(run.documents)
                 before = "held" if made.held else "filtered" if made.filtered else "no_change"
                 attempt = run.attempt + 1
-        rejected = self._store.holds(position=position, state="rejected", limit=1_000_000)
-        if before == "held" and any(each.channel == channel and each.kind == "held" for each in rejected):
+        asked = [each for each in self._store.holds(position=position, limit=1_000_000) if each.channel == channel]
+        # Of the last time: what was rejected before that and brought in again is not rejected any more.
+        if before == "held" and asked and max(asked, key=lambda each: each.id).state == "rejected":
             before = "rejected"
         return before, attempt
 
