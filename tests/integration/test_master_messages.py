@@ -122,6 +122,7 @@ def test_charge_codes_are_put_and_removed_wherever_they_are(line: Shipped) -> No
         (record("M1", "MUP", "ITM||x"), "missing", "MFE[1] (items): item is required"),
         (record("M1", "MUP"), "missing", "item is required"),
         (record("M1", "MUP", "ITM|HIP-STEM-12|x|Z"), "code-not-in-table", "status"),
+        (record("M1", "MUP", "ITM|HIP-STEM-12|x", "ITM|HIP-CUP-54|y"), "conflict", "item"),  # one MFE is missing
         # A number that another item has.
         (
             record("M1", "MUP", "ITM|HIP-STEM-12|x", "PKG|1|EA||1||||09521101530018||1"),
