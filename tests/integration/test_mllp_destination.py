@@ -59,9 +59,14 @@ class Writer:
 
     def __init__(self) -> None:
         self.text = "FT1|1"
+        self.disclosed = 0
+        self.meanwhile: Callable[[], None] = lambda: None
+        """What happens while the audit trail is written."""
 
     def write(self, posting: Posting, delimiters: Delimiters) -> Deferred[Written]:  # noqa: ARG002 - as the engine calls
         """The segment, whatever the posting is."""
+        self.disclosed += 1
+        self.meanwhile()
         if not self.text:
             return fail(NotWritten("missing", "There is no charge code."))
         return succeed(Written(("DFT", "P03", "DFT_P03"), "2.5.1", [self.text.replace("|", delimiters.field)]))
@@ -357,6 +362,53 @@ def test_what_was_accepted_and_not_processed_is_a_persons_to_decide_where_it_mig
         assert (answer.state, answer.code, answer.unsure) == ("held", "accepted-only", True)
     with destination(port, tmp_path, "acknowledgement: both\ntimeout: 300ms\ndelivery: keyed") as made:
         failing(OutcomeUnknown, made)
+
+
+def test_nothing_is_disclosed_as_long_as_there_is_no_connection(receiver: tuple[Receiver, int], tmp_path: Path) -> None:
+    billing, port = receiver
+    writer = Writer()
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        with destination(taken.getsockname()[1], tmp_path, writer=writer) as made:
+            failing(NotDelivered, made)
+    assert writer.disclosed == 0
+    with destination(port, tmp_path, writer=writer) as made:
+        assert post(made).state == "posted"
+    assert (writer.disclosed, billing.connections) == (1, 1)
+
+
+def test_a_connection_that_is_closed_while_the_audit_trail_is_written_is_not_used(
+    receiver: tuple[Receiver, int], tmp_path: Path
+) -> None:
+    billing, port = receiver
+    writer = Writer()
+    with destination(port, tmp_path, writer=writer) as made:
+        assert post(made).state == "posted"
+        assert isinstance(made, MllpDestination)
+        links = made._links
+
+        def close() -> None:
+            for link in [*links]:
+                link.close()
+
+        writer.meanwhile = close
+        assert post(made, 1).state == "posted"
+    assert (billing.control_ids, billing.connections) == ([control_id(0), control_id(1)], 2)
+
+
+@pytest.mark.parametrize("text", ["", "FT1|\ud800"])
+def test_a_connection_is_kept_when_a_message_could_not_be_written(
+    receiver: tuple[Receiver, int], tmp_path: Path, text: str
+) -> None:
+    billing, port = receiver
+    writer = Writer()
+    with destination(port, tmp_path, writer=writer) as made:
+        for number in range(3):
+            writer.text = text
+            assert post(made, number).state == "held"
+            writer.text = "FT1|1"
+            assert post(made, number + 10).state == "posted"
+    assert billing.connections == 1
 
 
 def test_nothing_was_sent_where_nobody_listens(tmp_path: Path) -> None:

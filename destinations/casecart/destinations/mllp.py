@@ -127,22 +127,40 @@ class MllpDestination:
 
     async def _post(self, posting: Posting) -> Sequence[Answer]:
         control_id = control_id_of(posting.key)
+        # First a connection: as long as there is none, nothing is disclosed, and nothing to be said of it.
+        link, spent = await self._link_within(0.0)
         try:
             message = await self._written(posting, control_id)
         except NotWritten as why:
+            self._keep(link)
             return [Answer("held", code=why.code, words=why.words)]
-        began = self._reactor.seconds()
-        link = await self._link()
+        except BaseException:
+            self._keep(link)
+            raise
+        if not link.alive:  # it was closed meanwhile
+            link.close()
+            link, spent = await self._link_within(spent)
         try:
             reply = await link.send(
                 message,
                 control_id.encode("ascii"),
                 accept_only=self._settings.acknowledgement == "accept",
-                within=max(0.1, self._settings.timeout - (self._reactor.seconds() - began)),
+                within=max(0.1, self._settings.timeout - spent),
             )
         except NoReply as why:
             return self._unanswered(why, control_id)
         return [self._answered(link, reply, control_id)]
+
+    async def _link_within(self, spent: float) -> tuple[MllpLink, float]:
+        """A connection, and the seconds that were spent on connecting. Raises `NotDelivered`."""
+        began = self._reactor.seconds()
+        link = await self._link()
+        return link, spent + self._reactor.seconds() - began
+
+    def _keep(self, link: MllpLink) -> None:
+        """It has nothing under way: the next message may have it."""
+        self._free.append(link)
+        link.rest(self._settings.idle_timeout)
 
     async def _link(self) -> MllpLink:
         """A connection with nothing under way. Raises `NotDelivered`."""
@@ -210,8 +228,7 @@ class MllpDestination:
     # --- what came of it
     def _answered(self, link: MllpLink, reply: Reply, control_id: str) -> Answer:
         if reply.accepted:
-            self._free.append(link)
-            link.rest(self._settings.idle_timeout)
+            self._keep(link)
             return Answer("posted", "handed over" if reply.code == "CA" else "acknowledged", control_id)
         # Should it acknowledge this once more, it must not be taken for the answer to the next attempt.
         link.close()
