@@ -1,7 +1,8 @@
 """Postings as HL7 v2 messages over MLLP, one message a posting, each acknowledged before the next of its connection.
 
 What a message says is a mapping's business (`mapping`); MSH is made here. MSH-10 is made from the posting's key and
-from nothing else: a message that is sent again has the same one, and the same bytes.
+from nothing else: a message that is sent again has the same one, and the same bytes, unless the mapping or the settings
+are others by then.
 
 Delivery: `blind`, at least once. Between two systems HL7 v2 has no way to ask whether a message has arrived, so no
 look-up is offered. A message of which no acknowledgement came is sent again. `keyed`, exactly once, is for a receiver
