@@ -58,6 +58,43 @@ def test_a_code_that_was_removed_wherever_it_is_is_not_put_by_an_earlier_message
     assert len(item(line, "HIP-STEM-12").identifiers) == len(before) + 1
 
 
+@pytest.mark.parametrize(
+    ("segment", "units"),
+    [
+        ('PKG|1|BX||10||||""', 1),  # no GTIN
+        ('VND|1|EXAMPLE-TRADE|Example Trading|""|""', 0),
+        ("IVT|1|OR-CORE" + "|" * 14 + '""', 0),
+    ],
+)
+def test_two_double_quotes_where_nothing_need_be_are_nothing(line: Shipped, segment: str, units: int) -> None:
+    before = item(line, "HIP-STEM-12")
+    bring(line, record("M1", "MUP", "ITM|HIP-STEM-12|New words", segment))
+    assert codes(line, "M1") == []
+    after = item(line, "HIP-STEM-12")
+    assert (after.description, len(after.units)) == ("New words", units)
+    assert (after.identifiers, after.stock) == (before.identifiers, before.stock)
+
+
+@pytest.mark.parametrize(
+    "segment", ['PKG|1|""||10', 'PKG|1|BX||10||||||""', 'VND|1|""|x|7', 'IVT|1|""' + "|" * 14 + "Y"]
+)
+def test_two_double_quotes_where_something_must_be_bring_nothing(line: Shipped, segment: str) -> None:
+    before = item(line, "HIP-STEM-12")
+    bring(line, record("M1", "MUP", "ITM|HIP-STEM-12|New words", segment))
+    assert {each for each, _ in codes(line, "M1")} == {"missing"}
+    assert item(line, "HIP-STEM-12") == before
+
+
+def test_a_message_that_says_two_things_of_one_packaging_brings_nothing(line: Shipped) -> None:
+    before = item(line, "HIP-STEM-12")
+    bring(line, record("M1", "MUP", "ITM|HIP-STEM-12|New words", "PKG|1|BX||10", "PKG|2|BX||20"))
+    words = "PKG[2]: it says another thing of what PKG[1] speaks of; one of the two must go."
+    assert codes(line, "M1") == [("duplicate-row", words)]
+    assert item(line, "HIP-STEM-12") == before
+    bring(line, record("M2", "MUP", "ITM|HIP-STEM-12|New words", "PKG|1|BX||10", "PKG|2|BX||10"))
+    assert [each.quantity for each in item(line, "HIP-STEM-12").units] == ["10"]
+
+
 @pytest.mark.parametrize("cut", [b"MFE|", b"ITM|"])
 def test_a_message_in_which_no_record_is_found_waits_for_a_person(line: Shipped, cut: bytes) -> None:
     whole = record("M1", "MUP", "ITM|HIP-STEM-12|New words")

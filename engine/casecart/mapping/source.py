@@ -188,7 +188,9 @@ class Source:
         else:
             otherwise = [f"    {value} = K_{field.name}"] if field.constant is not None else []
         if otherwise:
-            lines += [f"{test} {value} is None:", *otherwise, *(["else:", *reading] if reading else [])]
+            # What must be there can't be deleted.
+            nothing = f"not {value}" if self.plan.nulls and field.required else f"{value} is None"
+            lines += [f"{test} {nothing}:", *otherwise, *(["else:", *reading] if reading else [])]
         elif reading:
             lines += [f"{test} {value} is not None:", *reading]
         return lines

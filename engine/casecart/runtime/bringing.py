@@ -7,7 +7,6 @@ the wish away, and says what became of the message. What ends before that change
 
 from __future__ import annotations
 
-from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -26,6 +25,7 @@ from casecart.runtime.effect import event, hold
 from casecart.runtime.fault import told
 from casecart.runtime.made import PLACE, SCHEMA, Made, decode_made, encode_made
 from casecart.runtime.not_owner import MOST_CONFLICTS, new_conflicts
+from casecart.runtime.record_keys import number_keys, record_keys
 from casecart.store import (
     Change,
     Count,
@@ -36,7 +36,6 @@ from casecart.store import (
     StoreBroken,
     StoreInUse,
     StoreUnavailable,
-    lookup_key,
 )
 
 if TYPE_CHECKING:
@@ -171,10 +170,12 @@ class Bringing:
         told_ = self._read(message, channel)
         if told_.troubles:
             return _Planned(troubles=told_.troubles)
-        records = [(each, _keys(channel, each)) for each in told_.records]
+        records = [(each, record_keys(channel.name, each.rows)) for each in told_.records]
         records = [
             each for each in records if not self._late(message, each[1]) and not self._gone(message, channel, each[0])
         ]
+        if contradictions := _contradictions(records):
+            return _Planned(troubles=contradictions)
         about = [key for keys in (*(keys for _, keys in records), *told_.gone) for key in keys]
         if not records:
             return _Planned(about=about, late=bool(told_.records))
@@ -231,7 +232,7 @@ class Bringing:
             for document, place in zip(mapped.documents, mapped.places, strict=True):
                 everywhere = _everywhere(table.name, document)
                 if everywhere:
-                    found.gone.append(_number_keys(channel, document.system, document.value))
+                    found.gone.append(number_keys(channel.name, document.system, document.value))
                 for record in self._named(document) if everywhere else (document,):
                     rows, findings = rows_of(table, record, table.name)
                     found.troubles.extend(
@@ -271,7 +272,9 @@ class Bringing:
         rows = record.rows
         if rows.table.name != "identifiers" or rows.removed:
             return False
-        return any(self._late(message, _number_keys(channel, row.cells.system, row.cells.value)) for row in rows.rows)
+        return any(
+            self._late(message, number_keys(channel.name, row.cells.system, row.cells.value)) for row in rows.rows
+        )
 
     # --- what there is
     def _documents(self, tables: Sequence[TableRows]) -> dict[DocumentKey, MasterDocument]:
@@ -400,17 +403,19 @@ def _stamp(message: Message) -> tuple[int, int]:
     return said, message.position
 
 
-def _keys(channel: MasterChannel, record: _Record) -> list[int]:
-    """By what the messages about a record are found: two look-ups, since one alone may be another record's too."""
-    rows = record.rows
-    (row,) = rows.rows
-    same = [str(getattr(row.cells, name)) for name in rows.table.same] if rows.table.row is not None else []
-    return _look_ups(channel.name, rows.table.name, *row.key, *same)
-
-
-def _number_keys(channel: MasterChannel, system: str, value: str) -> list[int]:
-    """By what messages are found that removed a number without saying of which item."""
-    return _look_ups(channel.name, "identifiers", "", system, value)
+def _contradictions(records: Sequence[tuple[_Record, list[int]]]) -> list[Trouble]:
+    """Lines of one message that say two things of one and the same number, packaging or stock."""
+    said: dict[tuple[int, ...], tuple[Any, str]] = {}
+    troubles = []
+    for record, keys in records:
+        if record.rows.table.row is None or record.rows.removed:
+            continue
+        cells = record.rows.rows[0].cells
+        first, place = said.setdefault(tuple(keys), (cells, record.place))
+        if first != cells:
+            words = f"{record.place}: it says another thing of what {place} speaks of; one of the two must go."
+            troubles.append(Trouble("duplicate-row", "", words, ""))
+    return troubles
 
 
 def _everywhere(table: str, document: Any) -> bool:  # noqa: ANN401 - of a table
@@ -421,12 +426,6 @@ def _everywhere(table: str, document: Any) -> bool:  # noqa: ANN401 - of a table
         and not document.item
         and bool(document.system and document.value)
     )
-
-
-def _look_ups(*parts: str) -> list[int]:
-    text = "\0".join(parts)
-    digest = blake2b(text.encode(), digest_size=16, person=b"master").hexdigest()
-    return [lookup_key("master", digest[:16]), lookup_key("master", digest[16:])]
 
 
 def _at(places: Sequence[str], line: int) -> str:
