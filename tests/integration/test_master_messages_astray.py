@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from contextlib import closing
 from itertools import count
@@ -203,3 +204,21 @@ def test_a_store_that_is_away_for_a_moment_is_no_fault_of_the_message(
     line.look()
     assert item(line, "HIP-STEM-12").description == "New words"
     assert line.counts()["no_change"] == 2
+
+
+def test_two_engines_bring_in_what_both_were_sent(prepared: Path, tmp_path: Path, postgresql_dsn: str) -> None:
+    first = shipped(prepared, tmp_path / "first", postgresql_dsn)
+    shutil.copytree(prepared, tmp_path / "second")
+    second = started(tmp_path / "second", postgresql_dsn)
+    for number in range(6):
+        segments = (f"ITM|HIP-STEM-12|Words {number}", f"PKG|1|BX||{number + 2}")
+        (first, second)[number % 2].send(record(f"M{number}", "MUP", *segments, at=f"2026080{number + 1}000000-0600"))
+    for engine in (first, second, first, second):
+        engine.look()
+    after = item(second, "HIP-STEM-12")
+    assert (after.description, [each.quantity for each in after.units]) == ("Words 5", ["7"])
+    assert first.counts()["no_change"] == 6
+    for engine in (first, second):
+        assert engine.broken == []
+        assert engine.catalogue.position == engine.store.published_master()
+        engine.stop()

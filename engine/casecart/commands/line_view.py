@@ -15,6 +15,7 @@ from casecart.commands.moment import moment
 from casecart.commands.segment import SegmentBytes
 from casecart.rules import Effect
 from casecart.rules.ledger import THING, target, thing
+from casecart.store import OPEN_STATES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -281,7 +282,7 @@ def stands_of(line: Line, sums: Sequence[LineSum], exceptions: Mapping[str, str]
     states = {exceptions.get(movement.key) for movement in line.movements if movement.effect == "none"}
     if "rejected" in states:
         return "rejected"
-    return "held" if states & {"new", "assigned", "parked"} else "due"
+    return "held" if states.intersection(OPEN_STATES) else "due"
 
 
 def _thing(document: Consumption) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from casecart.master.nearest import Candidate, nearest
 from casecart.rules.item import ORDER
 from casecart.runtime.identifier import shown
 from casecart.runtime.made import decode_made
-from casecart.store import Damaged, HoldGroup
+from casecart.store import OPEN_STATES, Damaged, HoldGroup
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,8 +44,7 @@ __all__ = [
 ]
 
 STATES = ("new", "assigned", "parked", "fixed", "rejected")
-OPEN = ("new", "assigned", "parked")
-"""States in which somebody still has to do something."""
+OPEN = OPEN_STATES
 
 _ID = re.compile(r"[0-9a-f]{32}")
 """Of a single exception, without its dashes."""

@@ -27,6 +27,7 @@ from casecart.runtime.made import PLACE, SCHEMA, Made, decode_made, encode_made
 from casecart.runtime.not_owner import MOST_CONFLICTS, new_conflicts
 from casecart.runtime.record_keys import number_keys, record_keys
 from casecart.store import (
+    OPEN_STATES,
     Change,
     Count,
     Damaged,
@@ -60,8 +61,6 @@ NEWEST: Final = 100
 
 MOST: Final = 10_000
 """Lines that one message may make: bringing them in takes some seconds, and nothing else is done meanwhile."""
-
-OPEN: Final = ("new", "assigned", "parked")
 
 
 def wish_to_bring(message: Message, channel: str, identifier: bytes) -> Replay:
@@ -351,7 +350,7 @@ class Bringing:
         change.counts.append(Count(message.facility, scope, before or "produced", -1 if before else 1))
         change.hold_changes += [
             HoldChange("fixed", other.assignee, "The message was brought in again", now, other.id)
-            for other in self._store.holds(position=message.position, states=OPEN, limit=1_000_000)
+            for other in self._store.holds(position=message.position, states=OPEN_STATES, limit=1_000_000)
             if other.channel == name
         ]
         change.holds += [hold(message, self._identifier(), trouble, channel=name, place=PLACE) for trouble in troubles]

@@ -20,7 +20,7 @@ import msgspec
 
 from casecart.rules import Trouble
 from casecart.runtime.effect import event, hold
-from casecart.store import Change, Count, HoldChange, Message, Store, Timer, lookup_key
+from casecart.store import OPEN_STATES, Change, Count, HoldChange, Message, Store, Timer, lookup_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,8 +41,6 @@ _FORGOTTEN: Final = 7 * 86_400_000_000
 
 _MOST: Final = 1_000
 """Parts of one sender that may wait: each arrival of a part looks at all of them."""
-
-_OPEN: Final = ("new", "assigned", "parked")
 
 _UNFINISHED: Final = Trouble(
     "message-unfinished",
@@ -157,7 +155,7 @@ class Parts:
         if place.told:
             change.hold_changes += [
                 HoldChange("fixed", told.assignee, "The other parts came", self._now, told.id)
-                for told in self._store.holds(position=position, states=_OPEN)
+                for told in self._store.holds(position=position, states=OPEN_STATES)
                 if told.code == _UNFINISHED.code
             ]
 

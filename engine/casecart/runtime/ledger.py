@@ -11,7 +11,7 @@ from casecart.runtime.copy import encode_decision
 from casecart.runtime.destination import Posting
 from casecart.runtime.made import Statement, Verdict, encode_postings, encode_statements
 from casecart.runtime.window import Work
-from casecart.store import Change, Count, Entry, HoldChange, Message, Replay, Store
+from casecart.store import OPEN_STATES, Change, Count, Entry, HoldChange, Message, Replay, Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -33,8 +33,6 @@ MOST: Final = 500
 
 ALL = 1_000_000
 """More exceptions than a message can have."""
-
-_OPEN: Final = ("new", "assigned", "parked")
 
 _TROUBLE: Final = {
     "earlier-outcome-unknown": (
@@ -125,7 +123,7 @@ class Ledger:
             self._write(case_key, taken.line, each)
         for credit in taken.linked:
             raised = self._store.holds(
-                states=_OPEN,
+                states=OPEN_STATES,
                 limit=ALL,
                 position=credit.position,
                 channel=credit.channel,
@@ -175,7 +173,7 @@ class Ledger:
         if any(self._rejected(movement) for movement in void):
             return Trouble("earlier-posting-rejected", "", _TROUBLE["earlier-posting-rejected"], "")
         for movement in void:
-            raised = self._store.holds(states=_OPEN, limit=ALL, position=movement.position, key=movement.key)
+            raised = self._store.holds(states=OPEN_STATES, limit=ALL, position=movement.position, key=movement.key)
             self._close(raised, movement.state, "A later posting stands for it")
         wanted = due(line)
         self.count("produced" if wanted else "no_change", len(wanted) - own if wanted else own)

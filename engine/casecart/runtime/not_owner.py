@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from casecart.store import Hold
+from casecart.store import OPEN_STATES, Hold
 from casecart.store.seal import sealed_text
 from casecart.workspace.findings import listed
 
@@ -46,7 +46,7 @@ def new_conflicts(
     made = [_hold(each, organisation, actor, identifier, now) for each in conflicts]
     if not made:
         return made
-    open_ = store.holds(states=("new", "assigned", "parked"), limit=1_000_000, code=NOT_OWNER)
+    open_ = store.holds(states=OPEN_STATES, limit=1_000_000, code=NOT_OWNER)
     # One of an earlier version has no seal.
     known = {(hold.subject, said) for hold in open_ for said in (hold.proposal, sealed_text(hold.proposal))}
     return [hold for hold in made if (hold.subject, hold.proposal) not in known]

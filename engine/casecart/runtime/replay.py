@@ -15,6 +15,7 @@ from casecart.runtime.effect import case_damaged, hold
 from casecart.runtime.fault import NotWorkable, told
 from casecart.runtime.made import PLACE, SCHEMA, Made, decode_made, encode_made
 from casecart.store import (
+    OPEN_STATES,
     Change,
     Count,
     Damaged,
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from casecart.runtime.window import Work
     from casecart.store import Fence, Message, Replay, Store
 
-__all__ = ["OPEN", "Replayer"]
+__all__ = ["Replayer"]
 
 log = logging.getLogger(__name__)
 
@@ -45,9 +46,6 @@ GROUP = 16  # messages that are worked again in one turn
 
 ALL = 1_000_000
 """More exceptions than a message can have."""
-
-OPEN = ("new", "assigned", "parked")
-"""States of an exception that somebody still has to work."""
 
 
 class Replayer:
@@ -272,7 +270,7 @@ class Replayer:
         done = {each.id for each in change.hold_changes}
         change.hold_changes += [
             HoldChange("fixed", other.assignee, "The line was worked again", self._now(), other.id)
-            for other in self._store.holds(position=message.position, states=OPEN, limit=ALL)
+            for other in self._store.holds(position=message.position, states=OPEN_STATES, limit=ALL)
             if other.channel == channel and other.place in places and not other.destination and other.id not in done
         ]
 

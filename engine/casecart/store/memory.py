@@ -13,7 +13,7 @@ from casecart.store.due import DAY, Freed, StoreSize, rule_of
 from casecart.store.failure import DuplicateIdentity, StoreBroken
 from casecart.store.interface import ALL_POSTINGS, Identity, KnownIdentity, MessageFilter, MessageHead, OpenCount
 from casecart.store.lookup import decode_tokens, lookup_key
-from casecart.store.records import CaseRow, Count, Expiry, HoldGroup
+from casecart.store.records import OPEN_STATES, CaseRow, Count, Expiry, HoldGroup
 from casecart.store.tail import added_up, chained, head_mark
 from casecart.store.worklist import SAME
 
@@ -40,7 +40,6 @@ __all__ = ["MemoryStore"]
 
 Row = TypeVar("Row")
 
-OPEN_STATES = ("new", "assigned", "parked")
 ALL = 1_000_000
 """More messages than a case can have."""
 

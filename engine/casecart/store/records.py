@@ -10,6 +10,7 @@ from hashlib import blake2b
 from typing import Final, Literal, NamedTuple
 
 __all__ = [
+    "OPEN_STATES",
     "CaseRow",
     "Count",
     "Cursor",
@@ -160,6 +161,10 @@ class CaseRow(NamedTuple):
     destination: str
     postings: bytes
     statements: bytes | None
+
+
+OPEN_STATES: Final = ("new", "assigned", "parked")
+"""States of an exception that somebody still has to work."""
 
 
 class Hold(NamedTuple):
