@@ -115,6 +115,16 @@ def test_a_message_with_more_records_than_can_be_brought_in_at_once_waits_for_a_
     assert "more than 3 lines" in words
 
 
+def test_of_a_message_that_is_all_wrong_the_first_mistakes_are_told(line: Shipped) -> None:
+    bring(line, record("M1", "MUP", "ITM|HIP-STEM-12|x", *["PKG|1|BX||0"] * 300))
+    found = codes(line, "M1")
+    assert len(found) == 101
+    assert ("table-row", "200 more mistakes are not shown.") in found
+    assert line.counts()["held"] == 1
+    again(line, "M1")
+    assert len(codes(line, "M1")) == 101
+
+
 def test_a_message_that_another_system_owns_most_of_waits_as_one(
     prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

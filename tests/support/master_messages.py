@@ -43,7 +43,7 @@ def record(number: str, event: str, *segments: str, at: str = "20260803070000-06
 
 
 def codes(line: Shipped, control_id: str) -> list[tuple[str, str]]:
-    holds = line.store.holds(position=line.position(control_id), states=("new",))
+    holds = line.store.holds(position=line.position(control_id), states=("new",), limit=1_000)
     return [(each.code, each.cause) for each in holds]
 
 

@@ -15,7 +15,7 @@ from casecart.mapping import MappingContext
 from casecart.master.import_plan import plan_import
 from casecart.master.items import FIELD_OF_SYSTEM
 from casecart.master.ownership import rule_of
-from casecart.master.record import CHANGES, rows_of
+from casecart.master.record import rows_of
 from casecart.master.table_file import DocumentKey
 from casecart.master.versions import versions
 from casecart.rules import Trouble
@@ -26,6 +26,7 @@ from casecart.runtime.fault import told
 from casecart.runtime.made import PLACE, SCHEMA, Made, decode_made, encode_made
 from casecart.runtime.not_owner import MOST_CONFLICTS, new_conflicts
 from casecart.runtime.record_keys import number_keys, record_keys
+from casecart.runtime.told_records import ToldRecord, contradictions, everywhere, first_of
 from casecart.store import (
     OPEN_STATES,
     Change,
@@ -68,17 +69,10 @@ def wish_to_bring(message: Message, channel: str, identifier: bytes) -> Replay:
     return Replay(identifier, message.position, channel, "", message.recorded_at, message.actor, "", _AGAIN)
 
 
-class _Record(NamedTuple):
-    """A line of a table, and where in the message it stands."""
-
-    place: str
-    rows: TableRows
-
-
 class _Told(NamedTuple):
     """What a message says: records, and what is wrong with others."""
 
-    records: list[_Record]
+    records: list[ToldRecord]
     gone: list[list[int]]
     """Look-ups of the numbers that are removed wherever they are."""
     troubles: list[Trouble]
@@ -168,13 +162,13 @@ class Bringing:
     def _planned(self, message: Message, channel: MasterChannel) -> _Planned:
         told_ = self._read(message, channel)
         if told_.troubles:
-            return _Planned(troubles=told_.troubles)
+            return _Planned(troubles=first_of(told_.troubles))
         records = [(each, record_keys(channel.name, each.rows)) for each in told_.records]
         records = [
             each for each in records if not self._late(message, each[1]) and not self._gone(message, channel, each[0])
         ]
-        if contradictions := _contradictions(records):
-            return _Planned(troubles=contradictions)
+        if wrong := contradictions(records):
+            return _Planned(troubles=first_of(wrong))
         about = [key for keys in (*(keys for _, keys in records), *told_.gone) for key in keys]
         if not records:
             return _Planned(about=about, late=bool(told_.records))
@@ -229,10 +223,10 @@ class Bringing:
                 words = f"{problem.place} ({table.name}): {problem.words}"
                 found.troubles.append(Trouble(problem.code, problem.field, words, problem.subject))
             for document, place in zip(mapped.documents, mapped.places, strict=True):
-                everywhere = _everywhere(table.name, document)
-                if everywhere:
+                anywhere = everywhere(table.name, document)
+                if anywhere:
                     found.gone.append(number_keys(channel.name, document.system, document.value))
-                for record in self._named(document) if everywhere else (document,):
+                for record in self._named(document) if anywhere else (document,):
                     rows, findings = rows_of(table, record, table.name)
                     found.troubles.extend(
                         Trouble(each.code, "", f"{place} ({table.name}): {each.message}", "")
@@ -240,7 +234,7 @@ class Bringing:
                         if each.severity == "error"
                     )
                     if rows is not None:
-                        found.records.append(_Record(place, rows))
+                        found.records.append(ToldRecord(place, rows))
         if empty:
             words = "The message has no record that a mapping of its channel could read: have it sent again, whole."
             found.troubles.append(Trouble("no-records", "", words, ""))
@@ -266,7 +260,7 @@ class Bringing:
                 return True
         return False
 
-    def _gone(self, message: Message, channel: MasterChannel, record: _Record) -> bool:
+    def _gone(self, message: Message, channel: MasterChannel, record: ToldRecord) -> bool:
         """Whether a later message removed the number of this record, wherever it was."""
         rows = record.rows
         if rows.table.name != "identifiers" or rows.removed:
@@ -400,31 +394,6 @@ def _stamp(message: Message) -> tuple[int, int]:
     """
     said = message.recorded_at if message.occurred_at is None else min(message.occurred_at, message.recorded_at)
     return said, message.position
-
-
-def _contradictions(records: Sequence[tuple[_Record, list[int]]]) -> list[Trouble]:
-    """Lines of one message that say two things of one and the same number, packaging or stock."""
-    said: dict[tuple[int, ...], tuple[Any, str]] = {}
-    troubles = []
-    for record, keys in records:
-        if record.rows.table.row is None or record.rows.removed:
-            continue
-        cells = record.rows.rows[0].cells
-        first, place = said.setdefault(tuple(keys), (cells, record.place))
-        if first != cells:
-            words = f"{record.place}: it says another thing of what {place} speaks of; one of the two must go."
-            troubles.append(Trouble("duplicate-row", "", words, ""))
-    return troubles
-
-
-def _everywhere(table: str, document: Any) -> bool:  # noqa: ANN401 - of a table
-    """Whether a record removes a number without saying of which item."""
-    return (
-        table == "identifiers"
-        and getattr(document, CHANGES) == "remove"
-        and not document.item
-        and bool(document.system and document.value)
-    )
 
 
 def _at(places: Sequence[str], line: int) -> str:
