@@ -40,7 +40,7 @@ def test_what_is_printed_for_people_tells_the_same(at_work: User) -> None:
         assert secret not in shown.stdout + messages
     status = at_work.run("status")
     assert status.returncode == 0
-    assert "1 received + 0 copied = 1 processed: exact" in status.stdout
+    assert "1 received + 0 copied + 0 assembled = 1 processed: exact" in status.stdout
     assert "1 produced = 1 posted: exact" in status.stdout
 
 

@@ -85,6 +85,13 @@ def test_sequences_follow_the_delimiters_of_the_message() -> None:
     assert unescape(r"a!F!b!T!c\F\ ", delimiters) == r"a^b%c\F\ "
 
 
+@pytest.mark.parametrize("mark", ["+", "-", " "])
+def test_an_escape_character_that_numbers_have_is_one(mark: str) -> None:
+    delimiters = Delimiters("|", "^", "~", mark, "&", "")
+    assert unescape(f"a{mark}.br{mark}{mark}F{mark}", delimiters) == "a\n|"
+    assert unescape(f"a{mark}.sp2{mark}{mark}S{mark}", delimiters) == "a\n^"
+
+
 def test_nothing_is_read_where_no_escape_character_is_declared() -> None:
     assert unescape(r"a\F\b", Delimiters("|", "^", "~", "", "&")) == r"a\F\b"
 

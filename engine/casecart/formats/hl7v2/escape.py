@@ -83,13 +83,15 @@ def _reader(delimiters: Delimiters) -> tuple[re.Pattern[str], dict[str, str]]:
     if delimiters.truncation:
         characters["P"] = delimiters.truncation
     byte = "(?:[0-9A-Fa-f]{2})"
+    # Of a command of layout; some declare `+` or `-` as their escape character.
+    number = f"(?:(?!{mark})[ +0-9-])*"
     # The last alternative holds the sequences that are known and left alone, so that their closing mark isn't
     # taken for the opening one of the next. What matches nothing is literal.
     pattern = re.compile(
         f"{mark}(?:"
         f"([{''.join(characters)}])"
         f"|X({byte}+(?:{mark}{mark}X{byte}+)*)"
-        f"|([HN](?={mark})|\\.(?i:br|sp|in|ti|fi|nf|ce|sk)(?=[ +0-9-]*{mark}))[ +0-9-]*"
+        f"|([HN](?={mark})|\\.(?i:br|sp|in|ti|fi|nf|ce|sk)(?={number}{mark})){number}"
         f"|(?:C[0-9A-Fa-f]{{4}}|M[0-9A-Fa-f]{{4}}(?:[0-9A-Fa-f]{{2}})?|Z[^{mark}\\s]*)"
         f"){mark}"
     )
