@@ -7,7 +7,7 @@ import re
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.internet.error import CannotListenError
 from twisted.internet.testing import MemoryReactorClock
@@ -70,6 +70,7 @@ def test_an_answer_never_overtakes_an_earlier_one() -> None:
     assert line.codes == ["AA 1", "AA 2", "AA 3"]
 
 
+@settings(deadline=None)
 @given(order=st.permutations(range(6)), cut=st.integers(0, 6))
 def test_answers_come_in_the_order_of_their_messages_whatever_the_order_of_receipts(order: list[int], cut: int) -> None:
     door = Door(Intake(None))
