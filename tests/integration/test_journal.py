@@ -337,6 +337,19 @@ def test_an_answer_that_cannot_be_given_stops_neither_the_engine_nor_the_answers
     assert line.balance() == (0, 0)
 
 
+def test_what_came_of_a_message_and_cannot_be_read_is_told_as_late(
+    line: Line, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("casecart.runtime.awaited.completion_of", lambda *_: 1 // 0)
+    for control_id, tell in (("M1", False), ("M2", True), ("M3", False)):
+        arrival = line.arrival(dft(control_id, control_id), complete_within=5.0)
+        arrival.tell = tell
+        line.journal.take(arrival)
+    line.settle()
+    assert line.replies == [("M1", Receipt.STORED), ("M2", Receipt.LATE), ("M3", Receipt.STORED)]
+    assert [record.getMessage().split(":")[0] for record in caplog.records] == ["what came of a message can't be told"]
+
+
 def test_a_fault_of_the_engine_in_the_backlog_stops_it(tmp_path: Path, store_url: str) -> None:
     line = new_line(tmp_path, store_url)
     line.journal.store_first = True

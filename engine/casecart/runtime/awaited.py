@@ -91,6 +91,9 @@ class Awaited:
             except (StoreUnavailable, StoreBroken):
                 # The work is committed, and what came of it can't be told now. The next commit meets the trouble.
                 receipt = Receipt.LATE
+            except Exception as fault:  # noqa: BLE001 - what can't be read of one message stops no other
+                log.error("what came of a message can't be told: %s", told(fault))  # noqa: TRY400 - the same
+                receipt = Receipt.LATE
         answer(reply, receipt)
 
     def _still(self, position: int) -> bool:
