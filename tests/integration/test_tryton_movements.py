@@ -140,7 +140,14 @@ def test_ctrl_c_ends_it_while_it_waits(tmp_path: Path) -> None:
             f'{before}inventory: {{kind: tryton, url: "{url}", key: {{file: var/secrets/tryton}}}}\n', "utf-8"
         )
         command = [CASECART, "reconcile", "inventory", "--day", "2026-11-03"]
-        with subprocess.Popen(command, cwd=tmp_path / "ws", stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        with subprocess.Popen(
+            command,
+            cwd=tmp_path / "ws",
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            # Of a test run in the background the shell has it ignored, and so has whoever is started there.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - it takes no lock
+        ) as process:
             silent.settimeout(20)
             connection, _ = silent.accept()
             with connection:

@@ -46,6 +46,8 @@ def test_each_message_of_a_file_is_found_as_it_was_written(data: bytes, messages
     [
         (b"", "empty"),
         (b"\r\n \0", "empty"),
+        (b"\xef\xbb\xbf", "empty"),
+        (b"\xef\xbb\xbf\r\n", "empty"),
         (b"hello", "no-message"),
         (b"PID|1\rPV1|1\r", "no-message"),
         (b"hello\r" + ONE, "not-a-message"),

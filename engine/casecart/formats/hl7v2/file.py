@@ -103,6 +103,8 @@ def _segments(data: bytes) -> MessageFile:
     first, *others = pieces_of(data)
     if first.text.strip(_BLANK):
         return _wrong("not-a-message" if any(piece.kind == "MSH" for piece in others) else "no-message")
+    if not others:  # a byte order mark alone
+        return _wrong("empty")
     if others[0].kind != "MSH":
         return _batch(data.rstrip(_BLANK))
     if any(piece.kind != "MSH" for piece in others):
