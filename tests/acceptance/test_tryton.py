@@ -237,6 +237,7 @@ def test_killed_after_a_step_of_a_posting_it_is_one_movement_after_the_next_star
     killed_after(step, user, tryton)
 
 
+@pytest.mark.slow
 def test_killed_with_its_store_on_postgresql_it_is_one_movement_too(
     new: Path, tmp_path: Path, postgresql_dsn: str, tryton: Tryton
 ) -> None:

@@ -100,6 +100,8 @@ def url(postgresql_dsn: str) -> str:
     return postgresql_dsn
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(300)
 def test_engines_that_share_a_store_share_the_work_and_lose_nothing_when_two_are_killed(
     url: str, tmp_path: Path, trial: Trial
 ) -> None:

@@ -181,6 +181,7 @@ def status(workspace: Path) -> dict[str, dict[str, object]]:
     return said
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_what_is_past_its_time_goes_while_senders_send_and_all_adds_up(store_url: str, tmp_path: Path) -> None:
     found = run(tmp_path, store_url, 2_000, seconds=1)
