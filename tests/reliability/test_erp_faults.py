@@ -35,11 +35,11 @@ STUCK = 120.0  # seconds in which something must get on
 # As much goes wrong here in a minute as elsewhere in years: with the usual waits it would take hours, and some postings
 # would be given to a person because they failed ten times.
 PATIENT = """\
-import functools
 from casecart.runtime import backoff, engine, outcome
 backoff.FIRST = outcome.FIRST = 0.02
 backoff.LONGEST = outcome.LONGEST = 0.5
-engine.Limits = functools.partial(engine.Limits, tries=50)
+Limits = engine.Limits
+engine.Limits = lambda **given: Limits(**{**given, "tries": 50})
 """
 
 PROMISED = ("keyed", "two-step")
