@@ -29,7 +29,8 @@ from support.settings import settings_of
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from casecart.listeners.mllp import MllpListener, MllpSettings
+    from casecart.listeners.mllp import MllpListener
+    from casecart.listeners.mllp_settings import MllpSettings
 
 TLS = "tls: {certificate: server.pem, key: {file: server.key}, authorities: authority.pem}\n"
 ORSYS = "orsys: {match: {MSH-3: ORSYS, MSH-4: NORTH}, facility: NORTH, certificate: {subject: CN=orsys}}"

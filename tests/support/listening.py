@@ -9,7 +9,8 @@ from twisted.internet.address import IPv4Address
 from twisted.internet.testing import MemoryReactorClock, StringTransport
 
 from casecart.formats.mllp import Framer, frame
-from casecart.listeners.mllp import MllpListener, MllpSettings
+from casecart.listeners.mllp import MllpListener
+from casecart.listeners.mllp_settings import MllpSettings
 from casecart.listeners.newcomer import Newcomer
 from casecart.runtime.listener import Arrival, ListenerContext, Receipt
 from support.settings import settings_of

@@ -17,7 +17,7 @@ from support.reactor import in_reactor, reactor
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from casecart.listeners.mllp import MllpSettings
+    from casecart.listeners.mllp_settings import MllpSettings
     from casecart.runtime.listener import Arrival
 
 __all__ = ["Turn", "connected", "context", "listening", "received", "until"]

@@ -97,7 +97,6 @@ class Parts:
         self._store, self._change, self._now = store, change, now
         self._waiting = _waiting(store)
         self._new: dict[int, Message] = {}
-        self._joined: list[int] = []
         self._moved: set[int] = set()
 
     def full(self, part: Part) -> bool:
@@ -144,7 +143,6 @@ class Parts:
     def _join(self, message: Message) -> None:
         change, position = self._change, message.position
         _, place = self._waiting.pop(position)
-        self._joined.append(position)
         if position in self._new:
             self._new[position] = message._replace(outcome="joined")
         else:

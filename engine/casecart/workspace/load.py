@@ -35,7 +35,6 @@ __all__ = ["Workspace", "load"]
 _D = TypeVar("_D", bound=Declared)
 _ENGINE = "config/engine.yaml"
 _OWNERSHIP = "config/ownership.yaml"
-_ENGINE_NAMES = ("facility", "listener", "destination")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,8 +23,8 @@ from casecart.listeners.acknowledge import Acknowledge
 from casecart.listeners.folder import Folder, FolderTrouble
 from casecart.listeners.found import shown
 from casecart.listeners.hl7v2 import Reception
-from casecart.listeners.partition import FORM, PATH, Partition
-from casecart.listeners.peer import Peer, Peers, unreachable
+from casecart.listeners.partition import Partition, partition_key
+from casecart.listeners.peer import Peer, Peers, peers_key, unreachable
 from casecart.listeners.question import Question
 from casecart.runtime.fault import told
 from casecart.runtime.listener import ListenerSpec, Receipt
@@ -50,23 +50,8 @@ class FileSettings(Declared):
         ),
         example="var/inbox",
     )
-    peers: Mapping[str, Peer] = key(
-        about="The senders that are known, by a name for each. A message of any other is recorded and rejected.",
-        example="{orsys: {match: {MSH-3: ORSYS, MSH-4: NORTH}, facility: NORTH}}",
-        defines="peer",
-        at_least=1,
-    )
-    partition_by: tuple[Text, ...] = key(
-        about=(
-            "What keeps messages in order: those with the same value come one after the other. The first path that has "
-            "a value decides; without one the peer does."
-        ),
-        example="[PID-3.1]",
-        default="[PV1-19.1, PID-3.1]",
-        scalar=True,
-        pattern=PATH,
-        form=FORM,
-    )
+    peers: Mapping[str, Peer] = peers_key()
+    partition_by: tuple[Text, ...] = partition_key()
     settle: Duration = key(
         about=(
             "A file that was not changed for so long is complete. `0s` where files get their names when they are "

@@ -2,30 +2,45 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 from zlib import crc32
+
+from casecart.workspace import key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from casecart.formats.hl7v2 import Delimiters, Header
 
-__all__ = ["FORM", "PARTITIONS", "PATH", "Partition"]
+__all__ = ["PARTITIONS", "Partition", "partition_key"]
 
 PARTITIONS: Final = 64
 
-PATH: Final = r"[A-Z][A-Z0-9]{2}-[1-9][0-9]{0,2}(\.[1-9][0-9]?)?"
+_PATH: Final = r"[A-Z][A-Z0-9]{2}-[1-9][0-9]{0,2}(\.[1-9][0-9]?)?"
 """What a partition path looks like: the first segment of its kind, a field, perhaps a component."""
 
-FORM: Final = "a path such as PV1-19.1, without [ ] and occurrences"
+
+def partition_key() -> Any:  # noqa: ANN401 - a field specifier, as `key`
+    """The key `partition_by` of a listener."""
+    return key(
+        about=(
+            "What keeps messages in order: those with the same value come one after the other. The first path that has "
+            "a value decides; without one the peer does."
+        ),
+        example="[PID-3.1]",
+        default="[PV1-19.1, PID-3.1]",
+        scalar=True,
+        pattern=_PATH,
+        form="a path such as PV1-19.1, without [ ] and occurrences",
+    )
 
 
 class Partition:
     """Finds the partition of a message.
 
     Args:
-        paths: in the form of `PATH`. The first that has a value decides: messages with the same value come one after
-            the other.
+        paths: as `partition_key` takes them. The first that has a value decides: messages with the same value come one
+            after the other.
     """
 
     def __init__(self, paths: Iterable[str]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from copy import copy
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 from zlib import crc32
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from casecart.formats.hl7v2 import Header, Mode
 
-__all__ = ["Match", "Peer", "Peers", "Sender", "unreachable"]
+__all__ = ["Match", "Peer", "Peers", "Sender", "peers_key", "unreachable"]
 
 
 @declared(name="match", about="What the header of a peer's messages says. All that is given must be there.")
@@ -118,6 +118,16 @@ class Peer(Declared):
         if self.charset is not None and codec(self.charset) is None:
             words = f"'{self.charset}' is not a character set known here; write one such as 8859/1 or UNICODE UTF-8"
             yield Finding(self.at("charset"), "error", "unknown-value", words)
+
+
+def peers_key() -> Any:  # noqa: ANN401 - a field specifier, as `key`
+    """The key `peers` of a listener."""
+    return key(
+        about="The senders that are known, by a name for each. A message of any other is recorded and rejected.",
+        example="{orsys: {match: {MSH-3: ORSYS, MSH-4: NORTH}, facility: NORTH}}",
+        defines="peer",
+        at_least=1,
+    )
 
 
 def unreachable(peers: Mapping[str, Peer]) -> Iterable[Finding]:

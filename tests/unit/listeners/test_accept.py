@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from casecart.listeners.mllp import MllpSettings
+from casecart.listeners.mllp_settings import MllpSettings
 from support.listening import ORSYS, Door, message, mllp_settings
 from support.settings import findings_of
 

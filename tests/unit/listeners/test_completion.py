@@ -8,7 +8,7 @@ import pytest
 
 from casecart.formats.hl7v2 import Problem
 from casecart.listeners.completion import ERROR_CODES, MOST, Policy, text_of
-from casecart.listeners.mllp import MllpSettings
+from casecart.listeners.mllp_settings import MllpSettings
 from casecart.mapping import CODES as OF_MAPPING
 from casecart.rules.trouble import CODES as OF_RULES
 from casecart.rules.verify import CHECKS

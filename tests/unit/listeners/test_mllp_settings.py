@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from casecart.formats.hl7v2 import read_header
-from casecart.listeners.mllp import MllpSettings
+from casecart.listeners.mllp_settings import MllpSettings
 from casecart.listeners.peer import Peers
 from support.listening import ORSYS, message, mllp_settings
 from support.settings import findings_of

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from casecart.listeners.mllp import MllpSettings
+from casecart.listeners.mllp_settings import MllpSettings
 from casecart.listeners.networks import Networks
 from casecart.listeners.turned_away import TurnedAway
 from casecart.workspace import Text

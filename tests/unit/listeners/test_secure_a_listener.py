@@ -7,7 +7,7 @@ import textwrap
 
 import pytest
 
-from casecart.listeners.mllp import MllpSettings
+from casecart.listeners.mllp_settings import MllpSettings
 from support.checkout import ROOT
 from support.settings import findings_of
 

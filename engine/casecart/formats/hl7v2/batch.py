@@ -20,8 +20,6 @@ _MOST: Final = 10_000
 
 _START: Final = re.compile(rb"\A(?:\xef\xbb\xbf|[\r\n\t \0])*")
 _LINE: Final = re.compile(rb"[^\r\n]+[\r\n]*")
-_HEADERS: Final = (b"FHS", b"BHS")
-_TRAILERS: Final = (b"BTS", b"FTS")
 _FIELDS: Final = 18
 
 
