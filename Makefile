@@ -56,6 +56,10 @@ tryton: setup ## Make the Tryton that tests and demo post to, in var/tryton, onc
 node: setup ## Bring the HL7 libraries of Node that tests speak with to var/node, once
 	@PYTHONPATH=tests $(PYTHON) -m support.node_kit
 
+.PHONY: fhir-definitions
+fhir-definitions: setup ## Make the tables of FHIR's definitions anew from HL7's packages, which npm brings
+	@PYTHONPATH=tests $(PYTHON) -m support.fhir_definitions
+
 .PHONY: test
 test: lint ## Everything that must pass before a change goes in
 	@PYTHONPATH=tests $(PYTHON) -m support.tryton || true
@@ -92,10 +96,10 @@ reliability-long: setup ## The same for hours, and its counts into docs/reliabil
 	@PYTHONPATH=tests $(PYTHON) -m support.trial_page $(RESULTS) docs/reliability.md
 
 # One file of tests/fuzz each.
-FUZZED := udi framing message path
+FUZZED := udi framing message path resource
 
 .PHONY: fuzz
-fuzz: setup ## Throw bad frames, messages, paths and device identifiers at their parsers, a minute each
+fuzz: setup ## Throw bad frames, messages, resources, paths and device identifiers at their parsers, a minute each
 	@set -e; for target in $(FUZZED); do PYTHONPATH=tests $(PYTHON) tests/fuzz/$$target.py 60; done
 
 .PHONY: fuzz-long
@@ -107,11 +111,15 @@ fuzz-long: setup ## The same with atheris, which looks for new paths through the
 bench: setup ## Measure CPU per message beside a bare ACK server
 	@PYTHONPATH=tests $(PYTHON) tests/bench/run.py
 	@PYTHONPATH=tests $(PYTHON) tests/bench/resolve.py
+	@PYTHONPATH=tests $(PYTHON) tests/bench/fhir_bundle.py
+	@PYTHONPATH=tests $(PYTHON) tests/bench/fhir_intake.py
 
 .PHONY: bench-quick
 bench-quick: setup ## The same in under a minute, for a first look
 	@PYTHONPATH=tests $(PYTHON) tests/bench/run.py --quick
 	@PYTHONPATH=tests $(PYTHON) tests/bench/resolve.py --quick
+	@PYTHONPATH=tests $(PYTHON) tests/bench/fhir_bundle.py --quick
+	@PYTHONPATH=tests $(PYTHON) tests/bench/fhir_intake.py --quick
 
 .PHONY: bench-growth
 bench-growth: setup ## What growth costs, look-ups, start-up and a Tryton's rate (half an hour, and 12 GB of disk)
