@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from support.engine_process import free_port
+from support.forked import PROCESSES
 from support.postgresql import Server, Unavailable, database
 from support.require import require
 from support.tryton.kit import Kit
@@ -28,6 +29,20 @@ def _thawed() -> Iterator[None]:
     """An engine freezes what is there when it starts; in a process of many engines that would stay for ever."""
     yield
     gc.unfreeze()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _started_fast() -> None:
+    """Thousands of tests start casecart some hundred times; see `support.forked`."""
+    PROCESSES.forked = True
+
+
+@pytest.fixture(autouse=True)
+def _started_as_users_do(request: pytest.FixtureRequest) -> Iterator[None]:
+    """What is broken and measured at length is what a user runs."""
+    PROCESSES.forked = request.node.get_closest_marker("slow") is None
+    yield
+    PROCESSES.forked = True
 
 
 @pytest.fixture(scope="session")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
 
 from support.engine_process import EngineProcess
-from support.user import CASECART, SAMPLE, User
+from support.forked import run
+from support.user import SAMPLE, User
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def new(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What `casecart init` makes, with the samples' master data."""
     folder = tmp_path_factory.mktemp("new")
-    made = subprocess.run([CASECART, "init", "ws"], cwd=folder, capture_output=True, text=True, check=True)
+    made = run("init", "ws", cwd=folder, check=True)
     *_, imports, runs, sends, lists = made.stdout.splitlines()
     assert imports == "  casecart master import samples/master/*.csv --from erp"
     assert [runs, sends, lists] == [
@@ -29,8 +29,7 @@ def new(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ]
     # As it says, with the shell's pattern spelled out.
     tables = sorted(str(path) for path in (folder / "ws" / "samples" / "master").glob("*.csv"))
-    imported = [CASECART, "master", "import", *tables, "--from", "erp"]
-    subprocess.run(imported, cwd=folder / "ws", capture_output=True, text=True, check=True)
+    run("master", "import", *tables, "--from", "erp", cwd=folder / "ws", check=True)
     return folder / "ws"
 
 

@@ -24,9 +24,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from support.engine_process import EngineProcess, free_port
+from support.forked import CASECART
 from support.tryton.kit import ADMIN, Kit, Unavailable
 from support.tryton.server import Tryton
-from support.user import CASECART, User
+from support.user import User
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -11,7 +11,6 @@ import base64
 import contextlib
 import re
 import socket
-import subprocess
 import threading
 import urllib.request
 from contextlib import ExitStack, closing
@@ -23,7 +22,7 @@ import pytest
 from casecart.store import MessageFilter, open_store
 from support.at_rest import rest
 from support.engine_process import EngineProcess, free_port
-from support.user import CASECART
+from support.forked import run
 from support.workspace import Settings, write
 
 if TYPE_CHECKING:
@@ -241,13 +240,13 @@ def _commands(found: Seen, made: Path) -> None:
         ("audit", "list", "--json"),
         ("audit", "verify"),
     ):
-        done = subprocess.run([CASECART, *typed], cwd=made, capture_output=True, check=False, timeout=60)
-        said = (done.stdout + done.stderr).decode()
+        done = run(*typed, cwd=made)
+        said = done.stdout + done.stderr
         found.add(f"casecart {' '.join(typed)}", said.replace(str(unknown), "").replace(unknown.name, ""))
     for typed in (("messages", "--case", NUMBER), ("line", "show", NUMBER), ("message", "show", NUMBER), ("udi", NAME)):
         # What is typed may be said to who types it; it may not go anywhere else.
-        done = subprocess.run([CASECART, *typed], cwd=made, capture_output=True, check=False, timeout=60)
-        assert b"Traceback" not in done.stderr, typed
+        done = run(*typed, cwd=made)
+        assert "Traceback" not in done.stderr, typed
 
 
 def told_of_a_message(answer: str) -> str:

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from support.engine_process import EngineProcess
-from support.user import CASECART, SAMPLE, User
+from support.forked import CASECART
+from support.user import SAMPLE, User
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -133,8 +134,10 @@ def test_a_second_signal_ends_it_at_once(user: User) -> None:
         engine.write_text(engine.read_text("utf-8").replace("{kind: file, folder: var/inventory}", rest), "utf-8")
         with running(user) as process:
             assert user.send(SAMPLE).returncode == 0
+            silent.settimeout(20)
+            connection, _ = silent.accept()  # the posting is on its way
             process.send_signal(signal.SIGTERM)
-            with pytest.raises(subprocess.TimeoutExpired):
+            with connection, pytest.raises(subprocess.TimeoutExpired):
                 process.wait(1.5)  # it waits for the answer
             asked = time.monotonic()
             process.send_signal(signal.SIGTERM)

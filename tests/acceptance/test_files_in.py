@@ -70,7 +70,7 @@ def test_a_file_is_posted_once_though_the_engine_is_killed_before_it_is_moved(us
         user.wait("files", "messages", until=lambda _: len(list(inbox.glob("*/*.hl7"))) == 2)
         status = user.rest()
         assert engine.stop() == 0
-    assert "inbox listens (file)" in engine.log
+    assert f"inbox listens on {inbox} (file)\n" in engine.log
     assert "(batch)" in engine.log
     assert (inbox / "done" / "one.hl7").read_bytes() == sample
     assert (inbox / "failed" / "two.hl7.reason").read_text("utf-8").startswith("batch: ")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import csv
 import json
-import subprocess
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from support.user import CASECART, User
+from support.forked import run
+from support.user import User
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,7 +26,7 @@ SCREW, GTIN = "SCREW-65-30", "09521101530018"
 def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A new workspace, without the samples' master data."""
     folder = tmp_path_factory.mktemp("empty")
-    subprocess.run([CASECART, "init", "ws"], cwd=folder, capture_output=True, check=True)
+    run("init", "ws", cwd=folder, check=True)
     return folder / "ws"
 
 

@@ -29,9 +29,10 @@ from casecart.runtime.made import decode_postings
 from casecart.store import open_store
 from support.charge import frame
 from support.engine_process import EngineProcess, free_port
+from support.forked import CASECART
 from support.tryton.kit import Kit
 from support.tryton.server import Tryton
-from support.user import CASECART, User
+from support.user import User
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

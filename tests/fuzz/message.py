@@ -117,6 +117,7 @@ TARGET = Target(
         b"\5" + MSH + b"||||||~UNICODE UTF-8\rPID|1||7||\x93quoted\x94 \x81\r",
         b"\0" + MSH + b"\rOBX|1|TX|||\\F\\\\S\\\\R\\\\T\\\\E\\\r",
         b"\0" + MSH + b"\rOBX|1|TX|||\\.br\\\\X0D0A\\\\X00E0\\\\XC3\\\\XBC\\\\H\\x\\N\\\\Z1\\5\\10 mm\r",
+        b"\0" + MSH + b"\rNTE|1||a\\.br\\M00E0\\E\\b\r",
         b"\0" + MSH + b"\rNTE|1||a line\nanother line\r\nZZZ|x\r",
         b"\0" + MSH + b"\rFT1|1|half\rADD|the rest\rDSC|more|F\r",
         b"\0FHS|^~\\&|A\rBHS|^~\\&|A\r" + MSH + b"\rBTS|1\rFTS|1\r",

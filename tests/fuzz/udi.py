@@ -11,7 +11,7 @@ import sys
 import time
 from datetime import date
 
-from casecart.formats.udi import Ambiguous, Udi, canonical, parse
+from casecart.formats.udi import LONGEST, Ambiguous, Udi, canonical, parse
 
 __all__ = ["check", "main", "mutated"]
 
@@ -41,18 +41,18 @@ CHARACTERS = "0123456789ABCXYZabc()[]{}<>+-*/$%&=.,_^|~\\ \x00\x04\x1d\x1e\r\n\u
 
 def check(text: str) -> None:
     """Whatever the text: no exception, not for long, nothing left out, and a canonical form that stays."""
-    begun = time.perf_counter()
+    begun = time.process_time()
     reading = parse(text, today=TODAY)
-    if time.perf_counter() - begun > SLOWEST:
+    if time.process_time() - begun > SLOWEST:
         raise AssertionError(f"slow: {text!r}")
     found = (reading,) if isinstance(reading, Udi) else reading.readings if isinstance(reading, Ambiguous) else ()
     tied = isinstance(reading, Ambiguous) and reading.code == "check-lost"  # the first reading is its own text
     for each in found:
         if "".join(piece.text for piece in each.pieces) != text:
             raise AssertionError(f"left out: {text!r}")
-        again = parse(canonical(each), today=TODAY)
-        if tied and each is found[0]:
+        if (tied and each is found[0]) or len(canonical(each)) > LONGEST:
             continue
+        again = parse(canonical(each), today=TODAY)
         if not isinstance(again, Udi) or canonical(again) != canonical(each) or again.di != each.di:
             raise AssertionError(f"not canonical: {text!r}")
 

@@ -40,7 +40,7 @@ from casecart.store.backup import Marks
 from casecart.store.backup_file import BackupRefused, manifest_of
 from casecart.store.tail import chained
 from support.postgresql import client_programs, database
-from support.store import NOW, a_message, work
+from support.store import NOW, a_case, a_known_case, a_message, work
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -71,7 +71,9 @@ def filled(url: str, messages: int = 20) -> None:
     engine = open_store(url, role="engine")
     first = engine.reserve("message", messages)[0]
     engine.reserve("entry", messages)
-    engine.write(work(range(first, first + messages)))
+    change = work(range(first, first + messages))
+    change.known_cases = [a_known_case(first)]
+    engine.write(change)
     engine.close()
 
 
@@ -108,6 +110,7 @@ def test_a_backup_is_restored_with_all_that_was_in_it_and_marked(
         assert after.message(position) == before.message(position)
         assert after.entries(position) == before.entries(position)
     assert after.counts() == before.counts()
+    assert after.known_cases([a_case(1)]) == [a_known_case(1)]
     assert after.events(0, 100) == before.events(0, 100)
     assert (after.timers(), after.switches()) == (list(MARKS.timers), list(MARKS.switches))
     assert list(after.reserve("message", 1)) == [21]

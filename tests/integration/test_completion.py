@@ -15,7 +15,7 @@ from support.line import CHANNEL, Line, dft, new_line, write_workspace
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from casecart.runtime.copy import Copy
+    from casecart.runtime.pipeline import Taken
     from casecart.store import Message
 
 LINES = (
@@ -58,7 +58,7 @@ class Asking:
 class Faulty(Pipeline):
     """Has a fault of the engine for one message."""
 
-    def _map(self, message: Message) -> tuple[str | None, list[Copy]]:
+    def _map(self, message: Message) -> Taken:
         if message.control_id == "BAD":
             raise ZeroDivisionError
         return super()._map(message)

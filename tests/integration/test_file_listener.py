@@ -101,7 +101,7 @@ def test_the_messages_of_all_files_come_in_order_and_each_file_is_moved(tmp_path
     store = Store()
     with listening(tmp_path, store) as listener:
         until(lambda: len(list((inbox / "done").glob("*"))) == 3)
-        assert listener.port == 0
+        assert (listener.port, listener.where) == (0, f"on {inbox} (file)")
     assert [arrival.body for arrival in store.arrivals] == bodies
     first = store.arrivals[0]
     assert (first.listener, first.facility, first.peer, first.source) == ("inbox", "NORTH", "orsys", "file:1.hl7[1]")
@@ -273,6 +273,7 @@ def test_a_folder_that_goes_away_and_comes_back_is_told_of_and_used_again(tmp_pa
             "files are not answered",
         ),
         ("folder: in\npeers: {a: {match: {MSH-3: A}, facility: N, networks: [10.0.0.0/8]}}", "come on no connection"),
+        ("folder: in\npeers: {a: {match: {MSH-3: A}, facility: N, connections: 2}}", "leave 'connections' out"),
         (f"folder: in\npeers: {{{ORSYS}}}\nmaximum_file: 1B", "maximum_file"),
         (
             "folder: in\npeers: {a: {match: {MSH-3: A}, facility: N}, b: {match: {MSH-3: A}, facility: N}}",

@@ -16,8 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from casecart.runtime.copy import Copy
-    from casecart.runtime.pipeline import Result
+    from casecart.runtime.pipeline import Result, Taken
 
 
 @pytest.fixture
@@ -215,7 +214,7 @@ def test_a_full_disk_is_not_acknowledged_and_everything_goes_on_when_there_is_ro
 class Faulty(Pipeline):
     """Has a fault of the engine for one message."""
 
-    def _map(self, message: Message) -> tuple[str | None, list[Copy]]:
+    def _map(self, message: Message) -> Taken:
         if message.control_id == "BAD":
             raise ZeroDivisionError
         return super()._map(message)

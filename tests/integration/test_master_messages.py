@@ -13,30 +13,15 @@ from casecart.runtime.copy import Decision, decode_decision
 from casecart.store import Change, MasterVersion, StoreUnavailable, open_store
 from support.master import publish
 from support.master_messages import again, bring, codes, document, item, record, versions
-from support.shipped import Shipped, prepare, sample, shipped, started
+from support.shipped import Shipped, sample, shipped, started
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
 
 MFN = "MATERIALS-000001"
 CODES = "MATERIALS-000002"
-
-
-@pytest.fixture(scope="module")
-def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("shipped")
-    prepare(root)
-    return root
-
-
-@pytest.fixture
-def line(prepared: Path, tmp_path: Path) -> Iterator[Shipped]:
-    made = shipped(prepared, tmp_path / "ws")
-    yield made
-    assert made.broken == []
-    made.stop()
 
 
 def test_an_item_master_becomes_items_numbers_packagings_suppliers_and_owners(line: Shipped) -> None:

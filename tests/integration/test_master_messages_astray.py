@@ -13,26 +13,10 @@ import pytest
 from casecart.runtime.copy import encode_decision
 from casecart.store import Change, Count, HoldChange, Replay, StoreUnavailable, open_store
 from support.master_messages import again, bring, codes, item, record, versions
-from support.shipped import Shipped, prepare, shipped, started
+from support.shipped import Shipped, shipped, started
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
-
-
-@pytest.fixture(scope="module")
-def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("shipped")
-    prepare(root)
-    return root
-
-
-@pytest.fixture
-def line(prepared: Path, tmp_path: Path) -> Iterator[Shipped]:
-    made = shipped(prepared, tmp_path / "ws")
-    yield made
-    assert made.broken == []
-    made.stop()
 
 
 def test_a_message_from_the_future_does_not_stand_over_all_that_come_after_it(line: Shipped) -> None:
@@ -107,7 +91,7 @@ def test_a_message_in_which_no_record_is_found_waits_for_a_person(line: Shipped,
 def test_a_message_with_more_records_than_can_be_brought_in_at_once_waits_for_a_person(
     line: Shipped, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("casecart.runtime.bringing.MOST", 3)
+    monkeypatch.setattr("casecart.runtime.master_planner.MOST", 3)
     before = versions(line)
     bring(line, record("M1", "MUP", *["ITM|HIP-STEM-12|New words", "MFE|MUP|2||Y|CWE"] * 3, "ITM|HIP-CUP-54|x"))
     ((found, words),) = codes(line, "M1")
@@ -128,7 +112,7 @@ def test_of_a_message_that_is_all_wrong_the_first_mistakes_are_told(line: Shippe
 def test_a_message_that_another_system_owns_most_of_waits_as_one(
     prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("casecart.runtime.bringing.MOST_CONFLICTS", 1)
+    monkeypatch.setattr("casecart.runtime.master_planner.MOST_CONFLICTS", 1)
     root = tmp_path / "ws"
     shipped(prepared, root).stop()
     rule = root / "config/ownership.yaml"

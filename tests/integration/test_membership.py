@@ -10,7 +10,7 @@ import pytest
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import Clock
 
-from casecart.runtime.marks import DISPATCH, REPLAY, WORK
+from casecart.runtime.marks import DISPATCH, FOLLOW, REPLAY, WORK
 from casecart.runtime.membership import BEAT, DEAD, FORGOTTEN, PARTITIONS, Membership
 from casecart.runtime.shared_backlog import marks_of
 from casecart.store import Change, Cursor, Lease, LeaseLost, Member, SharedStore, StoreUnavailable, migrate, open_store
@@ -19,7 +19,7 @@ from support.store import a_message
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-EVERYTHING = f"{WORK} {REPLAY} {DISPATCH}erp"
+EVERYTHING = f"{WORK} {REPLAY} {DISPATCH}erp {FOLLOW}item-changes"
 
 
 class Engine:
@@ -101,7 +101,7 @@ def go_on(*engines: Engine, beats: int = 3) -> None:
 
 def test_an_engine_that_is_alone_has_everything_at_once(first: Engine) -> None:
     assert first.partitions == set(range(PARTITIONS))
-    assert first.others == {REPLAY, f"{DISPATCH}erp"}
+    assert first.others == {REPLAY, f"{DISPATCH}erp", f"{FOLLOW}item-changes"}
     assert first.inherited == []
 
 
@@ -110,7 +110,7 @@ def test_a_second_engine_gets_half_of_it(first: Engine, second: Engine) -> None:
     go_on(first, second)
     assert len(first.partitions) == len(second.partitions) == PARTITIONS / 2
     assert first.partitions | second.partitions == set(range(PARTITIONS))
-    assert first.others | second.others == {REPLAY, f"{DISPATCH}erp"}
+    assert first.others | second.others == {REPLAY, f"{DISPATCH}erp", f"{FOLLOW}item-changes"}
     assert not first.others & second.others
 
 
@@ -165,14 +165,14 @@ def test_a_destination_changes_hands_only_when_what_is_on_its_way_has_ended(firs
     first.drained = Deferred()
     second.membership.start()
     go_on(first, second)
-    moved = {REPLAY, f"{DISPATCH}erp"} - second.others
+    moved = {REPLAY, f"{DISPATCH}erp", f"{FOLLOW}item-changes"} - second.others
     assert moved == first.others  # whichever it is, nobody has it twice
     held = len(first.others)
     first.drained.callback(None)
     go_on(first, second)
     assert len(first.others) < held
     assert not first.others & second.others
-    assert first.others | second.others == {REPLAY, f"{DISPATCH}erp"}
+    assert first.others | second.others == {REPLAY, f"{DISPATCH}erp", f"{FOLLOW}item-changes"}
 
 
 def test_an_engine_that_lost_its_connection_for_a_moment_is_soon_as_before(

@@ -183,6 +183,36 @@ def test_each_code_of_each_mode_is_decided(
     }[mode]  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("said", "policy", "expected"),
+    [
+        (("AA", "MFA|MAD|1|20261121|S|SCREW"), "hold", ("posted", "", "")),
+        (
+            ("AA", "MFA|MAD|1|20261121|U^CANARY|SCREW"),
+            "hold",
+            ("held", "receiver-record", "(MFA-4), and named no error"),
+        ),
+        (("AA", "MFA|MAD|1|20261121|U|SCREW"), "retry", ("retry", "receiver-record", "(MFA-4), and named no error")),
+        (("AE", "MFA|MAD|1|20261121|U|SCREW"), "hold", ("held", "receiver-ae", "answered AE, and named no error")),
+        (("AR", ""), "hold", ("retry", "receiver-ar", "answered AR, and named no error")),
+    ],
+)
+def test_an_answer_to_master_data_is_read_by_its_record_too(
+    receiver: tuple[Receiver, int], tmp_path: Path, said: tuple[str, str], policy: str, expected: tuple[str, str, str]
+) -> None:
+    ehr, port = receiver
+
+    def answer(session: Session, message: bytes) -> None:
+        session.say(acknowledgement(message, said[0], more=said[1]).replace(b"ACK^P03^ACK", b"MFK^M16^MFK_M01"))
+
+    ehr.behave = answer
+    with destination(port, tmp_path, f"refused: {{AE: {policy}}}") as made:
+        answered = post(made)
+    assert (answered.state, answered.code) == expected[:2]
+    assert expected[2] in answered.words
+    assert "CANARY" not in repr(answered)
+
+
 @pytest.mark.parametrize(("policy", "state"), [("hold", "held"), ("reject", "rejected"), ("retry", "retry")])
 @pytest.mark.parametrize("code", ["AE", "AR"])
 def test_the_policy_says_what_a_refusal_comes_to(

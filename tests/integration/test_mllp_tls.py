@@ -106,6 +106,7 @@ def test_python_hl7s_client_sends_over_tls_and_gets_its_acknowledgements(folder:
         for number in range(20):
             answer = hl7.parse(sender.send_message(message(f"M{number}")).strip(b"\x0b\x1c\r").decode() + "\r")
             assert (str(answer["MSA.F1"]), str(answer["MSA.F2"])) == ("AA", f"M{number}")
+        assert listener.where == f"on 127.0.0.1:{listener.port} (mllp, TLS)"
     assert intake.control_ids == [f"M{number}" for number in range(20)]
     assert {arrival.peer for arrival in intake.arrivals} == {"orsys"}
 

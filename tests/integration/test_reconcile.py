@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import itertools
 import json
-import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,12 +15,12 @@ from casecart.commands.workspace import make_workspace
 from casecart.runtime.made import Verdict, encode_postings, encode_statements
 from casecart.runtime.restored import found_of
 from casecart.store import Change, open_store
+from support import forked
 from support.engine_process import free_port
 from support.reactor import in_reactor, reactor
 from support.store import an_entry
 from support.tryton.posting import SCREW, codes, destination, lot_of, post, posting
 from support.tryton.server import Tryton
-from support.user import CASECART
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -309,13 +308,7 @@ def test_people_get_a_table_with_words(books: Books, typed: Callable[..., tuple[
 
 def test_a_command_of_its_own_runs_the_reactor(books: Books) -> None:
     books.post(books.use())
-    done = subprocess.run(
-        [CASECART, "reconcile", "inventory", "--day", books.day.isoformat()],
-        cwd=books.root,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = forked.run("reconcile", "inventory", "--day", books.day.isoformat(), cwd=books.root)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith(f"inventory on {books.day}: 1 posting agrees, 0 differences")
 

@@ -17,8 +17,8 @@ from casecart.cli.receiver import Received, Receiver
 from casecart.cli.tls import TlsFiles, server_tls
 from casecart.formats.mllp import frame
 from support.certificates import Authority
+from support.forked import CASECART
 from support.listening import message
-from support.user import CASECART
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -4,34 +4,14 @@ from __future__ import annotations
 
 from datetime import date
 from decimal import Decimal
-from typing import TYPE_CHECKING
 
 import pytest
 
 from casecart.canonical import Usage
-from support.shipped import Shipped, prepare, sample, shipped
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+from support.shipped import Shipped, sample
 
 ONE, TWO, THREE, FOUR = map(Decimal, (1, 2, 3, 4))
 SCREW, STEM, CUP = "SCREW-65-30", "HIP-STEM-12", "HIP-CUP-54"
-
-
-@pytest.fixture(scope="module")
-def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("shipped")
-    prepare(root)
-    return root
-
-
-@pytest.fixture
-def line(prepared: Path, tmp_path: Path) -> Iterator[Shipped]:
-    made = shipped(prepared, tmp_path / "ws")
-    yield made
-    assert made.broken == []
-    made.stop()
 
 
 def test_an_expanded_charge_is_read_as_a_plain_one_whatever_stands_between_its_lines(line: Shipped) -> None:

@@ -38,7 +38,7 @@ from casecart.store.migration import connected
 from casecart.store.tail import chained
 from casecart.workspace import Text
 from support.postgresql import database
-from support.store import NOW, a_case, a_hold, a_message, a_run, a_token, an_entry, an_event, empty, work
+from support.store import NOW, a_case, a_hold, a_known_case, a_message, a_run, a_token, an_entry, an_event, empty, work
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -105,6 +105,7 @@ def everything(store: Store) -> list[object]:
         store.cursors(),
         store.switches(),
         store.audit(1000),
+        store.known_cases_after((b"", "", ""), 1000),
     ]
 
 
@@ -117,6 +118,7 @@ def everything_at_once() -> Change:
     change.timers = [Timer("retry", "erp", NOW, "{}")]
     change.cursors = [Cursor("webhook", 3, 7, 1)]
     change.switches = [Switch("erp", "paused", "ann", "month end", NOW)]
+    change.known_cases = [a_known_case(1)]
     change.audit = [AuditRecord(NOW, "ann", "destination pause", "erp", "month end")]
     return change
 
@@ -167,7 +169,7 @@ def test_names_out_of_a_workspace_are_as_good_as_any(store: Store) -> None:
 
 def test_an_empty_change_is_nothing(store: Store) -> None:
     store.write(Change())
-    assert everything(store) == [[], [], [], [], None, [], [], [], [], [], []]
+    assert everything(store) == [[], [], [], [], None, [], [], [], [], [], [], []]
 
 
 def test_numbers_are_consecutive_and_only_grow(store: Store) -> None:

@@ -19,6 +19,7 @@ from casecart.store import (
     Cursor,
     DuplicateIdentity,
     Identity,
+    KnownCase,
     MessageFilter,
     Settlement,
     Store,
@@ -73,6 +74,10 @@ SMALL = st.builds(
     timers_done=st.lists(KEYS),
     cursors=st.lists(st.builds(Cursor, NAMES, NUMBERS, NUMBERS, NUMBERS)),
     switches=st.lists(st.builds(Switch, NAMES, st.sampled_from(["running", "paused"]), TEXTS, TEXTS, NUMBERS)),
+    known_cases=st.lists(
+        st.builds(KnownCase, st.integers(1, 3).map(a_case), NAMES, NAMES, NUMBERS, NUMBERS, st.binary(max_size=3)),
+        unique_by=lambda row: row[:5],
+    ),
     audit=st.lists(st.builds(AuditRecord, NUMBERS, TEXTS, TEXTS, TEXTS, TEXTS), max_size=3),
 )
 FILTERS = st.builds(
@@ -178,6 +183,11 @@ class Stores(RuleBasedStateMachine):
     def ask_the_hot_path(self, cases: list[tuple[str, int]], identities: list[Identity]) -> None:
         keys = [(facility, a_case(number)) for facility, number in cases]
         self.ask(lambda store: (store.case_rows(keys), store.identities(identities)))
+        self.ask(lambda store: store.known_cases([key for _, key in keys]))
+
+    @rule(number=st.integers(1, 3), channel=NAMES, field=NAMES, limit=LIMITS)
+    def ask_for_known_cases(self, number: int, channel: str, field: str, limit: int) -> None:
+        self.ask(lambda store: store.known_cases_after((a_case(number), channel, field), limit))
 
     @invariant()
     def the_sums_agree(self) -> None:

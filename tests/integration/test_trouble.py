@@ -17,8 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from casecart.runtime.copy import Copy
-    from casecart.runtime.pipeline import Result
+    from casecart.runtime.pipeline import Result, Taken
     from casecart.runtime.serials import Serials
     from casecart.runtime.statements import Statements
     from casecart.runtime.usual import Usual
@@ -299,7 +298,7 @@ class Late(Pipeline):
     def _effect(
         self,
         message: Message,
-        mapped: tuple[str | None, list[Copy]],
+        mapped: Taken,
         usual: Usual,
         about: tuple[Statements, Serials],
         change: Change,

@@ -21,9 +21,9 @@ from casecart.commands.workspace import make_workspace
 from casecart.destinations.tryton import SPEC, TrytonSettings
 from casecart.destinations.tryton.movements import pattern_of
 from casecart.runtime.destination import DestinationContext, NotRead
+from support.forked import CASECART
 from support.reactor import in_reactor, reactor
 from support.settings import settings_of
-from support.user import CASECART
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.shipped import Shipped, prepare, sample, shipped
+from support.shipped import Shipped, prepare, sample
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 USED = "SUPPLIES-000001"
@@ -24,14 +23,6 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     channel = root / "channels" / "or-usage.yaml"
     channel.write_text(channel.read_text("utf-8").replace("as: consumption", "as: charge"), "utf-8")
     return root
-
-
-@pytest.fixture
-def line(prepared: Path, tmp_path: Path) -> Iterator[Shipped]:
-    made = shipped(prepared, tmp_path / "ws")
-    yield made
-    assert made.broken == []
-    made.stop()
 
 
 def used(serial: str, *changes: tuple[str, str]) -> bytes:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from casecart.runtime.copy import Copy
+    from casecart.runtime.pipeline import Taken
     from casecart.runtime.serials import Serials
     from casecart.runtime.statements import Statements
     from casecart.runtime.window import Work
@@ -90,7 +91,7 @@ class Failing(Pipeline):
     def _effect(
         self,
         message: Message,
-        mapped: tuple[str | None, list[Copy]],
+        mapped: Taken,
         usual: Usual,
         about: tuple[Statements, Serials],
         change: Change,

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import socket
-import subprocess
-import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from support import forked
 from support.charge import charge
 from support.engine_process import EngineProcess, free_port
 from support.workspace import Settings, write
@@ -20,8 +19,8 @@ if TYPE_CHECKING:
 
 def status(workspace: Path) -> dict[str, Any]:
     """What `casecart status --json` says."""
-    command = [sys.executable, "-m", "casecart.cli", "status", "-w", str(workspace), "--json"]
-    said: dict[str, Any] = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
+    told = forked.run("status", "-w", str(workspace), "--json", check=True)
+    said: dict[str, Any] = json.loads(told.stdout)
     return said
 
 

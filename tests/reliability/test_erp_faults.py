@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from casecart.store import open_store
+from support.at_rest import status
 from support.crash_oracle import Evidence, faults, tally
 from support.engine_process import EngineProcess, free_port
 from support.erp_simulator import FATES, PATIENCE, SETTLING, ErpSimulator
 from support.plugin import environment
 from support.sender import Load, Senders
-from support.under_load import status
 from support.workspace import Settings, write
 
 if TYPE_CHECKING:
@@ -35,11 +35,11 @@ STUCK = 120.0  # seconds in which something must get on
 # As much goes wrong here in a minute as elsewhere in years: with the usual waits it would take hours, and some postings
 # would be given to a person because they failed ten times.
 PATIENT = """\
-from casecart.runtime import backoff, engine, outcome
+from casecart.runtime import backoff, parts, outcome
 backoff.FIRST = outcome.FIRST = 0.02
 backoff.LONGEST = outcome.LONGEST = 0.5
-Limits = engine.Limits
-engine.Limits = lambda **given: Limits(**{**given, "tries": 50})
+Limits = parts.Limits
+parts.Limits = lambda **given: Limits(**{**given, "tries": 50})
 """
 
 PROMISED = ("keyed", "two-step")

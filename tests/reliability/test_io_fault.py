@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
+from support.at_rest import rest
 from support.charge import ALL_POSTED, charge, frame
 from support.crash_oracle import Evidence, Tally, faults, tally
-from support.engine_process import NotStarted, free_port
-from support.forked_engine import ForkedEngine, preload
+from support.engine_process import EngineProcess, NotStarted, free_port
+from support.forked import preload
 from support.sender import Sent
 from support.shim import built, calls
 from support.sink import Sink
-from support.under_load import UnderLoad, rest
+from support.under_load import UnderLoad
 from support.workspace import Settings, write
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ class Bench:
         sent = {f"F{number:05}{n:02}": self._message(f"{number:05}{n:02}") for n in range(MESSAGES)}
         acknowledged: set[str] = set()
         resends = 0
-        with ForkedEngine(self._workspace, self._port) as engine:
+        with EngineProcess(self._workspace, self._port, forked=True) as engine:
             engine.environment = fault(self._shim, self._store.parent, self._log, at, error)
             with suppress(NotStarted):
                 engine.start()
@@ -116,12 +117,12 @@ class Bench:
         assert faults(evidence) == [], f"call {at}, errno {error}: {failed}"
         return Run(len(found), len(failed), tally(evidence))
 
-    def _rest(self, engine: ForkedEngine) -> None:
+    def _rest(self, engine: EngineProcess) -> None:
         """At rest, also where the error comes only now."""
         give_up = time.monotonic() + DELIVERED_LIMIT
         while True:
             with suppress(AssertionError):
-                rest(self._url, limit=2.0)
+                rest(self._url, within=2.0)
                 return
             assert time.monotonic() < give_up, f"not at rest; {engine.log}"
             if not engine.running:

@@ -20,10 +20,10 @@ from casecart.store import open_store
 from support.charge import frame
 from support.crash_oracle import Evidence, connected, faults
 from support.engine_process import EngineProcess, free_port
+from support.forked import CASECART
 from support.postgresql import client_programs, database
 from support.sender import Senders
 from support.sink import Sink
-from support.user import CASECART
 from support.workspace import Settings, write
 
 if TYPE_CHECKING:

@@ -17,6 +17,8 @@ from support.crash_oracle import Tally
 from support.store import a_case, a_message, a_run, an_entry, an_event
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from support.trial import Trial
 
 GROUP = 20
@@ -73,8 +75,8 @@ def opened(url: str) -> Store:
             time.sleep(0.01)
 
 
-def kept(store: Store) -> list[int]:
-    """The first numbers of the groups that are there; each of them is there whole."""
+def kept(store: Store, seen: Collection[int] = ()) -> list[int]:
+    """The first numbers of the groups that are there; each of them is there whole, if it was not seen before."""
     groups: list[int] = []
     events = 0
     for partition in range(PARTITIONS):
@@ -88,7 +90,7 @@ def kept(store: Store) -> list[int]:
         events += last
     groups.sort()
     assert events == GROUP * len(groups)
-    for first in groups:
+    for first in set(groups) - set(seen):
         for number in (first, first + GROUP - 1):
             assert store.message(number) == a_message(number)
             assert store.runs(number) == [a_run(number)]
@@ -109,9 +111,12 @@ def run(url: str, cycles: int, trial: Trial) -> None:
     for _ in range(cycles):
         durable += killed_at_work(url, trial.chance.uniform(0.01, 0.4))
         store = opened(url)
-        there = kept(store)
+        there = kept(store, there)
         store.close()
         lost |= set(durable) - set(there)
+    store = opened(url)
+    assert kept(store) == there  # all of them once more, also those that were seen whole after an earlier kill
+    store.close()
     unheard = len(there) - len(durable)
     counted = Tally(len(durable) * GROUP, len(lost) * GROUP, 0, 0)
     trial.tell(

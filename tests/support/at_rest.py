@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import time
 from contextlib import closing
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from casecart.store import open_store
+from support import forked
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 __all__ = ["rest", "status"]
 
@@ -25,6 +27,6 @@ def rest(store: str, *, within: float = 60.0) -> None:
 
 def status(workspace: Path) -> dict[str, dict[str, object]]:
     """What `casecart status --json` says."""
-    command = [str(Path(sys.executable).with_name("casecart")), "status", "-w", str(workspace), "--json"]
-    said: dict[str, dict[str, object]] = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
+    told = forked.run("status", "-w", str(workspace), "--json", check=True)
+    said: dict[str, dict[str, object]] = json.loads(told.stdout)
     return said

@@ -19,6 +19,7 @@ from casecart.commands.actor import Actor
 from casecart.commands.balance import ShowBalances
 from casecart.commands.desk import open_desk
 from casecart.store import StoreBroken, StoreMisconfigured, StoreUnavailable
+from support.forked import CASECART, PROCESSES, Files, fork
 
 __all__ = ["EngineProcess", "NotStarted", "free_port", "must_balance"]
 
@@ -42,6 +43,8 @@ class EngineProcess:
         arguments: what else `casecart run` is given.
         environment: what it has beyond this process's environment.
         plant: Python that is run in its process before anything of casecart: a fault to be seen by a test.
+        forked: off a process that has imported all (`support.forked`); None: as is usual in this test, where nothing is
+            planted and no environment wants an interpreter of its own.
 
     Attributes:
         began: when each engine was started, on the monotonic clock.
@@ -58,7 +61,9 @@ class EngineProcess:
         arguments: Sequence[str] = (),
         environment: Mapping[str, str] | None = None,
         plant: str = "",
+        forked: bool | None = None,
     ) -> None:
+        self._forked = forked
         self._workspace, self._port, self._cores = workspace, port, cores
         self._log = workspace / f"{name}.log"
         self.environment = environment or {}
@@ -106,9 +111,16 @@ class EngineProcess:
         return began
 
     def _spawn(self, log: BinaryIO) -> subprocess.Popen[bytes]:
+        environment = {**os.environ, **self.environment}
+        if self._forked is None:
+            forked = PROCESSES.forked and self.command[0] == CASECART and not self.environment
+        else:
+            forked = self._forked
+        if forked:
+            return fork(self.command[1:], Files(os.devnull, log.name, log.name), environment, str(Path.cwd()))
         return subprocess.Popen(
             self.command,
-            env={**os.environ, **self.environment},
+            env=environment,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
@@ -157,7 +169,7 @@ class EngineProcess:
 
 def _program(plant: str) -> list[str]:
     if not plant:
-        return [str(Path(sys.executable).with_name("casecart"))]
+        return [CASECART]
     return [sys.executable, "-c", f"{plant}\nimport sys\nfrom casecart.cli.main import main\nsys.exit(main())"]
 
 

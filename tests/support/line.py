@@ -17,16 +17,19 @@ from casecart.master.catalogue import Catalogue
 from casecart.rules import Keys, Tokens
 from casecart.runtime.backlog import WAIT, Backlog
 from casecart.runtime.bringing import bringing_of
+from casecart.runtime.case_channel import compile_case_channels
 from casecart.runtime.channel import compile_channels
 from casecart.runtime.destination import Answer, Delivery, Posting
 from casecart.runtime.dispatcher import Dispatcher, Limits
 from casecart.runtime.follower import Follower
 from casecart.runtime.identifier import Identifiers
+from casecart.runtime.item_channel import compile_item_channels
+from casecart.runtime.item_sending import ItemSending
 from casecart.runtime.journal import COMPANY, Journal
 from casecart.runtime.kinds import installed_kinds
 from casecart.runtime.listener import Arrival, Receipt
 from casecart.runtime.made import decode_postings
-from casecart.runtime.marks import DISPATCH, REPLAY, WORK
+from casecart.runtime.marks import DISPATCH, FOLLOW, REPLAY, WORK
 from casecart.runtime.master_channel import compile_master_channels
 from casecart.runtime.membership import Membership
 from casecart.runtime.pipeline import Pipeline
@@ -204,17 +207,20 @@ class Line:
         workspace = load(self.root, kinds=installed_kinds(), document_fields={"Usage": frozenset(FIELDS)})
         identifiers = Identifiers(self.now, os.urandom)
         channels, masters = compile_channels(workspace), compile_master_channels(workspace)
+        cases, items = compile_case_channels(workspace), compile_item_channels(workspace)
         self.catalogue = Catalogue()
+        keys = Keys(SECRET.encode())
         self.pipeline = self.pipeline_class(
             store=self.store,
             channels=list(channels.values()),
             catalogue=self.catalogue,
-            keys=Keys(SECRET.encode()),
+            keys=keys,
             tokens=Tokens(SECRET.encode()),
             time_zones={"NORTH": ZoneInfo("America/Chicago")},
             identifier=identifiers.mint,
             clock=self.clock.seconds,
-            masters=list(masters.values()),
+            wholes=[*masters.values(), *items.values()],
+            cases=list(cases.values()),
         )
         self.journal = Journal(
             store=self.store,
@@ -241,14 +247,17 @@ class Line:
             reactor=self.clock,
             identifier=identifiers.mint,
             now=self.now,
-            revisions={name: channel.revision for name, channel in channels.items()},
+            revisions={each.name: each.revision for known in (channels, cases) for each in known.values()},
             settled=lambda: self.dispatcher.settled,
             ready=self._ready,
             defer=self.journal.defer,
             planned=self._planned,
             recovered=self._recovered,
             broken=self.broken.append,
-            bringing=bringing_of(workspace, self.store, masters, self.catalogue, identifiers.mint, self.now),
+            wholes=(
+                bringing_of(workspace, self.store, masters, self.catalogue, identifiers.mint, self.now),
+                ItemSending(store=self.store, channels=items, keys=keys, identifier=identifiers.mint, now=self.now),
+            ),
         )
         self.leased = LeasedJournal(self.journal)
         self.dispatcher = Dispatcher(
@@ -297,7 +306,7 @@ class Line:
             retention=self.retention,
             died=self._beware,
         )
-        member = Member(os.urandom(16), f"{WORK} {REPLAY} {DISPATCH}erp", "here:1", self.now())
+        member = Member(os.urandom(16), f"{WORK} {REPLAY} {DISPATCH}erp {FOLLOW}item-changes", "here:1", self.now())
         self.membership = Membership(store, member, self.clock, self.sharing, self.broken.append)
         self.sharing.backlog = SharedBacklog(
             member=member.id, partitions=self.sharing.partitions, lost=self._lost, maps=True, **parts

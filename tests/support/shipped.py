@@ -33,7 +33,15 @@ if TYPE_CHECKING:
 
 __all__ = ["Shipped", "master_documents", "prepare", "sample", "shipped", "started"]
 
-PEERS = {"ORSYS": "orsys", "SUPPLIES": "supplies", "CABINET": "cabinet", "ORLOG": "orlog", "MATERIALS": "materials"}
+PEERS = {
+    "ORSYS": "orsys",
+    "SUPPLIES": "supplies",
+    "CABINET": "cabinet",
+    "ORLOG": "orlog",
+    "MATERIALS": "materials",
+    "SCHEDULING": "scheduling",
+    "REGISTRATION": "registration",
+}
 
 
 def sample(name: str, *changes: tuple[str, str]) -> bytes:

@@ -10,10 +10,22 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from casecart.store import Change, Count, Entry, Event, Hold, Message, Run, Token
+from casecart.store import Change, Count, Entry, Event, Hold, KnownCase, Message, Run, Token
 from casecart.store.schema import metadata
 
-__all__ = ["NOW", "a_case", "a_hold", "a_message", "a_run", "a_token", "an_entry", "an_event", "empty", "work"]
+__all__ = [
+    "NOW",
+    "a_case",
+    "a_hold",
+    "a_known_case",
+    "a_message",
+    "a_run",
+    "a_token",
+    "an_entry",
+    "an_event",
+    "empty",
+    "work",
+]
 
 NOW = 1_790_000_000_000_000
 """µs since 1970: a day in September 2026."""
@@ -73,6 +85,11 @@ def an_entry(sequence: int, **changed: Any) -> Entry:
         recorded_at=NOW + sequence * 100,
         postings=b"postings %d" % sequence,
     )._replace(**changed)
+
+
+def a_known_case(position: int, **changed: Any) -> KnownCase:
+    """What the message at a position told of the first case's department."""
+    return KnownCase(a_case(1), "or-schedule", "department", NOW, position, b"value %d" % position)._replace(**changed)
 
 
 def a_hold(number: int, **changed: Any) -> Hold:

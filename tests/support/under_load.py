@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 import time
-from contextlib import ExitStack, closing
-from pathlib import Path
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Self
 
-from casecart.store import open_store
+from support.at_rest import rest, status
 from support.crash_oracle import Evidence
 from support.engine_process import EngineProcess, free_port
 from support.sender import Load, Senders
@@ -19,10 +15,11 @@ from support.workspace import Settings, write
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from support.fault_proxy import FaultProxy
 
-__all__ = ["UnderLoad", "rest", "status"]
+__all__ = ["UnderLoad"]
 
 SENDERS = 6
 REST_LIMIT = 90.0
@@ -119,7 +116,7 @@ class UnderLoad:
         not exact, and where the engine told a traceback.
         """
         self.senders.finish()
-        rest(self.store)
+        rest(self.store, within=REST_LIMIT)
         said = status(self.workspace)
         assert said["balances"]["exact"] is True, said
         assert self.engine.stop() == 0, self.engine.log
@@ -141,19 +138,3 @@ class UnderLoad:
             for began, end in zip(self.engine.began, ends, strict=True)
         ]
         return sorted(moment - began for began, end, moment in firsts if moment is not None and moment < end)
-
-
-def rest(store: str, limit: float = REST_LIMIT) -> None:
-    """Waits until nothing waits and nothing is on its way; fails after so many seconds."""
-    give_up = time.monotonic() + limit
-    with closing(open_store(store, role="reader")) as reader:
-        while any(reader.waiting_counts().values()) or reader.open_counts():
-            assert time.monotonic() < give_up, f"not at rest: {reader.waiting_counts()}, {reader.open_counts()}"
-            time.sleep(0.05)
-
-
-def status(workspace: Path) -> dict[str, dict[str, object]]:
-    """What `casecart status --json` says."""
-    command = [str(Path(sys.executable).with_name("casecart")), "status", "-w", str(workspace), "--json"]
-    said: dict[str, dict[str, object]] = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
-    return said

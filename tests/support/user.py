@@ -6,21 +6,20 @@ import contextlib
 import io
 import json
 import shutil
-import subprocess
-import sys
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from casecart.cli.main import run
+from support import forked
 from support.engine_process import free_port
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Callable
+    from pathlib import Path
 
-__all__ = ["CASECART", "SAMPLE", "User"]
+__all__ = ["SAMPLE", "User"]
 
-CASECART = str(Path(sys.executable).with_name("casecart"))
 SAMPLE = "samples/hl7v2/dft-hip-stem.hl7"
 PATIENCE = 20.0  # seconds
 
@@ -47,11 +46,9 @@ class User:
 
     def run(self, *typed: str, cwd: Path | None = None, stdin: bytes = b"") -> subprocess.CompletedProcess[str]:
         """What a command prints, and its exit code."""
-        command = [CASECART, *typed]
-        done = subprocess.run(command, cwd=cwd or self.ws, input=stdin, capture_output=True, check=False, timeout=60)
-        out, err = done.stdout.decode(), done.stderr.decode()
-        assert "Traceback" not in err
-        return subprocess.CompletedProcess(command, done.returncode, out, err)
+        done = forked.run(*typed, cwd=cwd or self.ws, stdin=stdin)
+        assert "Traceback" not in done.stderr
+        return done
 
     def send(self, *typed: str, stdin: bytes = b"") -> subprocess.CompletedProcess[str]:
         """`casecart send` to the workspace's listener."""
@@ -75,10 +72,15 @@ class User:
             assert time.monotonic() < give_up, f"no {what}: {json.dumps(answer)}"
 
     def rest(self) -> Any:  # noqa: ANN401 - the same
-        """The status, once nothing is on the way."""
-        return self.wait("rest", "status", until=lambda now: not any(d["postings_open"] for d in now["destinations"]))
+        """The status, once no message waits to be worked, and nothing is on its way."""
+        return self.wait("rest", "status", until=_at_rest)
 
     @property
     def handed_over(self) -> list[dict[str, Any]]:
         """The postings that the file destination wrote."""
         return [json.loads(path.read_bytes()) for path in sorted((self.ws / "var" / "inventory").glob("*.json"))]
+
+
+def _at_rest(status: Any) -> bool:  # noqa: ANN401 - the same
+    waiting = any(listener["counts"]["waiting"] for listener in status["listeners"])
+    return not waiting and not any(destination["postings_open"] for destination in status["destinations"])

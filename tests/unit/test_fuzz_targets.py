@@ -8,10 +8,10 @@ import pytest
 
 from casecart.formats.hl7v2 import acknowledge
 from casecart.formats.mllp import Framer
-from fuzz import framing, harness, message, path
+from fuzz import framing, harness, message, path, resource
 from fuzz.harness import Target, mutated
 
-TARGETS = [framing.TARGET, message.TARGET, path.TARGET]
+TARGETS = [framing.TARGET, message.TARGET, path.TARGET, resource.TARGET]
 INPUTS = 40
 
 

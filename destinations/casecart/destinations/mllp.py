@@ -66,7 +66,11 @@ def _make(context: DestinationContext) -> Destination:
 
 
 SPEC: Final = DestinationSpec(
-    kind="mllp", about="Sends postings as HL7 v2 messages over MLLP.", settings=MllpSettings, make=_make
+    kind="mllp",
+    about="Sends postings as HL7 v2 messages over MLLP.",
+    settings=MllpSettings,
+    make=_make,
+    takes=("consumption", "charge", "item"),
 )
 
 _WANTED: Final = {"application": ("", ""), "accept": ("AL", "NE"), "both": ("AL", "AL")}
@@ -228,13 +232,14 @@ class MllpDestination:
 
     # --- what came of it
     def _answered(self, link: MllpLink, reply: Reply, control_id: str) -> Answer:
-        if reply.accepted:
+        if reply.accepted and not reply.unsuccessful:
             self._keep(link)
             return Answer("posted", "handed over" if reply.code == "CA" else "acknowledged", control_id)
         # Should it acknowledge this once more, it must not be taken for the answer to the next attempt.
         link.close()
-        code = f"receiver-{reply.code.lower()}"
-        return Answer(_STATES[self._refused[reply.code]], reference=control_id, code=code, words=_told_of(reply))
+        code = "receiver-record" if reply.accepted else f"receiver-{reply.code.lower()}"
+        state = _STATES[self._refused["AE" if reply.accepted else reply.code]]
+        return Answer(state, reference=control_id, code=code, words=_told_of(reply))
 
     def _unanswered(self, why: NoReply, control_id: str) -> Sequence[Answer]:
         if why.refused:
@@ -252,4 +257,7 @@ def _told_of(reply: Reply) -> str:
         f"{error.error_code} {error.words}{f' at {error.place}' if error.place else ''}" for error in reply.errors
     ]
     named = "; ".join(dict.fromkeys(errors[:3]))
-    return f"The receiver answered {reply.code}{f' ({named})' if named else ', and named no error'}."
+    told = f" ({named})" if named else ", and named no error"
+    if reply.accepted:
+        return f"The receiver answered {reply.code}, but says that the record was not taken (MFA-4){told}."
+    return f"The receiver answered {reply.code}{told}."

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from datetime import tzinfo
     from pathlib import Path
 
-    from casecart.commands.content import Body, Structure
+    from casecart.commands.content import Body
     from casecart.commands.message import MessageView
     from casecart.commands.message_view import Envelope, LedgerView, PostingView, RunView
 
@@ -108,7 +108,7 @@ def _lines(view: MessageView, zone_name: str, zone: tzinfo) -> Iterator[str]:
     elif view.body is not None:
         yield from _body(view.body)
     else:
-        yield from _structure(view.structure)
+        yield from _structure(view)
     for run in view.runs:
         yield ""
         yield from _run(run)
@@ -137,16 +137,22 @@ def _envelope(envelope: Envelope, zone_name: str, zone: tzinfo) -> Iterator[str]
     size = counted(envelope.size, "byte")
     yield printable(f"  came       {came}, {size} from {envelope.source or 'unknown'} on {envelope.listener}")
     peer = envelope.peer or "no peer that is known"
-    yield printable(f"  peer       {peer} (MSH-3|4 {envelope.sender or '-'}), facility {envelope.facility or '-'}")
+    hl7 = envelope.schema.startswith("hl7v2")
+    sender = f" (MSH-3|4 {envelope.sender or '-'})" if hl7 else f" ({envelope.schema})"
+    yield printable(f"  peer       {peer}{sender}, facility {envelope.facility or '-'}")
     if envelope.occurred_at is not None:
-        yield f"  written    {local(envelope.occurred_at, zone)} by the sender's clock (MSH-7)"
+        yield f"  written    {local(envelope.occurred_at, zone)} by the sender's clock{' (MSH-7)' if hl7 else ''}"
     if envelope.notes:
         yield printable(f"  notes      {' '.join(envelope.notes)}")
     if envelope.damaged:
         yield "  DAMAGED    the body in the store is not the one that was received: its checksum is another one"
 
 
-def _structure(structure: Structure) -> Iterator[str]:
+def _structure(view: MessageView) -> Iterator[str]:
+    structure, schema = view.structure, view.envelope.schema
+    if structure.problem and not schema.startswith("hl7v2"):
+        yield f"{schema}: only --body shows what is in it, and the audit trail records that"
+        return
     if structure.problem:
         yield f"not an HL7 message: {structure.problem} (--body shows the bytes)"
         return
@@ -184,14 +190,18 @@ def _body(body: Body) -> Iterator[str]:
 
 
 def _run(run: RunView) -> Iterator[str]:
-    yield printable(
-        f"channel {run.channel} (revision {run.revision[:12]}) made {counted(len(run.documents), 'document')}"
+    made = (
+        f"noted {counted(len(run.cases), 'case')}" if run.cases else f"made {counted(len(run.documents), 'document')}"
     )
+    yield printable(f"channel {run.channel} (revision {run.revision[:12]}) {made}")
     if run.damaged:
         yield "  DAMAGED: its documents came out of the store with another checksum, and are not shown"
     for document in run.documents:
         fields = ", ".join(f"{name} {value}" for name, value in document.fields.items() if name != "source")
-        yield from _wrapped(f"{document.place}".ljust(8) + fields)
+        yield from _wrapped(f"{document.place:<7} {fields}")
+    for case in run.cases:
+        fields = ", ".join(f"{name} {value or '(deleted)'}" for name, value in case.fields.items())
+        yield from _wrapped(f"{case.place:<7} {fields}")
     for place in run.filtered:
         yield printable(f"  {place.place}  filtered: {place.reason}")
     for place in run.held:

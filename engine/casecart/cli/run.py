@@ -209,10 +209,7 @@ class EngineProcess:
         organisation = printable(str(self._workspace.engine.organisation))
         click.echo(f"casecart runs for {organisation}{self._roles}; store: {printable(self._place)}")
         for name, listener in self._engine.listeners.items():
-            component = self._workspace.engine.listeners[name]
-            interface = getattr(component.settings, "interface", "")
-            where = f"{f'[{interface}]' if ':' in interface else interface}:{listener.port}" if listener.port else ""
-            click.echo(f"{name} listens{f' on {where}' if where else ''} ({component.kind})")
+            click.echo(f"{name} listens {printable(listener.where)}")
         for name, dispatcher in self._engine.dispatchers.items():
             paused = ", paused" if dispatcher.paused else ""
             click.echo(f"{name} takes postings ({self._workspace.engine.destinations[name].kind}{paused})")

@@ -19,7 +19,7 @@ class DeletedView(msgspec.Struct, frozen=True, kw_only=True):
     """What was deleted on one day by one rule."""
 
     kind: str
-    """bodies, documents, events or exceptions."""
+    """bodies, documents, events, exceptions or cases."""
     rule: str
     amount: int
     bytes: int

@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from casecart.canonical.item_change import ITEM_SCHEMA
 from casecart.commands.desk import Query
 from casecart.commands.line_source import Messages, read_case
 from casecart.commands.line_story import LineTeller
@@ -69,6 +70,9 @@ class ShowLine(Query[LineStory]):
         """Raises `Refusal`: there is no such line, or several could be meant."""
         store = view.store
         message, place = self._found(store)
+        if message.schema == ITEM_SCHEMA:
+            words = f"message {message.position} is a change of an item, and has no lines of usage"
+            raise Refusal("not-found", f"{words}; `casecart message show {message.position}` tells what became of it")
         messages = Messages(store)
         told = messages.told(message.position)
         if not told:

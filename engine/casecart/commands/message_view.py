@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from casecart.store import Entry, Hold, Message, Run
 
 __all__ = [
+    "CaseView",
     "DocumentView",
     "Envelope",
     "ExceptionView",
@@ -74,6 +75,14 @@ class DocumentView(msgspec.Struct, frozen=True, kw_only=True):
     fields: dict[str, Any]
 
 
+class CaseView(msgspec.Struct, frozen=True, kw_only=True):
+    """What was noted of a case."""
+
+    place: str
+    fields: dict[str, Any]
+    """An empty one was deleted."""
+
+
 class PlaceView(msgspec.Struct, frozen=True, kw_only=True):
     """A place in the message that gave no document, or one that is held."""
 
@@ -93,6 +102,7 @@ class RunView(msgspec.Struct, frozen=True, kw_only=True):
     documents: list[DocumentView]
     filtered: list[PlaceView]
     held: list[PlaceView]
+    cases: list[CaseView]
     damaged: bool
     """What it made came out of the store damaged, and is not shown."""
 
@@ -210,6 +220,7 @@ def run_view(run: Run) -> RunView:
         ],
         filtered=[PlaceView(place=place, reason=reason, field="") for place, reason in made.filtered],
         held=[PlaceView(place=place, reason=code, field=field) for place, code, field in made.held],
+        cases=[CaseView(place=place, fields=_given(msgspec.to_builtins(case))) for place, case in made.cases],
         damaged=damaged,
     )
 

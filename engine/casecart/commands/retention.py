@@ -32,6 +32,8 @@ DAY = 86_400_000_000
 SECOND = 1_000_000
 SHOWN_DAYS = 7
 
+NOT_COUNTED = ("events", "exceptions", "cases")
+
 
 class RuleView(msgspec.Struct, frozen=True, kw_only=True):
     """A rule, and what it would delete now."""
@@ -102,8 +104,8 @@ class ShowRetention(Query[RetentionView]):
                     kind=kind,
                     rule=rule,
                     days=span / DAY,
-                    due=None if kind in ("events", "exceptions") else freed.amount if freed else 0,
-                    bytes=None if kind in ("events", "exceptions") else freed.bytes if freed else 0,
+                    due=None if kind in NOT_COUNTED else freed.amount if freed else 0,
+                    bytes=None if kind in NOT_COUNTED else freed.bytes if freed else 0,
                 )
                 for kind, rule, span in _rules(due)
                 for freed in [found.get((kind, rule))]
@@ -123,6 +125,7 @@ def _rules(due: Due) -> list[tuple[str, str, int]]:
         ("documents", "documents", due.documents_span),
         ("events", "events", due.events),
         ("exceptions", "exceptions", due.exceptions),
+        ("cases", "cases", due.documents_span),
     ]
 
 

@@ -63,9 +63,11 @@ class Sought:
         return keys
 
     def stands_in(self, store: Store, position: int) -> bool:
-        """Whether a message has such a line, by any run over it."""
-        return any(
-            self._fits(usage) for run in store.runs(position) for _, _, usage in decode_made(run.documents).documents
+        """Whether a message has such a line, by any run over it; or tells where the case is that is sought."""
+        made = [decode_made(run.documents) for run in store.runs(position)]
+        return any(self._fits(usage) for each in made for _, _, usage in each.documents) or (
+            (self.lot, self.serial, self.item) == (None, None, None)
+            and any(case.case == self.case for each in made for _, case in each.cases)
         )
 
     def _fits(self, usage: Usage) -> bool:

@@ -15,6 +15,7 @@ from casecart.commands.audit import VerifyAudit
 from casecart.commands.balance import LINES, MESSAGES
 from casecart.commands.desk import Query
 from casecart.runtime.copy import decode_decision
+from casecart.runtime.known_cases import decode_known
 from casecart.runtime.made import decode_made, decode_postings, decode_statements
 from casecart.runtime.states import OPEN
 from casecart.store import Damaged, DamagedBody
@@ -42,7 +43,9 @@ MOST = 1_000
 
 ALL = 1_000_000
 
-Kind = Literal["file", "message", "run", "ledger", "master", "decision", "proposal", "event", "audit", "balance"]
+Kind = Literal[
+    "file", "message", "run", "ledger", "master", "case", "decision", "proposal", "event", "audit", "balance"
+]  # fmt: skip
 
 
 class StoreFinding(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,7 +84,7 @@ class VerifyStore(Query[VerifiedStore]):
         store = view.store
         scan = _Scan(store, self.told)
         before = store.counts()
-        for look in (scan.file, scan.messages, scan.ledger, scan.master, scan.worklist, scan.events):
+        for look in (scan.file, scan.messages, scan.ledger, scan.master, scan.cases, scan.worklist, scan.events):
             look()
         audit = VerifyAudit().answer(view)
         scan.seen["audit"] = audit.records
@@ -182,6 +185,16 @@ class _Scan:
                     self._sound("master", f"version {version.position}", read)
             after = versions[-1].position
             self._counted("master", len(versions))
+
+    def cases(self) -> None:
+        """What is known of cases."""
+        after = (b"", "", "")
+        while rows := self._store.known_cases_after(after, ROWS):
+            for row in rows:
+                where = f"position {row.position}, channel {row.channel}, {row.field}"
+                self._sound("case", where, partial(decode_known, row.value))
+            after = rows[-1][:3]
+            self._counted("case", len(rows))
 
     def worklist(self) -> None:
         """What people decided and was not worked yet, and what waits for them."""

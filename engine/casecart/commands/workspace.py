@@ -35,7 +35,10 @@ class Checked:
 def check(root: Path) -> Checked:
     """Everything that is wrong in a workspace: files, names, paths, conditions. Raises `NotAWorkspace`."""
     # Who makes a workspace, or asks for help, compiles no mapping.
+    from casecart.mapping import interpreted_paths  # noqa: PLC0415 - as above
+    from casecart.runtime.case_channel import compile_case_channels  # noqa: PLC0415 - as above
     from casecart.runtime.channel import compile_channels  # noqa: PLC0415 - as above
+    from casecart.runtime.item_channel import compile_item_channels  # noqa: PLC0415 - as above
     from casecart.runtime.master_channel import compile_master_channels  # noqa: PLC0415 - as above
     from casecart.runtime.writer import compile_writers  # noqa: PLC0415 - as above
 
@@ -45,7 +48,15 @@ def check(root: Path) -> Checked:
     except WorkspaceError as error:
         return Checked(findings=_in_order(error.findings), workspace=None)
     found = [*workspace.warnings, *_of_certificates(workspace)]
-    for compiled in (compile_channels, compile_master_channels, compile_writers):
+    found += [each for declared in workspace.mappings.values() for each in interpreted_paths(declared)]
+    everything = (
+        compile_channels,
+        compile_case_channels,
+        compile_master_channels,
+        compile_item_channels,
+        compile_writers,
+    )
+    for compiled in everything:
         try:
             compiled(workspace)
         except WorkspaceError as error:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from casecart.mapping.compile import CompiledMapping, compile_mapping
+from casecart.mapping.fhir_paths import interpreted_paths
 from casecart.mapping.mapped import Mapped, MappingContext
-from casecart.mapping.outgoing import CompiledOutgoing, NotWritable, compile_outgoing
+from casecart.mapping.outgoing import CompiledOutgoing, Document, NotWritable, compile_outgoing
 from casecart.mapping.problem import CODES, Problem
 
 __all__ = [
     "CODES",
     "CompiledMapping",
     "CompiledOutgoing",
+    "Document",
     "Mapped",
     "MappingContext",
     "NotWritable",
     "Problem",
     "compile_mapping",
     "compile_outgoing",
+    "interpreted_paths",
 ]

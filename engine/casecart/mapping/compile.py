@@ -15,7 +15,7 @@ What happens to each line, in this order:
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from casecart.canonical import Usage
 from casecart.mapping.planning import plan
@@ -41,14 +41,17 @@ class CompiledMapping:
     Attributes:
         name: of the mapping.
         says: what its messages are: `transactions` or `state`.
-        run: makes documents of a message's text. It is pure but for the context's `token`.
+        run: makes documents of a message: an HL7 v2 message's text, or a FHIR resource as dicts and lists. It is pure
+            but for the context's `token`.
+        format: of the messages.
         source: the Python that `run` was made from, for people.
     """
 
     name: str
     says: str
-    run: Callable[[str, MappingContext], Mapped]
+    run: Callable[[Any, MappingContext], Mapped]
     source: str
+    format: str = "hl7v2"
 
 
 def compile_mapping(
@@ -73,5 +76,5 @@ def compile_mapping(
     source = "\n".join(written.lines) + "\n"
     code = compile(source, f"<mapping {planned.name!r}>", "exec")
     exec(code, written.names)  # noqa: S102 - made of our words, of parsed paths and `repr`s; never the analyst's text
-    run = cast("Callable[[str, MappingContext], Mapped]", written.names["run"])
-    return CompiledMapping(planned.name, declaration.says, run, source)
+    run = cast("Callable[[Any, MappingContext], Mapped]", written.names["run"])
+    return CompiledMapping(planned.name, declaration.says, run, source, declaration.reads.format)

@@ -1,6 +1,7 @@
 """Compiles a mapping that writes: a posting's document becomes the segments of an HL7 v2 message.
 
-It is pure: what it discloses of a patient is handed in, and only under the names in `discloses`.
+A segment with fields of a list, such as `packagings.gtin`, is written once for each of the list. It is pure: what it
+discloses of a patient is handed in, and only under the names in `discloses`.
 """
 
 from __future__ import annotations
@@ -8,14 +9,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from types import NoneType
-from typing import TYPE_CHECKING, Final, Literal, TypeAlias, get_args, get_origin, get_type_hints
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from casecart.canonical import FIELDS
 from casecart.canonical.consumption import Consumption
+from casecart.canonical.item_change import ItemChange
 from casecart.formats.hl7v2 import escape
 from casecart.formats.hl7v2.path import PathError, Segment, parse_path
 from casecart.formats.hl7v2.writing import segment_of
+from casecart.mapping.outgoing_fields import RECORDED_AT, fields_of
 from casecart.workspace.findings import Finding, Place, WorkspaceError, did_you_mean, listed
 from casecart.workspace.text import Text
 
@@ -26,11 +29,14 @@ if TYPE_CHECKING:
     from casecart.workspace.outgoing import OutgoingField, OutgoingMapping
     from casecart.workspace.table import Table
 
-__all__ = ["CompiledOutgoing", "NotWritable", "compile_outgoing"]
+__all__ = ["DOCUMENTS", "CompiledOutgoing", "Document", "NotWritable", "compile_outgoing"]
 
-RECORDED_AT: Final = "recorded_at"
+Document: TypeAlias = Consumption | ItemChange
 
-_IDENTIFIERS: Final = frozenset({"case"})
+DOCUMENTS: Final[Mapping[str, type[Document]]] = MappingProxyType({"Usage": Consumption, "Item": ItemChange})
+"""What a mapping writes, by the word that it has under `from`: the documents of postings."""
+
+_IDENTIFIERS: Final = MappingProxyType({Consumption: frozenset({"case"}), ItemChange: frozenset[str]()})
 """Fields of a posting that hold a token."""
 
 _SEPARATORS: Final = frozenset("^&~|")
@@ -57,7 +63,9 @@ class _Leaf:
     at: tuple[int, int, int, int]
     """Field, repetition, component, subcomponent, from 1."""
     field: str = ""
-    """Of the posting; empty for a constant."""
+    """Of the posting, or of one of its list; empty for a constant."""
+    of_list: str = ""
+    """The list that the field is one's of; empty: it is the posting's own."""
     disclosed: bool = False
     table: Table | None = None
     required: bool = False
@@ -79,10 +87,18 @@ class CompiledOutgoing:
     version: str
     message_type: tuple[str, ...]
     discloses: frozenset[str]
-    _segments: Sequence[tuple[str, Sequence[_Leaf]]]
+    source: str
+    """What it writes, such as `Usage`."""
+    _segments: Sequence[tuple[str, str, Sequence[_Leaf]]]
+    """Name, list, and what is written."""
+
+    @property
+    def document(self) -> type[Document]:
+        """Of the postings that it writes."""
+        return DOCUMENTS[self.source]
 
     def write(
-        self, document: Consumption, disclosed: Mapping[str, str], recorded_at: int, delimiters: Delimiters
+        self, document: Document, disclosed: Mapping[str, str], recorded_at: int, delimiters: Delimiters
     ) -> list[str]:
         """The segments that follow MSH.
 
@@ -96,19 +112,20 @@ class CompiledOutgoing:
             NotWritable: a required value is missing, or a table doesn't have it.
         """
         written: list[str] = []
-        for name, leaves in self._segments:
-            texts: dict[tuple[int, int, int, int], str] = {}
-            told = all(not leaf.field for leaf in leaves)
-            for leaf in leaves:
-                text = _text(leaf, document, disclosed, recorded_at)
-                told = told or bool(leaf.field and text)
-                texts[leaf.at] = escape(text, delimiters)
-            if told:
-                written.append(segment_of(name, _fields(texts, delimiters), delimiters))
+        for name, of_list, leaves in self._segments:
+            for row in getattr(document, of_list) if of_list else (document,):
+                texts: dict[tuple[int, int, int, int], str] = {}
+                told = all(not leaf.field for leaf in leaves)
+                for leaf in leaves:
+                    text = _text(leaf, row if leaf.of_list else document, disclosed, recorded_at)
+                    told = told or bool(leaf.field and text)
+                    texts[leaf.at] = escape(text, delimiters)
+                if told:
+                    written.append(segment_of(name, _fields(texts, delimiters), delimiters))
         return written
 
 
-def _text(leaf: _Leaf, document: Consumption, disclosed: Mapping[str, str], recorded_at: int) -> str:
+def _text(leaf: _Leaf, source: Any, disclosed: Mapping[str, str], recorded_at: int) -> str:  # noqa: ANN401 - a document, or one of its list
     if not leaf.field:
         return leaf.constant
     if leaf.disclosed:
@@ -116,7 +133,7 @@ def _text(leaf: _Leaf, document: Consumption, disclosed: Mapping[str, str], reco
     elif leaf.field == RECORDED_AT:
         text = datetime.fromtimestamp(recorded_at // 1_000_000, UTC).strftime("%Y%m%d%H%M%S+0000")
     else:
-        text = _written(getattr(document, leaf.field))
+        text = _written(getattr(source, leaf.field))
     if text and leaf.table is not None:
         found = leaf.table.lookup(text)
         if found is None:
@@ -165,29 +182,14 @@ def compile_outgoing(declaration: OutgoingMapping, tables: Mapping[str, Table]) 
     return _Compiling(declaration, tables).compiled()
 
 
-Kind: TypeAlias = Literal["text", "number", "date"]
-
-
-def _kinds() -> dict[str, tuple[Kind, frozenset[str] | None]]:
-    """The posting's fields: how each is written, and the few texts that it may have."""
-    kinds: dict[str, tuple[Kind, frozenset[str] | None]] = {RECORDED_AT: ("date", None)}
-    for name, hint in get_type_hints(Consumption).items():
-        bare = (
-            next((each for each in get_args(hint) if each is not NoneType), hint)
-            if NoneType in get_args(hint)
-            else hint
-        )
-        allowed = frozenset(get_args(bare)) if get_origin(bare) is Literal else None
-        kinds[name] = ("number" if bare in (Decimal, int) else "date" if bare is date else "text", allowed)
-    return kinds
-
-
 class _Compiling:
     """One mapping on its way."""
 
     def __init__(self, declaration: OutgoingMapping, tables: Mapping[str, Table]) -> None:
         self.declaration, self.tables = declaration, tables
-        self.kinds = _kinds()
+        self.document = DOCUMENTS[declaration.source]
+        self.kinds = fields_of(self.document)
+        self.identifiers = _IDENTIFIERS[self.document]
         self.findings: list[Finding] = []
         self.taken: dict[tuple[str, int, tuple[int, int, int, int]], str] = {}
 
@@ -201,6 +203,7 @@ class _Compiling:
             leaf = self.leaf(name, mapped, (0, 0, 0, 0) if path is None else path[1])
             if path is not None and leaf is not None:
                 segments.setdefault(path[0], []).append(leaf)
+        lists = {key: self.list_of(leaves) for key, leaves in segments.items()}
         if self.findings:
             raise WorkspaceError(sorted(self.findings, key=lambda finding: finding.place))
         leaves = [leaf for each in segments.values() for leaf in each]
@@ -209,8 +212,19 @@ class _Compiling:
             version=str(self.declaration.writes.version),
             message_type=tuple(str(self.declaration.writes.type).split("^")),
             discloses=frozenset(leaf.field for leaf in leaves if leaf.disclosed),
-            _segments=[(name, each) for (name, _), each in segments.items()],
+            source=str(self.declaration.source),
+            _segments=[(key[0], lists[key], each) for key, each in segments.items()],
         )
+
+    def list_of(self, leaves: Sequence[_Leaf]) -> str:
+        """The list for each of which a segment is written; empty: it is written once."""
+        lists = {leaf.of_list: leaf.path for leaf in leaves if leaf.of_list}
+        if len(lists) > 1:
+            last = list(lists.values())[-1]
+            place = next(mapped.place for name, mapped in self.declaration.fields.items() if name == last)
+            message = f"this segment is written for each of {' and of '.join(sorted(lists))}: give each its own"
+            self.error(place, "bad-value", message)
+        return next(iter(lists), "")
 
     def path(self, name: Text) -> tuple[tuple[str, int], tuple[int, int, int, int]] | None:
         """Which segment, and where in it."""
@@ -258,7 +272,8 @@ class _Compiling:
         return _Leaf(
             path=str(name),
             at=at,
-            field="" if source is None else str(source),
+            field="" if source is None else str(source).rpartition(".")[2],
+            of_list="" if source is None else str(source).rpartition(".")[0],
             disclosed=mapped.disclose is not None,
             table=table,
             required=bool(mapped.required),
@@ -266,12 +281,13 @@ class _Compiling:
         )
 
     def known(self, source: Text, *, disclosed: bool) -> None:
-        if disclosed and source not in _IDENTIFIERS:
-            message = f"of a patient there is nothing to disclose but {listed(sorted(_IDENTIFIERS))}"
-            self.error(source.place, "unknown-field", message, did_you_mean(source, _IDENTIFIERS))
+        if disclosed and source not in self.identifiers:
+            known = f" but {listed(sorted(self.identifiers))}" if self.identifiers else ""
+            message = f"of a patient there is nothing to disclose{known}"
+            self.error(source.place, "unknown-field", message, did_you_mean(source, self.identifiers))
         elif source in self.kinds:
             return
-        elif source in FIELDS:
+        elif source in FIELDS and self.document is Consumption:
             message = f"{source} doesn't leave the engine; what does is {listed(sorted(self.kinds), most=40)}"
             self.error(source.place, "unknown-field", message)
         else:

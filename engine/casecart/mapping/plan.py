@@ -10,12 +10,13 @@ if TYPE_CHECKING:
 
     import msgspec
 
+    from casecart.formats.fhir.path import FhirPath
     from casecart.formats.hl7v2.path import Field, Path
     from casecart.mapping.expression import Expression
     from casecart.mapping.udi import Piece
     from casecart.mapping.value import ValueType
 
-__all__ = ["Codes", "FieldPlan", "Plan"]
+__all__ = ["Codes", "FhirLines", "FieldPlan", "Hl7Lines", "Plan"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,7 @@ class FieldPlan:
     name: str
     order: int
     way: Literal["path", "agree", "join", "value"]
-    paths: tuple[Path | Piece, ...] = ()
+    paths: tuple[Path | FhirPath | Piece, ...] = ()
     type: ValueType = "text"
     allowed: frozenset[str] | None = None
     codes: Codes | None = None
@@ -74,14 +75,42 @@ class FieldPlan:
 
 
 @dataclass(frozen=True, slots=True)
+class Hl7Lines:
+    """What makes the lines of an HL7 v2 message: the segment of each, and the field by which several are one."""
+
+    each: str
+    grouped_by: Field | None
+
+
+@dataclass(frozen=True, slots=True)
+class FhirLines:
+    """What makes the lines of FHIR resources.
+
+    Attributes:
+        resource: the type of those that have lines.
+        each: gives the lines of one.
+        below: what of its path stands behind the resource's type, as `.focalDevice`; lines are called by it.
+        bind: asked of each line, in this order; each may use those before it.
+        once: of one line of the document a message speaks once: each word stands over the one before.
+    """
+
+    resource: str
+    each: FhirPath
+    below: str
+    bind: tuple[tuple[str, FhirPath], ...]
+    once: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """A mapping, checked."""
 
     name: str
-    each: str
-    grouped_by: Field | None
+    lines: Hl7Lines | FhirLines
     fields: tuple[FieldPlan, ...]
     where: Expression | None
     document: type[msgspec.Struct]
     nulls: bool
     """Whether `""` in the message, which deletes, is told apart from nothing: it is an empty text then."""
+    given: tuple[str, ...]
+    """Fields that the engine sets where the document has them."""

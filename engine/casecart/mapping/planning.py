@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Final, Literal, Union, get_args, get_origin, g
 from zoneinfo import ZoneInfo
 
 from casecart.canonical import FIELDS
-from casecart.formats.hl7v2.path import Path, PathError, Segment, parse_path, parse_segment
 from casecart.formats.udi import Udi
 from casecart.mapping.expression import (
     DATE,
@@ -21,6 +20,8 @@ from casecart.mapping.expression import (
     Kind,
     compile_expression,
 )
+from casecart.mapping.fhir_paths import FhirPaths
+from casecart.mapping.hl7_paths import Hl7Paths
 from casecart.mapping.plan import Codes, FieldPlan, Plan
 from casecart.mapping.udi import PIECES, Piece, read_udi
 from casecart.mapping.value import ValueType, read
@@ -31,7 +32,8 @@ if TYPE_CHECKING:
 
     import msgspec
 
-    from casecart.formats.hl7v2.path import Field
+    from casecart.formats.fhir.path import FhirPath
+    from casecart.formats.hl7v2.path import Path
     from casecart.mapping.expression import Expression
     from casecart.workspace.mapping import FieldMapping, Mapping
     from casecart.workspace.table import Table
@@ -44,6 +46,7 @@ IDENTIFYING: Final = frozenset({"case", "encounter"})
 
 # Set by the engine, never from the message.
 GIVEN: Final = ("facility", "source")
+CANONICAL: Final = frozenset({"Usage", "Case"})
 
 _TYPES: Final[MappingOf[object, ValueType]] = {
     str: "text",
@@ -81,24 +84,23 @@ class _Planning:
         self.document = document
         self.hints = get_type_hints(document)
         self.usage = declaration.makes == "Usage"
-        self.bind: dict[str, Segment | None] = {}
+        self.given = GIVEN if declaration.makes in CANONICAL else ()
         self.udis = [name for name, mapped in declaration.fields.items() if mapped.type == "udi"]
         self.findings: list[Finding] = []
-        self.leader = ""
+        reader = FhirPaths if declaration.reads.format == "fhir" else Hl7Paths
+        self.paths: Hl7Paths | FhirPaths = reader(declaration, self.error)
 
     def error(self, place: Place, code: str, message: str, suggestion: str | None = None) -> None:
         self.findings.append(Finding(place, "error", code, message, suggestion))
 
     def plan(self) -> Plan:
-        self.leader = self.each()
-        grouped_by = self.grouping()
-        for alias, text in self.declaration.bind.items():
-            self.bind[alias] = self.segment(text)
-            if alias in self.udis:
+        for alias in self.declaration.bind:
+            if alias in self.udis and not self.paths.fhir:
                 message = f"{alias} is a field of type udi, of which sources take pieces: give the segment another name"
                 self.error(_place(alias), "name-clash", message)
-        for name in IDENTIFYING & self.declaration.fields.keys():
-            self.identifying(name, self.declaration.fields[name])
+        for name, mapped in self.declaration.fields.items():
+            if name in IDENTIFYING:
+                self.identifying(name, mapped)
         fields = [
             field
             for order, (name, mapped) in enumerate(self.declaration.fields.items())
@@ -112,7 +114,13 @@ class _Planning:
         if self.findings:
             raise WorkspaceError(sorted(self.findings, key=lambda finding: finding.place))
         return Plan(
-            self.declaration.mapping, self.leader, grouped_by, tuple(fields), where, self.document, not self.usage
+            self.declaration.mapping,
+            self.paths.lines,
+            tuple(fields),
+            where,
+            self.document,
+            nulls=not self.usage,
+            given=self.given,
         )
 
     def identifying(self, name: str, mapped: FieldMapping) -> None:
@@ -121,58 +129,17 @@ class _Planning:
             message = f"{name} tells the patient's visit, and documents leave the engine: add token: {name}"
             self.error(_place(name), "no-token", message)
 
-    def each(self) -> str:
-        text = self.declaration.each
-        segment = self.segment(text)
-        if segment is not None and (segment.selector != 1 or segment.scope != "group"):
-            self.error(text.place, "bad-path", f"each takes the name of a segment alone: {segment.name}")
-        return "" if segment is None else segment.name
-
-    def grouping(self) -> Field | None:
-        text = self.declaration.grouped_by
-        if text is None:
-            return None
-        path = self.path(text)
-        if path is None:
-            return None
-        if path.segment != Segment(self.leader) or path.field.repetition is None:
-            example = f"{self.leader or 'OBX'}-4.1"
-            message = f"grouped_by is one value of the segment that each names, such as {example}"
-            self.error(text.place, "bad-path", message)
-        return path.field
-
-    def segment(self, text: Text) -> Segment | None:
-        try:
-            segment = parse_segment(text)
-        except PathError as error:
-            self.error(text.within(error.column), "bad-path", error.message)
-            return None
-        self.above(text, segment)
-        return segment
-
-    def above(self, text: Text, segment: Segment) -> None:
-        """What stands above a group is another segment than its leader, and of several the nearest."""
-        if segment.scope != "above":
-            return
-        if segment.name == self.leader:
-            message = (
-                f"the groups of {self.leader} don't stand under one another: name the segment that they stand under"
-            )
-            self.error(text.place, "bad-path", message)
-        elif isinstance(segment.selector, int) and segment.selector > 1:
-            message = f"above: is the nearest {segment.name} before the group, and has no number"
-            self.error(text.place, "bad-path", message)
-
-    def source(self, field: str, text: Text, kind: ValueType, mapped: FieldMapping) -> Path | Piece | None:
+    def source(self, field: str, text: Text, kind: ValueType, mapped: FieldMapping) -> Path | FhirPath | Piece | None:
         """A path into the message, or a piece of another field: `udi.lot`."""
         found = _PIECE.fullmatch(text)
         if found is None:
-            return self.path(text)
+            return self.paths.path(text)
         name, piece = found.groups()
         if name in self.udis:
             return self.piece(field, text, Piece(name, piece), kind, mapped)
-        if name in self.bind or (name not in self.declaration.fields and piece not in PIECES):
-            return self.path(text)
+        bound = self.paths.fhir or name in self.declaration.bind
+        if bound or (name not in self.declaration.fields and piece not in PIECES):
+            return self.paths.path(text)
         if name in self.declaration.fields:
             tail = f"give {name} a type: udi" if name == _UDI else "remove it"
             self.error(text.place, "bad-path", f"{name} is not of type udi, and has no pieces: {tail}")
@@ -201,33 +168,9 @@ class _Planning:
         self.error(text.place, "bad-value", f"{piece} is of type {PIECES[piece.name]}, {problem}")
         return None
 
-    def path(self, text: Text) -> Path | None:
-        try:
-            path = parse_path(text)
-        except PathError as error:
-            self.error(text.within(error.column), "bad-path", error.message)
-            return None
-        if not isinstance(path.segment, str):
-            selector = path.segment.selector
-            later = isinstance(selector, int) and selector > 1
-            if path.segment.name == self.leader and path.segment.scope == "group" and later:
-                message = f"a group has one {self.leader}; message: before the path reaches the others"
-                self.error(text.place, "bad-path", message)
-            self.above(text, path.segment)
-            return path
-        if path.segment not in self.bind:
-            there = f"bind gives {listed(self.bind)}" if self.bind else "there is no bind"
-            message = f"no segment is bound to the name {path.segment}; {there}"
-            upper = path.segment.upper()
-            suggestion = did_you_mean(path.segment, self.bind) or (upper if len(upper) == len("PV1") else None)
-            self.error(text.place, "unknown-name", message, suggestion)
-            return None
-        segment = self.bind[path.segment]
-        return None if segment is None else Path(segment, path.field)
-
     def field(self, name: str, order: int, mapped: FieldMapping) -> FieldPlan | None:
         before = len(self.findings)
-        if name in GIVEN and self.usage:
+        if name in self.given:
             self.error(_place(name), "unknown-field", f"{name} is set by the engine: remove it here")
             return None
         made_by = FIELDS[name].made_by if self.usage and name in FIELDS else ""
@@ -268,7 +211,7 @@ class _Planning:
             sign=mapped.sign,
         )
 
-    def joined(self, mapped: FieldMapping, paths: list[Path | Piece | None]) -> None:
+    def joined(self, mapped: FieldMapping, paths: list[Path | FhirPath | Piece | None]) -> None:
         """What is put together is text, one of each."""
         if not mapped.join:
             return
@@ -276,7 +219,7 @@ class _Planning:
             problem = "a table is for one text" if mapped.table is not None else f"and this is of type {mapped.type}"
             self.error(mapped.at("join"), "bad-value", f"join makes text of its paths: {problem}")
         for text, path in zip(mapped.join, paths, strict=True):
-            if isinstance(path, Path) and path.field.repetition is None:
+            if self.paths.several(path):
                 self.error(text.place, "bad-path", "join takes one value of each path: give the repetition's number")
 
     def target(self, name: str, mapped: FieldMapping) -> tuple[ValueType, frozenset[str] | None]:

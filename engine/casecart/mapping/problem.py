@@ -45,6 +45,8 @@ CODES: Final[Mapping[str, str]] = MappingProxyType(
         "conflict": "Places that must say the same say different things.",
         "udi-unreadable": "The text is not a device's code (UDI), or a broken one.",
         "udi-ambiguous": "The device's code (UDI) can be read in more than one way, and nothing decides which.",
+        "path-failed": "A FHIRPath has no answer here: several values where one is wanted, or one of another type.",
+        "modifier-extension": "The resource says by a modifierExtension that it may mean something else.",
         "not-allowed": "The document's field can't have this value.",
         "quantity-sign": "The sign of the quantity contradicts the action, or nothing says what it means.",
     }

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from casecart.formats.hl7v2.compile import Extraction, indented
-from casecart.formats.hl7v2.path import Path
+from casecart.formats.hl7v2.compile import indented
 from casecart.formats.udi import Udi
-from casecart.mapping.mapped import MANY, Mapped
-from casecart.mapping.trouble import Trouble, told_twice
+from casecart.mapping.fhir_reading import FhirReading
+from casecart.mapping.hl7_reading import Hl7Reading
+from casecart.mapping.mapped import Mapped
+from casecart.mapping.plan import Hl7Lines
+from casecart.mapping.trouble import Trouble
 from casecart.mapping.udi import NOTHING, PIECES, UNREAD, Piece, read_udi
 from casecart.mapping.value import LONGEST, read_date, read_datetime, read_decimal, read_di, read_integer
 
@@ -32,17 +34,16 @@ _READERS: Final = {
     "datetime": f"read_datetime(found, context.time_zone) if len(found) <= {LONGEST} else None",
 }
 
-# How many places are made beforehand; a message with more lines makes its own.
-_PLACES: Final = 100
-
 
 class Source:
     """Writes the function of a plan. `names` are its globals, `lines` its text."""
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
-        paths = [path for field in plan.fields for path in field.paths if isinstance(path, Path)]
-        self.extraction = Extraction(plan.each, {}, paths, grouped_by=plan.grouped_by, nulls=plan.nulls)
+        lines = plan.lines
+        self.reading: Hl7Reading | FhirReading = (
+            Hl7Reading(plan, lines) if isinstance(lines, Hl7Lines) else FhirReading(plan, lines)
+        )
         self.codes = {field.name: field for field in plan.fields if field.type == "udi"}
         # A code comes before the fields that take pieces of it.
         fields = [*self.codes.values(), *(field for field in plan.fields if field.type != "udi")]
@@ -54,18 +55,15 @@ class Source:
         self.shared = [field for field in rest if not self._in_group(field)]
         self.tokens = sorted({field.token for field in plan.fields if field.token is not None})
         self.names: dict[str, object] = {
-            **self.extraction.names,
+            **self.reading.names,
             "Document": plan.document,
             "Mapped": Mapped,
-            "PLACES": tuple(f"{plan.each}[{number}]" for number in range(1, _PLACES + 1)),
             "read_date": read_date,
             "read_datetime": read_datetime,
             "read_decimal": read_decimal,
             "read_di": read_di,
             "read_integer": read_integer,
         }
-        if plan.grouped_by is not None:
-            self.names["TWICE"] = told_twice(plan.each, f"{plan.each}-{plan.grouped_by}")
         if plan.where is not None:
             self.names |= plan.where.constants
             self.names["REASON"] = f"where: {' '.join(plan.where.text.split())}"
@@ -89,15 +87,13 @@ class Source:
 
     def _in_group(self, field: FieldPlan) -> bool:
         return any(
-            self._in_group(self.codes[path.field]) if isinstance(path, Piece) else self.extraction.in_group(path)
+            self._in_group(self.codes[path.field]) if isinstance(path, Piece) else self.reading.in_group(path)
             for path in field.paths
         )
 
     def _function(self) -> list[str]:
-        place = repr(f"{self.plan.each}[%d]")
         lines = [
-            "charset = context.charset",
-            *self.extraction.opening(),
+            *self.reading.begin(),
             "documents = []",
             "places = []",
             "filtered = []",
@@ -109,33 +105,15 @@ class Source:
             *(f"tokens_{number} = {{}}" for number in range(len(self.tokens))),
             "new = True",
             "shared = ()",
-            "count = len(groups)",
-            self._names(place),
-            f"if count >= {MANY}:",
-            "    groups = context.watch(groups)",
-            "if plain_:",
-            *indented(self._loop(plain=True)),
-            "else:",
-            *indented(self._loop(plain=False)),
+            *self.reading.loops(self._line),
             "return Mapped(documents, places, filtered, exceptions)",
         ]
-        return ["def run(text, context):", *indented(lines)]
-
-    def _names(self, place: str) -> str:
-        """The places of the groups: each is called after its leader, as it is counted in the message."""
-        if self.plan.grouped_by is not None:
-            return f"names = [{place} % number for number in leaders]"
-        return f"names = PLACES if count <= {_PLACES} else [{place} % (number + 1) for number in range(count)]"
-
-    def _loop(self, *, plain: bool) -> list[str]:
-        self.extraction.plain = plain
-        return ["for place, group in zip(names, groups):", *indented(self._line())]
+        return [f"def run({self.reading.takes}, context):", *indented(lines)]
 
     def _line(self) -> list[str]:
         """What is done for each group."""
         fields = self.plan.fields
-        start = "bad = TWICE if group[-1] else ()" if self.plan.grouped_by is not None else "bad = ()"
-        lines = [start, *self.extraction.of_group("group")]
+        lines = self.reading.of_group()
         lines += [line for field in self.first for line in self._field(field, "bad")]
         if self.plan.where is not None:
             # A condition on what could not be read has no answer: the line is an exception, and never filtered.
@@ -152,6 +130,7 @@ class Source:
         lines += [line for field in fields for line in self._sign(field)]
         return [
             *lines,
+            *self.reading.at_end(),
             "if bad:",
             "    exceptions += [each.at(place) for each in sorted(bad)]",
             "    continue",
@@ -164,19 +143,23 @@ class Source:
         changed = {field.name for field in self.plan.fields if field.token is not None or _signed(field)}
         if any(field.sign == "by-quantity" for field in self.plan.fields):
             changed.add("action")
-        known = {} if self.plan.nulls else {"facility": "facility", "source": "source + place"}
+        engines = {"facility": "facility", "source": "source + place"}
+        known = {name: engines[name] for name in self.plan.given}
         known |= {field.name: f"{'d_' if field.name in changed else 'v_'}{field.name}" for field in self.plan.fields}
         # By position: names would cost four times as much.
         return [known.get(name, "None") for name in self.plan.document.__struct_fields__]
 
     def _field(self, field: FieldPlan, bad: str) -> list[str]:
         """Sets `v_NAME` to the field's value before its sign, and adds to `bad` what is wrong with it."""
+        return self.reading.guarded(self._unguarded(field, bad), field, bad)
+
+    def _unguarded(self, field: FieldPlan, bad: str) -> list[str]:
         value = f"v_{field.name}"
         if field.type == "udi":
             return self._udi(field, value, bad)
         if field.way == "value":
             return [f"{value} = K_{field.name}"]
-        if _agreeing(field):
+        if self._agreeing(field):
             lines, test = self._agree(field, value, bad), "elif"
         elif field.way == "join":
             lines, test = self._joined(field, value), "if"
@@ -211,7 +194,7 @@ class Source:
         ]
         if field.way == "value":
             return [f"{value} = None", *decide]
-        if not _agreeing(field):
+        if not self._agreeing(field):
             return [*self._first(field, value), *decide]
         return [
             *self._gathered(field, value),
@@ -229,18 +212,25 @@ class Source:
         known = " and ".join(f"r_{code} is not UNREAD" for code in codes)
         return [f"if {known}:", *indented(lines)] if codes else lines
 
-    def _read(self, path: Path | Piece, target: str) -> list[str]:
+    def _read(self, path: object, target: str, field: FieldPlan) -> list[str]:
         """Sets the local `target` to what a source gives: text, or the day that a code says."""
         if isinstance(path, Piece):
             return [f"{target} = r_{path.field}.{path.name}"]
-        return self.extraction.read(path, target)
+        return self.reading.read(path, target, field)
+
+    def _every(self, path: object, field: FieldPlan) -> bool:
+        return self.reading.every(path, agree=field.way == "agree")
+
+    def _agreeing(self, field: FieldPlan) -> bool:
+        """Whether there can be several values."""
+        return field.way == "agree" and (len(field.paths) > 1 or self._every(field.paths[0], field))
 
     def _first(self, field: FieldPlan, value: str) -> list[str]:
         """The first of the paths that has a value."""
         lines: list[str] = []
         for number, path in enumerate(field.paths):
-            read = self._read(path, value)
-            if _every(path):
+            read = self._read(path, value, field)
+            if self._every(path, field):
                 read.append(f"{value} = {value}[0] if {value} else None")
             lines += [f"if {value} is None:", *indented(read)] if number else read
         return lines
@@ -248,7 +238,7 @@ class Source:
     def _joined(self, field: FieldPlan, value: str) -> list[str]:
         """All of the paths, as one text; nothing, where one has no value."""
         each = [(path, f"a_{number}") for number, path in enumerate(field.paths)]
-        lines = [line for path, source in each for line in self._read(path, source)]
+        lines = [line for path, source in each for line in self._read(path, source, field)]
         empty = " or ".join(f"{source} is None" for _, source in each)
         return [*lines, f"{value} = None if {empty} else f'{'/'.join(f'{{{source}}}' for _, source in each)}'"]
 
@@ -267,16 +257,18 @@ class Source:
         each = list(zip(field.paths, sources, strict=True))
         lines: list[str] = []
         for path, source in each:
-            lines += self._read(path, source)
-            if _dated(field) and isinstance(path, Path) and not _every(path):
+            lines += self._read(path, source, field)
+            if _dated(field) and self._every(path, field):
+                lines.append(f"{source} = tuple([read_date(text_[:{LONGEST}]) or text_ for text_ in {source} or ()])")
+            elif _dated(field) and not isinstance(path, Piece):
                 # A text beside a day is compared as a day, and here: `settle` is not for the way of good lines. What is
                 # no day stays text.
                 lines += [
                     f"if {source} is not None and len({source}) <= {LONGEST}:",
                     f"    {source} = read_date({source}) or {source}",
                 ]
-        if any(map(_every, field.paths)):
-            spread = "".join(f"*{source}, " if _every(path) else f"{source}, " for path, source in each)
+        if any(self._every(path, field) for path in field.paths):
+            spread = "".join(f"*{source}, " if self._every(path, field) else f"{source}, " for path, source in each)
             lines += [
                 f"texts = {{text_ for text_ in ({spread}) if text_ is not None}}",
                 f"{value} = next(iter(texts), None)",
@@ -353,15 +345,6 @@ class Source:
 
 def _signed(field: FieldPlan) -> bool:
     return field.name == "quantity" and field.type == "decimal"
-
-
-def _every(path: Path | Piece) -> bool:
-    return isinstance(path, Path) and path.field.repetition is None
-
-
-def _agreeing(field: FieldPlan) -> bool:
-    """Whether there can be several values."""
-    return field.way == "agree" and (len(field.paths) > 1 or _every(field.paths[0]))
 
 
 def _sources(field: FieldPlan) -> str:

@@ -13,15 +13,16 @@ from casecart.mapping.value import fault, read
 from casecart.workspace.findings import listed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from datetime import date
     from zoneinfo import ZoneInfo
 
+    from casecart.formats.fhir.path import PathFailed
     from casecart.mapping.plan import FieldPlan
 
     _Given = str | date | tuple[str, ...] | None
 
-__all__ = ["Found", "Trouble", "told_twice"]
+__all__ = ["Found", "Trouble", "line_twice", "means_otherwise", "path_failed", "told_twice"]
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -47,6 +48,29 @@ def told_twice(leader: str, field: str) -> tuple[Found]:
         "another, or nobody knows what belongs together"
     )
     return (Found(-1, "conflict", "", field, words),)
+
+
+def means_otherwise() -> tuple[Found]:
+    """A resource may mean something else than it says (`modifierExtension`)."""
+    words = (
+        "the resource has a modifierExtension or implicitRules, which may turn what it says into something else: find "
+        "out from its sender what they mean, and book the line by hand or leave it"
+    )
+    return (Found(-1, "modifier-extension", "", "modifierExtension", words),)
+
+
+def line_twice() -> tuple[Found]:
+    """Two elements of a message have the same line, and only one of them would count."""
+    words = (
+        "two elements of the message have this case and line, and the last word on a line stands: give line something "
+        "that tells them apart, or book the second one by hand"
+    )
+    return (Found(-1, "conflict", "line", "", words),)
+
+
+def path_failed(what: str, path: str) -> Callable[[PathFailed], tuple[Found]]:
+    """Says that a path has no answer."""
+    return lambda failed: (Found(-1, "path-failed", "", path, f"{what}: {failed}"),)
 
 
 class Trouble:
@@ -78,6 +102,10 @@ class Trouble:
             return (Found(plan.order, "code-not-in-table", plan.name, place, words, f"table:{plan.codes.name}={code}"),)
         code = fault(text, plan.type, time_zone)
         return self._found(code, f"{plan.name} {_FAULTS[code]}", path)
+
+    def failed(self, failed: PathFailed) -> tuple[Found]:
+        """A path has no answer for this resource."""
+        return self._found("path-failed", f"{self._plan.name}: {failed}")
 
     def not_allowed(self) -> tuple[Found]:
         """The document doesn't have this value."""
@@ -167,7 +195,7 @@ _CODE = re.compile(r"[A-Za-z0-9_.+-]{1,20}", re.ASCII)
 _FAULTS = {
     "udi-unreadable": "is no device identifier: a GTIN, or one of HIBCC, ICCBBA or IFA",
     "not-a-number": "is not a number as HL7 writes it: digits, perhaps a sign and a decimal point, nothing else",
-    "not-a-date": "is not a date as HL7 writes it: YYYYMMDD, perhaps with a time behind it",
+    "not-a-date": "is not a date as HL7 writes it: YYYYMMDD, in FHIR YYYY-MM-DD, perhaps with a time behind it",
     "date-precision": "is less exact than it must be: the sender gave only a part of it",
     "time-ambiguous": "has a time without an offset that the sender's clock showed twice, as summer time ended",
     "time-skipped": "has a time without an offset that the sender's clock never showed, as summer time began",

@@ -6,12 +6,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from casecart.canonical import Usage
+from casecart.canonical.case import TOLD
 from casecart.mapping import CompiledMapping, compile_mapping
 from casecart.mapping.expression import ExpressionError, compile_expression, record_of
 from casecart.rules import NEEDED, PolicyEntry, compile_resolve, compile_verify
 from casecart.runtime.claim import Claim
+from casecart.runtime.fill import Fill, faults_of_fill
 from casecart.workspace import Channel as Declaration
 from casecart.workspace import (
+    FillStep,
     Finding,
     HoldStep,
     MapStep,
@@ -58,7 +61,8 @@ class Channel:
         declaration: what the analyst wrote.
         mapping: its mapping, compiled.
         route: conditions and decisions, in order; a condition of None always holds.
-        resolve: finds items in the master data, if the channel has that step.
+        fill: takes what a line lacks from what is known of its case, if the channel has that step.
+        resolve: finds items in the master data, if it has that one.
         verify: looks whether they may have been used, if it has that one.
         declared: the mapping as the analyst wrote it, for what a statement means.
         revision: hash of the files it was made from.
@@ -70,6 +74,7 @@ class Channel:
         mapping: CompiledMapping,
         route: list[tuple[Callable[[Usage], bool] | None, Decision]],
         *,
+        fill: Fill | None,
         resolve: Resolve | None,
         verify: Verify | None,
         declared: MappingDeclaration,
@@ -77,9 +82,10 @@ class Channel:
     ) -> None:
         self.name = str(declaration.channel)
         self.key, self.book = str(declaration.key), declaration.book
-        self.accepts = Claim(declaration).accepts
+        claim = Claim(declaration)
+        self.accepts, self.wants = claim.accepts, claim.wants
         self.revision = revision
-        self.map, self.resolve, self.verify = mapping.run, resolve, verify
+        self.map, self.fill, self.resolve, self.verify = mapping.run, fill, resolve, verify
         self.hooked = declaration.hook is not None
         self.replaces = declared.says == "state"
         self.repeat: Repeat = declared.repeat
@@ -149,8 +155,26 @@ def _not_usage(step: MapStep, workspace: Workspace) -> list[Finding]:
     declared = workspace.mappings.get(step.map)
     if declared is None or declared.makes == "Usage":
         return []
-    words = f"mapping '{step.map}' makes {declared.makes}: name it in a step bring, or one here that makes Usage"
+    other = "note" if declared.makes == "Case" else "bring"
+    words = f"mapping '{step.map}' makes {declared.makes}: name it in a step {other}, or one here that makes Usage"
     return [Finding(step.map.place, "error", "step-order", words)]
+
+
+def _not_read(declaration: Declaration, step: MapStep, workspace: Workspace) -> Iterator[Finding]:
+    """What the channel takes is what its mapping reads: HL7 v2, or FHIR's resources of one type."""
+    declared = workspace.mappings.get(step.map)
+    if declared is None:
+        return
+    fhir = declared.reads.format == "fhir"
+    resource = declared.each.split(".")[0].split("[")[0].strip() if fhir else ""
+    for accepted in declaration.accept:
+        if "^" in accepted if fhir else "^" not in accepted:
+            kind = "FHIR" if fhir else "HL7 v2"
+            words = f"mapping '{step.map}' reads {kind}, and {accepted} is a message of another format"
+            yield Finding(accepted.place, "error", "bad-value", words)
+        elif fhir and accepted not in (resource, "Bundle"):
+            words = f"mapping '{step.map}' has lines for {resource} only: give {accepted} a channel of its own"
+            yield Finding(accepted.place, "error", "bad-value", words)
 
 
 def _compile_resolve(step: ResolveStep) -> Resolve:
@@ -172,7 +196,7 @@ def _compile_verify(step: VerifyStep) -> Verify:
     return compile_verify(checks=step.verify, policy=policy)
 
 
-def _not_told(step: ResolveStep, workspace: Workspace, mapping: str) -> Iterator[Finding]:
+def _not_told(step: ResolveStep, workspace: Workspace, mapping: str, filled: Collection[str]) -> Iterator[Finding]:
     """What is to be found must be told by something."""
     declared = workspace.mappings.get(mapping)
     if declared is None:
@@ -186,7 +210,7 @@ def _not_told(step: ResolveStep, workspace: Workspace, mapping: str) -> Iterator
         if (
             fields is None
             or (name == "supplier" and "item" in fields)
-            or any(each in declared.fields for each in fields)
+            or any(each in declared.fields or each in filled for each in fields)
         ):
             continue
         words = f"the {name} is to be found by {listed(fields)}, and mapping '{mapping}' gives none of that"
@@ -210,21 +234,27 @@ def compile_channels(workspace: Workspace) -> Mapping[str, Channel]:
             findings += error.findings
     channels: dict[str, Channel] = {}
     for name, declaration in workspace.channels.items():
-        if declaration.bring is not None:
+        if any((declaration.bring, declaration.note, declaration.send)):
             continue
         steps = {type(step): step for step in declaration.steps}
         mapping, route = cast("MapStep", steps[MapStep]), cast("RouteStep", steps[RouteStep])
         resolve, verify = cast("ResolveStep | None", steps.get(ResolveStep)), steps.get(VerifyStep)
+        fill = cast("FillStep | None", steps.get(FillStep))
+        filled = {} if fill is None else {name: getattr(fill.fill, name) for name in TOLD}
         compiled_route = _compile_route(route, findings)
         findings += _not_usage(mapping, workspace)
+        findings += _not_read(declaration, mapping, workspace)
         findings += _not_postable(route, workspace, mapping.map)
         if resolve is not None:
-            findings += _not_told(resolve, workspace, mapping.map)
+            findings += _not_told(resolve, workspace, mapping.map, [name for name in TOLD if filled.get(name)])
+        if fill is not None:
+            findings += faults_of_fill(fill, declaration, workspace)
         if mapping.map in mappings:
             channels[name] = Channel(
                 declaration,
                 mappings[mapping.map],
                 compiled_route,
+                fill=None if fill is None else Fill(filled),
                 resolve=None if resolve is None else _compile_resolve(resolve),
                 verify=None if verify is None else _compile_verify(cast("VerifyStep", verify)),
                 declared=workspace.mappings[mapping.map],

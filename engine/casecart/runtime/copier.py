@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from casecart.formats.hl7v2 import CONTINUED, decode, detect, join_segments, read_header, repaired
 from casecart.mapping import MappingContext
 from casecart.runtime.copy import Copy
+from casecart.runtime.fhir_body import FHIR, resource_of, times_in, types_in
 from casecart.runtime.pseudonyms import Pseudonyms
 from casecart.runtime.watch import NotNow
 from casecart.store import Damaged, DamagedBody
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
     from casecart.rules import Keys, Tokens
     from casecart.runtime.channel import Channel
     from casecart.runtime.copy import Decision
+    from casecart.runtime.fill import Fill
     from casecart.runtime.hooks import Hooks
+    from casecart.runtime.known_cases import KnownCases
     from casecart.runtime.watch import Watch
     from casecart.store import Message
 
@@ -45,6 +48,7 @@ class Copier:
         tokens: derives what stands for patient identifiers.
         time_zones: by facility.
         watch: over the time that a message takes.
+        known: what is known of cases.
         hooks: of the channels that have one.
     """
 
@@ -57,9 +61,10 @@ class Copier:
         tokens: Tokens,
         time_zones: Mapping[str, ZoneInfo],
         watch: Watch,
+        known: KnownCases,
         hooks: Hooks | None = None,
     ) -> None:
-        self._watch, self._hooks = watch, hooks
+        self._watch, self._known, self._hooks = watch, known, hooks
         self._channels, self._catalogue = channels, catalogue
         self._keys, self._tokens, self._time_zones = keys, tokens, time_zones
         self._accepting: dict[tuple[str, str, str], list[Channel]] = {}
@@ -75,27 +80,52 @@ class Copier:
         if not channels:
             return message.notes, []
         text, charset, note = text_of(message)
+        if text.__class__ is dict:
+            types = types_in(text)
+            channels = [channel for channel in channels if channel.wants(types)]
         notes = message.notes if note is None else f"{message.notes} {note}" if message.notes else note
         copies = [self._mapped(message, channel, text, charset) for channel in channels]
         for copy in copies:
-            copy.resolve(self._catalogue)
+            if copy.channel.fill is None:
+                copy.resolve(self._catalogue)
+            else:
+                self._fill(copy, copy.channel.fill)
         return notes, copies
 
     def fixed(self, message: Message, channel: str, decisions: Mapping[str, Decision]) -> Copy:
         """Only the lines that people decided about, by place. Raises KeyError for a channel that there is no more."""
         copy = self._again(message, channel)
         copy.only(decisions)
-        copy.resolve(self._catalogue)
+        self._resolve(copy)
         return copy
 
-    def divided(self, message: Message, channel: str, known: Collection[str]) -> tuple[Copy, Copy]:
-        """The lines of these places, and all others. Raises KeyError for a channel that there is no more."""
+    def divided(
+        self, message: Message, channel: str, known: Collection[str], gone: Collection[str]
+    ) -> tuple[Copy, Copy]:
+        """The lines of the places `known`, and all others but those `gone`, each resolved.
+
+        Raises:
+            KeyError: there is no such channel any more.
+        """
         one, other = self._again(message, channel), self._again(message, channel)
         one.keep(known)
-        other.keep(other.places - set(known))
+        other.keep(other.places.difference(known, gone))
         for copy in (one, other):
-            copy.resolve(self._catalogue)
+            self._resolve(copy)
         return one, other
+
+    def _resolve(self, copy: Copy) -> None:
+        if copy.channel.fill is None:
+            copy.resolve(self._catalogue)
+        else:
+            self._fill(copy, copy.channel.fill)
+
+    def _fill(self, copy: Copy, fill: Fill) -> None:
+        """Resolve what was told and what is known of the cases."""
+        troubles = fill.apply(copy, self._known)
+        copy.resolve(self._catalogue)
+        if troubles:
+            copy.troubles.update(troubles)
 
     def _again(self, message: Message, channel: str) -> Copy:
         compiled = next((known for known in self._channels if known.name == channel), None)
@@ -104,7 +134,7 @@ class Copier:
         text, charset, _ = text_of(message)
         return self._mapped(message, compiled, text, charset)
 
-    def _mapped(self, message: Message, channel: Channel, text: str, charset: str) -> Copy:
+    def _mapped(self, message: Message, channel: Channel, text: str | dict[str, Any], charset: str) -> Copy:
         if channel.hooked and self._watch.hurried:
             raise NotNow  # a hook may take its time: the sender is answered first
         pseudonyms = Pseudonyms(message.facility, self._keys, self._tokens, channel.book)
@@ -120,7 +150,10 @@ class Copier:
         mapped = channel.map(text, context)
         if channel.hooked and self._hooks is not None:
             mapped = self._hooks.run(channel.name, mapped)
-        return Copy(channel, mapped, pseudonyms, self._watch)
+        copy = Copy(channel, mapped, pseudonyms, self._watch)
+        if text.__class__ is dict:
+            copy.times = times_in(text, mapped.places)
+        return copy
 
 
 _QUARTER = 15 * 60 * 1_000_000
@@ -137,11 +170,16 @@ def _date_in(quarter: int, time_zone: ZoneInfo) -> date:
     return datetime.fromtimestamp(quarter * _QUARTER // 1_000_000, time_zone).date()
 
 
-def text_of(message: Message) -> tuple[str, str, str | None]:
-    """The message as text that ends its segments in CR, its codec, and what is to be noted of both."""
+def text_of(message: Message) -> tuple[Any, str, str | None]:
+    """The message as a mapping reads it, its codec, and what is to be noted of both.
+
+    Of HL7 v2 that is text that ends its segments in CR, of FHIR a resource.
+    """
     body = message.body
     if body.__class__ is DamagedBody:
         raise Damaged("The message came out of the store damaged: the checksum is another one")
+    if message.schema[:5] == FHIR:
+        return resource_of(body), "utf-8", None
     if body.isascii() and _SHIFT not in body and _HEX not in body:
         text, charset, note = body.decode("ascii"), "utf-8", None
     else:

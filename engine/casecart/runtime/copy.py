@@ -64,6 +64,7 @@ class Copy:
         documents: of `mapped`, in its order; those that could be resolved are.
         troubles: by the index of a document that could not be resolved.
         decisions: what people decided, by place; only a replay has any.
+        times: since when what a line says is so, by place, where that is another time than its message's.
     """
 
     channel: Channel
@@ -73,6 +74,7 @@ class Copy:
     documents: list[Usage] = field(init=False)
     troubles: dict[int, tuple[Trouble, ...]] = field(default_factory=dict)
     decisions: Mapping[str, Decision] = field(default_factory=dict)
+    times: Mapping[str, int] | None = None
 
     def __post_init__(self) -> None:
         self.documents = self.mapped.documents
@@ -104,7 +106,7 @@ class Copy:
         return {*mapped.places, *filtered, *(problem.place for problem in mapped.exceptions)}
 
     def keep(self, places: Collection[str]) -> None:
-        """Leave out the lines of all other places."""
+        """Leave out the lines of all other places; before anything is resolved."""
         mapped = self.mapped
         kept = [index for index, place in enumerate(mapped.places) if place in places]
         self.mapped = msgspec.structs.replace(

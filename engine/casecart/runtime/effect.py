@@ -242,6 +242,8 @@ class CopyEffect:
 
     def _said(self, usage: Usage, place: str, line: str, decision: Decision) -> Said:
         channel, message, adds = self._channel, self._message, not self._channel.replaces
+        times, said = self._copy.times, message.occurred_at
+        own = None if times is None else times.get(place)
         stated = consumption(usage, key="", revision=0, line=line)
         quantity = stated.quantity
         if stated.action == "reverse":
@@ -254,7 +256,7 @@ class CopyEffect:
             kind=decision.kind,
             quantity=quantity,
             replaces=not adds,
-            version=message.recorded_at if message.occurred_at is None else message.occurred_at,
+            version=own if own is not None else message.recorded_at if said is None else said,
             document=msgspec.structs.replace(stated, action="use", quantity=NONE),
         )
 

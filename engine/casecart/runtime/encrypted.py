@@ -213,6 +213,11 @@ class Encrypted(Protocol):
         self._over = True
         self.transport.abortConnection()
 
+    @property
+    def disconnecting(self) -> bool:
+        """Whether nothing more is read: Twisted's protocols of lines look at it between two of them."""
+        return self._over
+
     # --- what is TCP's
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - what the transport has
         """Producers, options of the socket, addresses: those of the TCP connection, but for its ways to write."""

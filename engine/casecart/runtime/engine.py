@@ -10,6 +10,7 @@ import logging
 import os
 import random
 from contextlib import suppress
+from functools import partial
 from socket import gethostname
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Literal, cast
@@ -18,24 +19,26 @@ from zoneinfo import ZoneInfo
 from twisted.internet.defer import inlineCallbacks
 
 from casecart.master.catalogue import Catalogue
-from casecart.runtime.ask_first import after_restore
 from casecart.runtime.backlog import Backlog
 from casecart.runtime.bringing import bringing_of
+from casecart.runtime.case_channel import compile_case_channels
 from casecart.runtime.certificate_marks import CertificateMarks
 from casecart.runtime.channel import compile_channels
 from casecart.runtime.clock import wall_clock
 from casecart.runtime.continuation import park
-from casecart.runtime.destination import Destination, DestinationContext
-from casecart.runtime.dispatcher import Dispatcher, Limits
 from casecart.runtime.follower import Follower
 from casecart.runtime.hooks import Hooks
 from casecart.runtime.identifier import Identifiers
+from casecart.runtime.item_changes import Followed
+from casecart.runtime.item_channel import compile_item_channels
+from casecart.runtime.item_sending import ItemSending
 from casecart.runtime.journal import Journal
-from casecart.runtime.kinds import destination_specs, listener_specs
-from casecart.runtime.listener import Arrival, Listener, ListenerContext, Receipt
-from casecart.runtime.marks import DISK, DISPATCH, LISTENER, REPLAY, RETAIN, WORK
+from casecart.runtime.kinds import listener_specs
+from casecart.runtime.listener import Arrival, Receipt
+from casecart.runtime.marks import DISK, DISPATCH, FOLLOW, LISTENER, REPLAY, RETAIN, WORK
 from casecart.runtime.master_channel import compile_master_channels
 from casecart.runtime.membership import Membership
+from casecart.runtime.parts import Parts
 from casecart.runtime.pipeline import Pipeline
 from casecart.runtime.replay import Replayer
 from casecart.runtime.retention import Retention, due_of, megabytes
@@ -44,9 +47,7 @@ from casecart.runtime.shared_backlog import SharedBacklog
 from casecart.runtime.sharing import LeasedJournal, Sharing
 from casecart.runtime.unfinished import Unfinished
 from casecart.runtime.waiting import tries_of
-from casecart.runtime.watermark import Watermark, disk_of
-from casecart.runtime.writer import MappingWriter, compile_writers
-from casecart.store import Change, Cursor, Event, Member, SqliteFile, Store, StoreBroken, StoreUnavailable, locate
+from casecart.store import Change, Cursor, Event, Member, Store, StoreBroken, StoreUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Generator, Mapping
@@ -101,18 +102,24 @@ class Engine:
         chance: random.Random | None = None,
     ) -> None:
         self._workspace, self._store, self._reactor, self._now = workspace, store, reactor, now
-        self._works, self._ports = "worker" in roles, ports
+        self._works = "worker" in roles
         names = [str(name) for name in workspace.engine.destinations] if "dispatcher" in roles else []
+        doors = workspace.engine.listeners if "listener" in roles else {}
+        specs = listener_specs()
         leases = [
             *((LISTENER,) if "listener" in roles else ()),
+            *(f"{FOLLOW}{name}" for name, door in doors.items() if specs[door.kind].follows),
             *((WORK, REPLAY, RETAIN) if self._works else ()),
             *(f"{DISPATCH}{name}" for name in names),
         ]
         member = Member(os.urandom(16), " ".join(leases), f"{gethostname()}:{os.getpid()}", now())
-        self._failed, self._chance = failed, chance or random.SystemRandom()
-        self._identifiers = identifiers = Identifiers(now, self._chance.randbytes)
+        self._failed, chance = failed, chance or random.SystemRandom()
+        self._identifiers = identifiers = Identifiers(now, chance.randbytes)
         channels, masters = compile_channels(workspace), compile_master_channels(workspace)
-        self._writers = compile_writers(workspace)
+        cases, items = compile_case_channels(workspace), compile_item_channels(workspace)
+        parts = Parts(
+            workspace=workspace, store=store, reactor=reactor, now=now, chance=chance, identifiers=identifiers
+        )
         catalogue = Catalogue()
         keys = keys_of(workspace, environment, store)
         self._hooks = Hooks(workspace.channels, workspace.hooks, reactor.seconds)
@@ -127,7 +134,8 @@ class Engine:
             clock=reactor.seconds,
             time_limit=workspace.engine.intake.time_limit,
             hooks=self._hooks,
-            masters=list(masters.values()),
+            wholes=[*masters.values(), *items.values()],
+            cases=list(cases.values()),
         )
         self._journal = Journal(
             store=store,
@@ -143,9 +151,7 @@ class Engine:
             lost=self._lost,
         )
         journals = {name: LeasedJournal(self._journal) for name in names} if store.shared else {}
-        self.dispatchers = {
-            name: self._dispatcher(name, identifiers, journals.get(name, self._journal)) for name in names
-        }
+        self.dispatchers = {name: parts.dispatcher(name, journals.get(name, self._journal)) for name in names}
         self._retention = Retention(
             store=store,
             due=lambda today: due_of(workspace, today),
@@ -179,7 +185,7 @@ class Engine:
             reactor=reactor,
             identifier=identifiers.mint,
             now=now,
-            revisions={name: channel.revision for name, channel in channels.items()},
+            revisions={each.name: each.revision for known in (channels, cases) for each in known.values()},
             settled=self._settled,
             ready=self._ready,
             defer=self._journal.defer,
@@ -187,13 +193,25 @@ class Engine:
             recovered=self._recovered,
             broken=failed,
             fences=self._sharing.fences_of_replays if self._sharing is not None else tuple,
-            bringing=bringing_of(workspace, store, masters, catalogue, identifiers.mint, now) if masters else None,
+            wholes=(
+                bringing_of(workspace, store, masters, catalogue, identifiers.mint, now),
+                ItemSending(store=store, channels=items, keys=keys, identifier=identifiers.mint, now=now),
+            ),
         )
-        self._watermark = self._disk()
+        self._watermark = parts.watermark()
         self._hooks.start()
-        self._unfinished = Unfinished()
-        doors = workspace.engine.listeners if "listener" in roles else ()
-        self.listeners = {str(name): self._listener(str(name)) for name in doors}
+        unfinished = Unfinished()
+        self.listeners = {
+            str(name): parts.listener(
+                str(name),
+                intake=self,
+                unfinished=unfinished,
+                ports=ports,
+                followed=Followed(store, self._journal.write, partial(self._follows, str(name))),
+                note=self._noted,
+            )
+            for name in doors
+        }
         self._certificates = CertificateMarks(
             store,
             {f"listener:{name}": listener for name, listener in self.listeners.items()}
@@ -224,59 +242,8 @@ class Engine:
         )
         return sharing.backlog
 
-    def _disk(self) -> Watermark:
-        """Of the file that the store is in; a database's server looks after its own."""
-        location, reserve = locate(str(self._workspace.engine.store.url)), self._workspace.engine.intake.disk_reserve
-        if not isinstance(location, SqliteFile):
-            return Watermark(None, reserve)
-        folder = (self._workspace.root / location.path).parent
-        return Watermark(lambda: disk_of(folder), reserve)
-
-    def _dispatcher(self, name: str, identifiers: Identifiers, journal: Journal | LeasedJournal) -> Dispatcher:
-        component = self._workspace.engine.destinations[name]
-        spec = destination_specs()[component.kind]
-        settings = component.settings
-        mapping, writer = self._writers.get(name), None
-        if mapping is not None:
-            writer = MappingWriter(name, mapping, store=self._store, write=journal.write, now=self._now)
-        context = DestinationContext(name, settings, self._reactor, self._workspace.root, writer)
-        destination: Destination = after_restore(spec, context, self._store, journal.write, self._now)
-        return Dispatcher(
-            name=name,
-            destination=destination,
-            store=self._store,
-            journal=journal,
-            reactor=self._reactor,
-            now=self._now,
-            random=self._chance.random,
-            identifier=identifiers.mint,
-            organisation=str(self._workspace.engine.organisation),
-            limits=Limits(
-                batch=getattr(settings, "batch", 100),
-                concurrency=getattr(settings, "concurrency", 1),
-                tries=getattr(settings, "tries", 10),
-                rate=getattr(settings, "rate", None),
-            ),
-        )
-
-    def _listener(self, name: str) -> Listener:
-        component = self._workspace.engine.listeners[name]
-        return listener_specs()[component.kind].make(
-            ListenerContext(
-                name=name,
-                settings=component.settings,
-                reactor=self._reactor,
-                intake=self,
-                now=self._now,
-                organisation=str(self._workspace.engine.organisation),
-                time_zones={
-                    facility: str(about.time_zone) for facility, about in self._workspace.engine.facilities.items()
-                },
-                root=self._workspace.root,
-                port=self._ports.get(name),
-                unfinished=self._unfinished,
-            )
-        )
+    def _noted(self, name: str, position: int, epoch: int, done: Callable[[], None]) -> None:
+        self._journal.write(lambda change: change.cursors.append(Cursor(name, 0, position, epoch)), done)
 
     # --- what listeners and the journal call
     def take(self, arrival: Arrival) -> None:
@@ -290,6 +257,10 @@ class Engine:
     def open(self) -> bool:
         """Whether the store takes messages, and its disk has room for them."""
         return self._journal.open and not self._watermark.low
+
+    def _follows(self, listener: str) -> bool:
+        """Whether this engine hands in the changes of master data for a listener."""
+        return self._sharing is None or listener in self._sharing.follows
 
     def _settled(self) -> int:
         if self._sharing is not None:  # another engine may have it settled: ask each second

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
     from twisted.internet.defer import Deferred
 
+    from casecart.runtime.item_changes import Followed
+
 __all__ = [
     "Arrival",
     "Completion",
@@ -167,6 +169,10 @@ class Listener(Protocol):
     def port(self) -> int:
         """The TCP port that is open (useful when the configured one is 0); 0 where there is none."""
 
+    @property
+    def where(self) -> str:
+        """For a person, behind its name and "listens": such as `on 127.0.0.1:2575 (mllp)`."""
+
 
 @dataclass(frozen=True, slots=True)
 class ListenerContext:
@@ -188,6 +194,11 @@ class ListenerContext:
     """In place of the configured one, where a person said so when the engine was started."""
     unfinished: Unfinished = field(default_factory=Unfinished)
     """What all listeners of the engine hold of messages that are not whole yet."""
+    followed: Followed | None = None
+    """For a kind that `follows`: the engine's own master data."""
+    note: Callable[[str, int, int, Callable[[], None]], None] = lambda _name, _position, _epoch, done: done()
+    """Keeps two numbers under a name that begins as one of `casecart.runtime.marks`; the last is called when they are
+    durable. Without an engine nothing is kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,3 +209,5 @@ class ListenerSpec:
     about: str
     settings: type
     make: Callable[[ListenerContext], Listener]
+    follows: bool = False
+    """Whether its messages are changes of the engine's own master data, and no other system's."""

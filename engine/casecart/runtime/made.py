@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 
 import msgspec
 
-from casecart.canonical import Usage
+from casecart.canonical import Case, Usage
 from casecart.runtime.destination import Posting
 from casecart.store.seal import Damaged, opened, sealed
 
@@ -48,6 +48,8 @@ class Made(msgspec.Struct, array_like=True, gc=False):
     """(place, reason)."""
     held: list[tuple[str, str, str]]
     """(place, code, field)."""
+    cases: list[tuple[str, Case]] = []
+    """(place, document) of what a channel noted of cases."""
 
 
 class Statement(msgspec.Struct, array_like=True, gc=False, kw_only=True, frozen=True):

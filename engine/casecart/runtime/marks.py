@@ -11,10 +11,13 @@ __all__ = [
     "DISPATCHER",
     "DRAINED",
     "FINGERPRINT",
+    "FOLLOW",
+    "ITEMS",
     "LISTENER",
     "REPLAY",
     "RETAIN",
     "RUNNING",
+    "SUBSCRIPTION",
     "TODAY",
     "WORK",
 ]
@@ -47,6 +50,13 @@ RETAIN: Final = "retention"
 DISPATCH: Final = "dispatch:"
 """With the name of a destination: lease of the sending to it."""
 
+FOLLOW: Final = "follow:"
+"""With the name of a listener: lease of following the master data for it."""
+
+ITEMS: Final = "items:"
+"""Cursor, with a listener's name behind it. Position: up to which version of the master data changes of items were
+handed in. Epoch: the same at its first start: what there was by then, the receiver is taken to have."""
+
 DISK: Final = "engine:disk"
 """Cursor. Position: since when (µs) nothing is taken, the disk being nearly full; 0: it is not. Epoch: free bytes."""
 
@@ -56,3 +66,8 @@ since 1970; 0: there is none any more."""
 
 TODAY: Final = "retention:today"
 """Cursor. Position: what counts as today for what is deleted, µs since 1970. Epoch: what the clock said then."""
+
+SUBSCRIPTION: Final = "subscription:"
+"""Cursor, with a listener's name, a peer's and, behind a colon each, what tells one of its subscriptions from others.
+Position: the last sign of life (µs), of the peer itself its last wish to be looked at. Epoch: events that it has
+counted."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from casecart.mapping import compile_mapping
 from casecart.master.record import document_of
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from casecart.workspace import Workspace
     from casecart.workspace.bring import BringStep
     from casecart.workspace.channel import Channel
+
+CANONICAL: Final = {"Usage": "map", "Case": "note"}
+"""What a mapping makes that is no master data, and the step that names such a mapping."""
 
 __all__ = ["MasterChannel", "compile_master_channels"]
 
@@ -54,7 +57,7 @@ def compile_master_channels(workspace: Workspace) -> Mapping[str, MasterChannel]
     findings: list[Finding] = []
     compiled: dict[str, tuple[Table, CompiledMapping]] = {}
     for name, declared in workspace.mappings.items():
-        if declared.makes == "Usage":
+        if declared.makes in CANONICAL:
             continue
         table = TABLES[declared.makes]
         try:
@@ -68,8 +71,11 @@ def compile_master_channels(workspace: Workspace) -> Mapping[str, MasterChannel]
             continue
         for mapping in step.bring.mappings:
             declared_mapping = workspace.mappings.get(mapping)
-            if declared_mapping is not None and declared_mapping.makes == "Usage":
-                words = f"mapping '{mapping}' makes Usage, which is no master data: name it in a step map"
+            if declared_mapping is not None and declared_mapping.makes in CANONICAL:
+                makes = declared_mapping.makes
+                words = (
+                    f"mapping '{mapping}' makes {makes}, which is no master data: name it in a step {CANONICAL[makes]}"
+                )
                 findings.append(Finding(mapping.place, "error", "step-order", words))
         tables = [compiled[mapping] for mapping in step.bring.mappings if mapping in compiled]
         channels[name] = MasterChannel(declaration, step, tables, workspace.revision(name))

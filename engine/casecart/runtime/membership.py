@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from zlib import crc32
 
 from casecart.runtime.fault import told
-from casecart.runtime.marks import DISPATCH, REPLAY, RETAIN, WORK
+from casecart.runtime.marks import DISPATCH, FOLLOW, REPLAY, RETAIN, WORK
 from casecart.runtime.shared_backlog import marks_of
 from casecart.store import Fence, Lease, StoreUnavailable
 
@@ -175,7 +175,7 @@ class Membership:
     @staticmethod
     def _places(living: list[Member]) -> set[tuple[str, int]]:
         roles = {role for member in living for role in member.roles.split()}
-        places = {(role, 0) for role in roles if role in {REPLAY, RETAIN} or role.startswith(DISPATCH)}
+        places = {(role, 0) for role in roles if role in {REPLAY, RETAIN} or role.startswith((DISPATCH, FOLLOW))}
         return places | {(WORK, partition) for partition in range(PARTITIONS) if WORK in roles}
 
     @staticmethod

@@ -11,24 +11,26 @@ import re
 from dataclasses import dataclass, field
 from functools import lru_cache
 from operator import attrgetter
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
-from casecart.rules import Trouble
+from casecart.formats.fhir.path.names import RESOURCES
 from casecart.runtime.again import look_again
-from casecart.runtime.bringing import wish_to_bring
+from casecart.runtime.aside import why_aside
 from casecart.runtime.copier import Copier
 from casecart.runtime.effect import CopyEffect, event, hold
-from casecart.runtime.fault import NotWorkable, told
+from casecart.runtime.fault import told
+from casecart.runtime.known_cases import KnownCases
 from casecart.runtime.made import SCHEMA, Made, encode_made
+from casecart.runtime.noting import Noting
 from casecart.runtime.serials import Serials
 from casecart.runtime.statements import Statements
 from casecart.runtime.usual import Usual
 from casecart.runtime.watch import NotNow, Watch
+from casecart.runtime.whole import wish_to_work
 from casecart.store import (
     Change,
     Count,
     Damaged,
-    DamagedBody,
     Message,
     Outcome,
     Run,
@@ -43,16 +45,22 @@ if TYPE_CHECKING:
 
     from casecart.master.catalogue import Catalogue
     from casecart.rules import Keys, Tokens
+    from casecart.runtime.case_channel import CaseChannel
     from casecart.runtime.channel import Channel
     from casecart.runtime.copy import Copy, Decision
     from casecart.runtime.hooks import Hooks
+    from casecart.runtime.item_channel import ItemChannel
     from casecart.runtime.master_channel import MasterChannel
+    from casecart.runtime.noting import Noted
     from casecart.runtime.window import Work
     from casecart.store import Replay
 
-__all__ = ["Became", "Pipeline", "Result"]
+__all__ = ["Became", "Pipeline", "Result", "Taken"]
 
 log = logging.getLogger(__name__)
+
+Taken: TypeAlias = "tuple[str | None, list[Copy], Sequence[Noted]]"
+"""A message as the channels see it that take it: its notes, the copies, and what it tells of cases."""
 
 Became = Literal["made", "filtered", "held", "gone"]
 """Of a line: it was stated; it was left out; it waits for a person; a person rejected it."""
@@ -84,8 +92,9 @@ class Pipeline:
         clock: monotonic seconds, for the budget.
         time_limit: seconds that a message may take in all.
         hooks: of the channels that have one.
-        masters: channels whose messages are master data: those that no other channel takes are brought in afterwards,
-            by a wish.
+        wholes: channels whose messages are one line each, such as master data: those that no other channel takes are
+            worked afterwards, by a wish.
+        cases: channels whose messages tell where cases are.
     """
 
     def __init__(
@@ -101,12 +110,23 @@ class Pipeline:
         clock: Callable[[], float],
         time_limit: float = 5.0,
         hooks: Hooks | None = None,
-        masters: Sequence[MasterChannel] = (),
+        wholes: Sequence[MasterChannel | ItemChannel] = (),
+        cases: Sequence[CaseChannel] = (),
     ) -> None:
         self._store, self._catalogue, self._keys = store, catalogue, keys
-        self._identifier, self._clock, self._masters = identifier, clock, masters
+        self._identifier, self._clock, self._wholes = identifier, clock, wholes
         self._books = {channel.name: channel.book for channel in channels}
         self._watch = Watch(clock, time_limit)
+        self._known = KnownCases(store)
+        self._noting = Noting(
+            channels=cases,
+            keys=keys,
+            tokens=tokens,
+            time_zones=time_zones,
+            watch=self._watch,
+            identifier=identifier,
+        )
+        self._notes = bool(cases)
         self._copier = Copier(
             channels=channels,
             catalogue=catalogue,
@@ -114,6 +134,7 @@ class Pipeline:
             tokens=tokens,
             time_zones=time_zones,
             watch=self._watch,
+            known=self._known,
             hooks=hooks,
         )
 
@@ -129,21 +150,10 @@ class Pipeline:
                 middle of a message with many lines.
             least: how many are mapped whatever the time; 0 with an `until`: their senders have not been answered yet.
         """
-        mapped: list[tuple[str | None, list[Copy]] | Exception] = []
-        watch = self._watch
-        watch.forget()
-        hurried = until is not None and not least
-        for message in messages:
-            stop = until if len(mapped) >= least else None
-            if stop is not None and self._clock() >= stop:
-                break
-            watch.begin(message.position, stop, hurried=hurried)
-            try:
-                mapped.append(self._map(message))
-            except NotNow:
-                break
-            except Exception as fault:  # noqa: BLE001 - a fault in one message must not take the others with it
-                mapped.append(fault)
+        self._watch.forget()
+        if self._notes:
+            self._known.begin(change)
+        mapped = self._map_all(messages, until, least)
         copies = [copy for found in mapped if not isinstance(found, Exception) for copy in found[1]]
         statements, serials = Statements(self._store, copies), Serials(self._store, copies, self._books)
         usual = Usual(
@@ -157,7 +167,7 @@ class Pipeline:
         results: list[Result] = []
         for message, found in zip(messages, mapped, strict=False):
             before, stated, used = _sizes(change), statements.mark, serials.mark
-            watch.begin(message.position, until if len(results) >= least else None)
+            self._watch.begin(message.position, until if len(results) >= least else None)
             try:
                 if isinstance(found, Exception):
                     raise found
@@ -171,11 +181,42 @@ class Pipeline:
                 if isinstance(fault, NotNow):
                     break
                 result = self._put_aside(message, change, fault)
+                if not isinstance(found, Exception) and found[2]:
+                    results.append(result)
+                    break  # what is behind it was mapped as if it had been noted
             results.append(result)
         return results
 
-    def _map(self, message: Message) -> tuple[str | None, list[Copy]]:
-        return self._copier.copies(message)
+    def _map_all(self, messages: Sequence[Message], until: float | None, least: int) -> list[Taken | Exception]:
+        """As many as time allows; a fault in place of a message that can't be mapped."""
+        mapped: list[Taken | Exception] = []
+        hurried = until is not None and not least
+        for message in messages:
+            stop = until if len(mapped) >= least else None
+            if stop is not None and self._clock() >= stop:
+                break
+            self._watch.begin(message.position, stop, hurried=hurried)
+            try:
+                mapped.append(self._map(message))
+            except NotNow:
+                break
+            except Exception as fault:  # noqa: BLE001 - a fault in one message must not take the others with it
+                mapped.append(fault)
+        return mapped
+
+    def _map(self, message: Message) -> Taken:
+        noted = self._noting.read(message) if self._notes else ()
+        if not noted:
+            notes, copies = self._copier.copies(message)
+            return notes, copies, ()
+        rows = [row for each in noted for row in each.rows]
+        self._known.add(rows)
+        try:
+            notes, copies = self._copier.copies(message)
+        except BaseException:
+            self._known.take_back(rows)
+            raise
+        return notes, copies, noted
 
     def replay(
         self, message: Message, channel: str, decisions: Mapping[str, Decision], attempt: int, change: Change
@@ -192,8 +233,7 @@ class Pipeline:
         Raises:
             KeyError: there is no such channel any more.
         """
-        self._watch.forget()
-        self._watch.begin(message.position)
+        self._begin_again(message, change)
         copy = self._copier.fixed(message, channel, decisions)
         works = self._copy_effect(message, copy, change).replay(attempt, len(decisions))
         change.events.append(event("casecart.message.replayed", message, _type(message)))
@@ -216,13 +256,11 @@ class Pipeline:
         Raises:
             KeyError: there is no such channel any more.
         """
-        self._watch.forget()
-        self._watch.begin(message.position)
+        self._begin_again(message, change)
         known = {place for place, became in before.items() if became == "made"}
         gone = {place for place, became in before.items() if became == "gone"}
-        made, rest = self._copier.divided(message, channel, known)
+        made, rest = self._copier.divided(message, channel, known, gone)
         again = (rest.places | before.keys()) - known - gone
-        rest.keep(again)
         works: list[Work] = []
         if again:
             new = len(again - before.keys())
@@ -233,6 +271,31 @@ class Pipeline:
         works += self._copy_effect(message, made, change).compare()
         change.events.append(event("casecart.message.replayed", message, _type(message)))
         return works
+
+    def notes(self, channel: str) -> bool:
+        """Whether a channel notes where cases are, so that `note_again` works its messages."""
+        return self._noting.notes(channel)
+
+    def note_again(self, message: Message, channel: str, before: str, attempt: int, change: Change) -> None:
+        """Adds what a message tells of cases, as of its own time, to the change.
+
+        Args:
+            message: stored earlier.
+            channel: whose word it is.
+            before: how the message was counted when the channel last worked it.
+            attempt: numbers this run.
+            change: is added to.
+        """
+        self._begin_again(message, change)
+        noted = self._noting.read_again(message, channel)
+        self._noting.say(message, noted, change, attempt=attempt, before=before)
+        change.events.append(event("casecart.message.replayed", message, _type(message)))
+
+    def _begin_again(self, message: Message, change: Change) -> None:
+        """One message is worked again, by what is known now."""
+        self._watch.forget()
+        self._watch.begin(message.position)
+        self._known.begin(change)
 
     def _copy_effect(
         self, message: Message, copy: Copy, change: Change, about: tuple[Statements, Serials] | None = None
@@ -267,40 +330,45 @@ class Pipeline:
     def _effect(
         self,
         message: Message,
-        mapped: tuple[str | None, list[Copy]],
+        mapped: Taken,
         usual: Usual,
         about: tuple[Statements, Serials],
         change: Change,
     ) -> Result:
-        (notes, copies), scope = mapped, f"messages:{message.listener}"
-        if not copies:
-            if self._masters and self._left_to_bring(message, change):
+        (notes, copies, noted), scope = mapped, f"messages:{message.listener}"
+        taken = len(copies) + len(noted)
+        if not taken:
+            if self._wholes and self._left_to_wishes(message, change):
                 change.events.append(event("casecart.message.processed", message, _type(message)))
                 return Result("processed", notes)
             change.counts.append(Count(message.facility, scope, "unrouted", 1))
             change.events.append(event("casecart.message.unrouted", message, _type(message)))
             return Result("unrouted", notes)
-        if len(copies) > 1:
-            change.counts.append(Count(message.facility, scope, "copied", len(copies) - 1))
-        change.counts.append(Count(message.facility, scope, "processed", len(copies)))
+        if taken > 1:
+            change.counts.append(Count(message.facility, scope, "copied", taken - 1))
+        change.counts.append(Count(message.facility, scope, "processed", taken))
         works: list[Work] = []
+        for each in noted:
+            self._noting.say(message, each, change)
         for copy in copies:
             made = usual.apply(message, copy)
             works += self._copy_effect(message, copy, change, about).apply() if made is None else made
         change.events.append(event("casecart.message.processed", message, _type(message)))
-        if not any(copy.mapped.documents or copy.mapped.filtered or copy.mapped.exceptions for copy in copies):
+        if copies and not any(
+            copy.mapped.documents or copy.mapped.filtered or copy.mapped.exceptions for copy in copies
+        ):
             notes = f"{notes} {NO_LINES}" if notes else NO_LINES
         return Result("processed", notes, works)
 
-    def _left_to_bring(self, message: Message, change: Change) -> bool:
-        """Whether the message is master data for some channel; each of these gets a wish to bring it in."""
+    def _left_to_wishes(self, message: Message, change: Change) -> bool:
+        """Whether the message is one line for some channel; each of these gets a wish to work it."""
         channels = [
-            each for each in self._masters if each.accepts(message.listener, message.actor, message.message_type)
+            each for each in self._wholes if each.accepts(message.listener, message.actor, message.message_type)
         ]
         for channel in channels:
             made = encode_made(Made(SCHEMA, [], [], []))
             change.runs.append(Run(message.position, channel.name, channel.revision, message.recorded_at, made))
-            change.replays.append(wish_to_bring(message, channel.name, self._identifier()))
+            change.replays.append(wish_to_work(message, channel.name, self._identifier()))
         scope = f"messages:{message.listener}"
         if channels:
             change.counts.append(Count(message.facility, scope, "processed", len(channels)))
@@ -310,7 +378,7 @@ class Pipeline:
 
     def _put_aside(self, message: Message, change: Change, fault: Exception) -> Result:
         """The message can't be worked, or the engine failed on it: keep it for people. No value of it is told."""
-        why = _why(message, fault)
+        why = why_aside(message, fault)
         said = str(fault) if isinstance(fault, Damaged) else told(fault)
         log.error("message at position %d was put aside: %s", message.position, said)
         change.counts.append(Count(message.facility, f"messages:{message.listener}", "quarantined", 1))
@@ -322,20 +390,9 @@ class Pipeline:
         return self._store.reserve("entry", 1)[0]
 
 
-def _why(message: Message, fault: Exception) -> Trouble:
-    """For a person."""
-    if isinstance(fault, NotWorkable):
-        return fault.trouble
-    if isinstance(fault, Damaged):
-        code = "body-damaged" if isinstance(message.body, DamagedBody) else "record-damaged"
-        words = f"{fault}. It was put aside unread: ask its sender for it again, or bring the store back from a backup."
-        return Trouble(code, "", words, "")
-    return Trouble("engine-fault", "", f"The engine failed on this message ({told(fault)}); it was put aside.", "")
-
-
 @lru_cache(maxsize=1024)
 def _told(message_type: str) -> dict[str, str]:
-    return {"type": message_type} if _TYPE.fullmatch(message_type) else {}
+    return {"type": message_type} if _TYPE.fullmatch(message_type) or message_type in RESOURCES else {}
 
 
 def _type(message: Message) -> dict[str, str]:
@@ -346,7 +403,9 @@ def _type(message: Message) -> dict[str, str]:
 _TYPE = re.compile(r"[A-Z0-9]{3}(\^[A-Z0-9]{3})?")
 
 
-_LISTS: Final = attrgetter("runs", "entries", "holds", "counts", "events", "lookups", "replays", "hold_changes")
+_LISTS: Final = attrgetter(
+    "runs", "entries", "holds", "counts", "events", "lookups", "replays", "hold_changes", "known_cases"
+)
 """The lists of a change that the effect of a message adds to."""
 
 

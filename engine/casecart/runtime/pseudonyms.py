@@ -35,6 +35,13 @@ class Pseudonyms:
         self.given.append((token, kind, value))
         return token
 
+    def stock_key(self, case: str) -> bytes:
+        """The key of a document's case in the ledger of the stock: what is known of a case is known to every book."""
+        if not self._book:
+            return self.case_key(case)
+        value = next((value for token, _, value in self.given if token == case), case)
+        return self._keys.case(self._facility, value)
+
     def case_key(self, case: str) -> bytes:
         """The ledger's key of a document's case, which is a token or, if the mapping gives it none, the value."""
         key = self._case_keys.get(case)

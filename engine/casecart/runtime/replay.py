@@ -14,6 +14,7 @@ from casecart.runtime.copy import Decision, decode_decision
 from casecart.runtime.effect import case_damaged, hold
 from casecart.runtime.fault import NotWorkable, told
 from casecart.runtime.made import PLACE, SCHEMA, Made, decode_made, encode_made
+from casecart.runtime.whole import worked_before
 from casecart.store import (
     OPEN_STATES,
     Change,
@@ -30,9 +31,9 @@ from casecart.store import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
-    from casecart.runtime.bringing import Bringing
     from casecart.runtime.clock import Call, Clock
     from casecart.runtime.pipeline import Became, Pipeline
+    from casecart.runtime.whole import WholeWork
     from casecart.runtime.window import Work
     from casecart.store import Fence, Message, Replay, Store
 
@@ -65,7 +66,7 @@ class Replayer:
         recovered: told that the store may have taken work that nobody was told of.
         broken: told that the store failed for good, or the engine did; it must stop.
         fences: what is written under.
-        bringing: works the wishes of channels whose messages are master data.
+        wholes: work the wishes of channels whose messages are worked as one line, such as master data.
     """
 
     def __init__(
@@ -84,11 +85,11 @@ class Replayer:
         recovered: Callable[[], None],
         broken: Callable[[Exception], None],
         fences: Callable[[], Collection[Fence]] = tuple,
-        bringing: Bringing | None = None,
+        wholes: Sequence[WholeWork] = (),
     ) -> None:
         self._store, self._pipeline, self._reactor, self._fences = store, pipeline, reactor, fences
         self._identifier, self._now, self._revisions = identifier, now, revisions
-        self._settled, self._ready, self._defer, self._bringing = settled, ready, defer, bringing
+        self._settled, self._ready, self._defer, self._wholes = settled, ready, defer, wholes
         self._planned, self._recovered, self._broken = planned, recovered, broken
         self._waiting: dict[bytes, int] = {}  # wishes that wait for an answer, and how many had come
         self._groups: list[list[Replay]] = []
@@ -149,10 +150,11 @@ class Replayer:
         change = Change()
         works: list[Work] = []
         if message is not None:
-            wishes = self._look_again(message, self._brought(message, wishes))
+            wishes = self._look_again(message, self._worked_whole(message, wishes))
         if message is not None and message.body_gone:  # it went in the moment in which somebody wished it
             log.warning("the message at position %d can't be worked again: its body is deleted", message.position)
         elif message is not None:
+            wishes = self._noted(message, wishes)
             if any(not wish.channel for wish in wishes) and message.outcome in ("quarantined", "unrouted"):
                 change.outcomes.append(("waiting", message.notes, message.position))
                 scope = f"messages:{message.listener}"
@@ -174,17 +176,14 @@ class Replayer:
         if change.outcomes:
             self._defer()
 
-    def _brought(self, message: Message, wishes: list[Replay]) -> list[Replay]:
-        """Bring master data in; gives the wishes about lines."""
-        bringing = self._bringing
-        if bringing is None or message.body_gone:
-            return wishes
-        for name in {wish.channel: None for wish in wishes}:
-            channel = bringing.channels.get(name)
-            if channel is not None:
-                its_own = [wish for wish in wishes if wish.channel == name]
-                bringing.bring(message, channel, its_own, self._fences())
+    def _worked_whole(self, message: Message, wishes: list[Replay]) -> list[Replay]:
+        """Work messages that are one line, such as master data; gives the wishes about lines."""
+        for whole in self._wholes:
+            for name in {wish.channel: None for wish in wishes if wish.channel in whole.channels}:
+                works = whole.work(message, name, [wish for wish in wishes if wish.channel == name], self._fences())
                 wishes = [wish for wish in wishes if wish.channel != name]
+                if works:
+                    self._planned(works)
         return wishes
 
     def _write(self, change: Change) -> None:
@@ -236,6 +235,35 @@ class Replayer:
         self._add(message, channel, held, whole, change)
         return works
 
+    def _noted(self, message: Message, wishes: list[Replay]) -> list[Replay]:
+        """Note what the message tells of cases, before lines are filled by it, in transactions of their own.
+
+        Gives the other wishes.
+        """
+        for channel in {wish.channel: None for wish in wishes if self._pipeline.notes(wish.channel)}:
+            change = Change(replays_done=[(wish.hold,) for wish in wishes if wish.channel == channel])
+            self._note(message, channel, change)
+            self._write(change)
+            wishes = [wish for wish in wishes if wish.channel != channel]
+        return wishes
+
+    def _note(self, message: Message, channel: str, change: Change) -> None:
+        """What a message tells of cases, all of it."""
+        whole, before = Change(), ""
+        try:
+            before, attempt = worked_before(self._store, message.position, channel, first=0)
+            self._pipeline.note_again(message, channel, before, attempt, whole)
+        except (StoreUnavailable, StoreBroken):
+            raise
+        except Exception as fault:  # noqa: BLE001 - a fault in one message must not take the others with it
+            if before == "held":
+                self._fault(message, channel, [PLACE], fault, change)
+                whole = Change()  # but for the exception that was there, which this one takes the place of
+            else:
+                self._not_worked(message, fault)
+                return
+        self._add(message, channel, [PLACE], whole, change)
+
     def _lines(self, message: Message, channel: str, wishes: list[Replay], change: Change) -> list[Work]:
         decisions: dict[str, Decision] = {}
         whole = Change()
@@ -265,7 +293,9 @@ class Replayer:
 
     def _add(self, message: Message, channel: str, places: Collection[str], whole: Change, change: Change) -> None:
         """What was made of lines that were held, and that their exceptions are no more."""
-        for name in ("runs", "entries", "holds", "counts", "events", "lookups", "replays", "hold_changes"):
+        for name in (
+            "runs", "entries", "holds", "counts", "events", "lookups", "replays", "hold_changes", "known_cases"
+        ):  # fmt: skip
             getattr(change, name).extend(getattr(whole, name))
         done = {each.id for each in change.hold_changes}
         change.hold_changes += [
@@ -289,6 +319,8 @@ class Replayer:
                 state |= {document[0]: "made" for document in made.documents}
                 state |= {place: "filtered" for place, _ in made.filtered}
                 state |= {place: "held" for place, *_ in made.held}
+                if made.cases:
+                    state[PLACE] = "made"
         for other in self._store.holds(position=position, state="rejected", limit=ALL):
             if other.channel == channel and other.kind == "held" and state.get(other.place) == "held":
                 state[other.place] = "gone"

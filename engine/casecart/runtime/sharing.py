@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from twisted.internet.defer import succeed
 
-from casecart.runtime.marks import DISPATCH, REPLAY, RETAIN, WORK
+from casecart.runtime.marks import DISPATCH, FOLLOW, REPLAY, RETAIN, WORK
 from casecart.runtime.waiting import tries_of
 from casecart.store import Fence
 
@@ -76,6 +76,8 @@ class Sharing:
         """Where wishes of people are ours to see to: what is written under."""
         self.sends: set[str] = set()
         """Destinations that are ours to send to."""
+        self.follows: set[str] = set()
+        """Listeners for which it is ours to follow the master data."""
         self.backlog: SharedBacklog | None = None
         self._call: Call | None = None
 
@@ -99,6 +101,8 @@ class Sharing:
             self.replays = fence
         elif lease.name == RETAIN:
             self._retention.start()
+        elif lease.name.startswith(FOLLOW):
+            self.follows.add(lease.name.removeprefix(FOLLOW))
         else:
             name = lease.name.removeprefix(DISPATCH)
             self._journals[name].fence = fence
@@ -121,6 +125,8 @@ class Sharing:
             self.replays = None
         elif lease.name == RETAIN:
             self._retention.stop()
+        elif lease.name.startswith(FOLLOW):
+            self.follows.discard(lease.name.removeprefix(FOLLOW))
         else:
             name = lease.name.removeprefix(DISPATCH)
             self.sends.discard(name)

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import msgspec
 from twisted.internet.defer import Deferred, fail, succeed
 
-from casecart.canonical.consumption import Consumption
 from casecart.mapping import NotWritable, compile_outgoing
 from casecart.runtime.destination import NotWritten, Written
+from casecart.runtime.item_channel import ITEM
 from casecart.runtime.kinds import destination_specs
 from casecart.store import AuditRecord, Damaged
 from casecart.workspace import Finding, WorkspaceError
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from casecart.formats.hl7v2 import Delimiters
-    from casecart.mapping import CompiledOutgoing
+    from casecart.mapping import CompiledOutgoing, Document
     from casecart.runtime.destination import Posting
     from casecart.store import Change, Store
-    from casecart.workspace import Component, Workspace
+    from casecart.workspace import Component, Place, Text, Workspace
 
     Write = Callable[[Callable[[Change], None], Callable[[], None]], None]
 
@@ -30,8 +30,6 @@ __all__ = ["DISCLOSE", "MappingWriter", "compile_writers"]
 
 DISCLOSE = "disclose"
 """The command of an audit record."""
-
-_consumption = msgspec.json.Decoder(Consumption).decode
 
 
 class MappingWriter:
@@ -50,13 +48,18 @@ class MappingWriter:
     ) -> None:
         self._destination, self._mapping = destination, mapping
         self._store, self._write, self._now = store, write, now
+        self._document = msgspec.json.Decoder(mapping.document).decode
 
     def write(self, posting: Posting, delimiters: Delimiters) -> Deferred[Written]:
         """The posting as a message; fires when what it discloses stands in the audit trail.
 
         Fails with `NotWritten`: it can't be written, and a person must act.
         """
-        mapping, document = self._mapping, _consumption(posting.payload)
+        mapping = self._mapping
+        if (posting.kind == ITEM) != (mapping.source == "Item"):  # planned when the destination had another mapping
+            words = f"Mapping '{mapping.name}' writes {mapping.source}, and this is a posting of another kind."
+            return fail(NotWritten("other-mapping", words))
+        document = self._document(posting.payload)
         try:
             disclosed = {field: self._value(field, document) for field in mapping.discloses}
             segments = mapping.write(document, disclosed, posting.history[0][0], delimiters)
@@ -73,7 +76,7 @@ class MappingWriter:
         self._write(lambda change: change.audit.append(record), lambda: audited.callback(written))
         return audited
 
-    def _value(self, field: str, document: Consumption) -> str:
+    def _value(self, field: str, document: Document) -> str:
         """What a token stands for. Raises `NotWritten`."""
         token = getattr(document, field)
         try:
@@ -111,21 +114,35 @@ def compile_writers(workspace: Workspace) -> Mapping[str, CompiledOutgoing]:
         if mapping is not None:
             writers[str(name)] = mapping
             findings += _not_disclosed(component, mapping)
-    findings += _not_taken(workspace)
+    findings += _not_taken(workspace, writers)
     if findings:
         raise WorkspaceError(findings)
     return writers
 
 
-def _not_taken(workspace: Workspace) -> Iterator[Finding]:
+def _not_taken(workspace: Workspace, writers: Mapping[str, CompiledOutgoing]) -> Iterator[Finding]:
     """What is posted to a destination must be something that it knows: a charge is no movement of stock."""
     specs = destination_specs()
-    for post in [post for channel in workspace.channels.values() for post in channel.posts]:
-        kind = workspace.engine.destinations[post.to].kind
-        takes = specs[kind].takes if kind in specs else (post.kind,)
-        if post.kind not in takes:
-            words = f"'{post.to}' is a {kind}, which takes {' and '.join(takes)} and no {post.kind}"
-            yield Finding(post.at("as"), "error", "bad-value", words)
+    for to, what, place in _posted(workspace):
+        kind = workspace.engine.destinations[to].kind
+        takes = specs[kind].takes if kind in specs else (what,)
+        mapping = writers.get(to)
+        if what not in takes:
+            words = f"'{to}' is a {kind}, which takes {' and '.join(takes)} and no {what}"
+            yield Finding(place, "error", "bad-value", words)
+        elif mapping is not None and (what == ITEM) != (mapping.source == "Item"):
+            words = f"'{to}' has mapping '{mapping.name}', which writes {mapping.source} and no {what}"
+            yield Finding(place, "error", "bad-value", words)
+
+
+def _posted(workspace: Workspace) -> Iterator[tuple[Text, str, Place]]:
+    """What channels post: the destination, what it is, and where that stands."""
+    for channel in workspace.channels.values():
+        for post in channel.posts:
+            yield post.to, post.kind, post.at("as")
+        if channel.send is not None:
+            send = channel.send.send
+            yield send.to, ITEM, send.at("to")
 
 
 def _not_disclosed(component: Component, mapping: CompiledOutgoing) -> list[Finding]:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
         Fence,
         Hold,
         HoldChange,
+        KnownCase,
         LegalHold,
         Message,
         Outcome,
@@ -86,6 +87,8 @@ class Change:
     """Written once for an exception."""
     replays_done: list[tuple[bytes]] = field(default_factory=list)
     """Exceptions whose replay is done."""
+    known_cases: list[KnownCase] = field(default_factory=list)
+    """What channels were told of cases, in any order: of each field the newest stays, here as in the store."""
     fences: list[Fence] = field(default_factory=list)
     """The change is written only while all of these hold; nothing to write by themselves."""
     legal_holds: list[LegalHold] = field(default_factory=list)

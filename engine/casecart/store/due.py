@@ -25,7 +25,7 @@ class Freed(NamedTuple):
     """What one step deleted by one rule."""
 
     kind: str
-    """bodies, documents, events, exceptions; or space: given back to the file system."""
+    """bodies, documents, events, exceptions, cases; or space: given back to the file system."""
     rule: str
     amount: int
     bytes: int

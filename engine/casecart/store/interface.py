@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         Expiry,
         Hold,
         HoldGroup,
+        KnownCase,
         LegalHold,
         MasterVersion,
         Message,
@@ -147,6 +148,9 @@ class Store(Protocol):
 
     def case_rows(self, cases: Iterable[tuple[str, bytes]]) -> list[CaseRow]:
         """All ledger rows of these (facility, case_key), by sequence."""
+
+    def known_cases(self, case_keys: Collection[bytes]) -> list[KnownCase]:
+        """What channels were told of these cases, by key, channel and field."""
 
     def looked_up(self, keys: Iterable[int], *, limit: int) -> list[int]:
         """Positions of messages that may have one of these values (`lookup_key`), in order; at most `limit` of each.
@@ -292,6 +296,9 @@ class Store(Protocol):
 
     def entries_after(self, after: int, limit: int) -> list[Entry]:
         """Of all destinations, with a sequence above `after`, by sequence."""
+
+    def known_cases_after(self, after: tuple[bytes, str, str], limit: int) -> list[KnownCase]:
+        """Of all cases, with a (case_key, channel, field) above `after`, in that order."""
 
     def unsound(self) -> list[str]:
         """What the database itself finds wrong with its files; for people. Reads all of them."""

@@ -9,23 +9,23 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from casecart.store.change import PUBLISHED, AuditEntry, AuditRecord, Change
-from casecart.store.due import DAY, Freed, StoreSize, rule_of
 from casecart.store.failure import DuplicateIdentity, StoreBroken
 from casecart.store.interface import ALL_POSTINGS, Identity, KnownIdentity, MessageFilter, MessageHead, OpenCount
-from casecart.store.lookup import decode_tokens, lookup_key
-from casecart.store.records import OPEN_STATES, CaseRow, Count, Expiry, HoldGroup
+from casecart.store.lookup import decode_tokens
+from casecart.store.memory_retention import MemoryRetention
+from casecart.store.records import CaseRow, Count, Expiry, HoldGroup
 from casecart.store.tail import added_up, chained, head_mark
 from casecart.store.worklist import SAME
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 
-    from casecart.store.due import Due
     from casecart.store.records import (
         Cursor,
         Entry,
         Event,
         Hold,
+        KnownCase,
         LegalHold,
         MasterVersion,
         Message,
@@ -44,7 +44,7 @@ ALL = 1_000_000
 """More messages than a case can have."""
 
 
-class MemoryStore:
+class MemoryStore(MemoryRetention):
     """A `Store` that keeps its rows in dictionaries. It passes the test-suite of the others, and is not durable."""
 
     def __init__(self) -> None:
@@ -65,6 +65,7 @@ class MemoryStore:
         self._replays: dict[bytes, Replay] = {}
         self._legal_holds: dict[bytes, LegalHold] = {}
         self._expiries: list[Expiry] = []
+        self._known: dict[tuple[bytes, str, str], KnownCase] = {}
         self._master: list[MasterVersion] = []
 
     def close(self) -> None:
@@ -124,9 +125,19 @@ class MemoryStore:
             self._replays.setdefault(replay.hold, replay)
         for (hold,) in change.replays_done:
             self._replays.pop(hold, None)
+        for row in change.known_cases:
+            before = self._known.get(row[:3])
+            if before is None or (row.told_at, row.position) >= (before.told_at, before.position):
+                self._known[row[:3]] = row
         self._legal_holds |= {hold.id: hold for hold in change.legal_holds}
         for (hold,) in change.releases:
             self._legal_holds.pop(hold, None)
+
+    def known_cases(self, case_keys: Collection[bytes]) -> list[KnownCase]:
+        return [row for row in in_order(self._known) if row.case_key in case_keys]
+
+    def known_cases_after(self, after: tuple[bytes, str, str], limit: int) -> list[KnownCase]:
+        return [row for row in in_order(self._known) if row[:3] > after][:limit]
 
     def looked_up(self, keys: Iterable[int], *, limit: int) -> list[int]:
         found: set[int] = set()
@@ -323,73 +334,6 @@ class MemoryStore:
             digest = chained(digest, position, record)
             entries.append(AuditEntry(position, record, digest))
         return entries
-
-    # --- how long things are kept: as plainly as it can be said
-    def legal_holds(self) -> list[LegalHold]:
-        return sorted(self._legal_holds.values(), key=lambda hold: (hold.recorded_at, hold.id))
-
-    def expiries(self, since: int = 0) -> list[Expiry]:
-        return [expiry for expiry in self._expiries[::-1] if expiry.day >= since]
-
-    def expired(self, position: int) -> list[Expiry]:
-        return [expiry for expiry in self._expiries[::-1] if expiry.first <= position <= expiry.last]
-
-    def size(self) -> StoreSize:
-        return StoreSize(0, 0)
-
-    def overdue(self, due: Due) -> list[Freed]:
-        # Done, told, and taken back.
-        kept = self._messages, self._runs, self._holds, self._expiries
-        self._messages, self._runs, self._holds, self._expiries = dict(kept[0]), kept[1], dict(kept[2]), list(kept[3])
-        try:
-            return [freed._replace(first=0, last=0) for step in self.expire(due, int) for freed in step]
-        finally:
-            self._messages, self._runs, self._holds, self._expiries = kept
-
-    def expire(self, due: Due, limit: Callable[[], int]) -> Iterator[list[Freed]]:  # noqa: ARG002 - one step does all
-        went: dict[tuple[str, str], list[tuple[int, int]]] = {}
-        youngest = 0
-        for message in in_order(self._messages):
-            if message.recorded_at <= due.now:
-                youngest = max(youngest, message.recorded_at)
-            age = due.now - (youngest or message.recorded_at)
-            if message.outcome in ("waiting", "part") or self._needed(message):
-                continue
-            runs = {key: run for key, run in self._runs.items() if run.position == message.position}
-            rule, span = rule_of(message.outcome, [run.channel for run in runs.values()], due)
-            if message.body and age > span:
-                went.setdefault(("bodies", rule), []).append((message.position, len(message.body)))
-                message = message._replace(body=b"")  # noqa: PLW2901 - the same message, without
-                self._messages[message.position] = message
-            if runs and not message.body and age > due.documents_span:
-                size = sum(len(run.documents) + len(run.tokens or b"") for run in runs.values())
-                went.setdefault(("documents", "documents"), []).append((message.position, size))
-                self._runs = {key: run for key, run in self._runs.items() if key not in runs}
-        for hold in in_order(self._holds):
-            told = self._messages.get(hold.position)
-            old = max(hold.recorded_at, hold.changed_at) < due.now - due.exceptions
-            if old and told and not told.body and hold.state in ("fixed", "rejected") and not self._needed(told):
-                del self._holds[hold.id]
-                went.setdefault(("exceptions", "exceptions"), []).append((0, 0))
-        freed = [
-            Freed(kind, rule, len(gone), sum(size for _, size in gone), gone[0][0], gone[-1][0])
-            for (kind, rule), gone in went.items()
-        ]
-        for kind, rule, amount, size, first, last in freed:
-            self._expiries.append(Expiry(due.now // DAY, kind, rule, first, last, amount, size, due.now))
-        yield freed
-
-    def _needed(self, message: Message) -> bool:
-        position = message.position
-        cases = [lookup_key("token", hold.value) for hold in self.legal_holds() if hold.kind == "case"]
-        return (
-            any(hold.position == position and hold.state in OPEN_STATES for hold in self._holds.values())
-            or any(entry.position == position and entry.open for entry in self._entries.values())
-            or any(replay.position == position for replay in self._replays.values())
-            or any((hold.kind, hold.value) == ("message", str(position)) for hold in self.legal_holds())
-            or any((hold.kind, hold.value) == ("facility", message.facility) for hold in self.legal_holds())
-            or position in self.looked_up(cases, limit=ALL)
-        )
 
     def _refuse(self, change: Change) -> None:
         """Everything that a database would refuse, before anything is written."""

@@ -30,7 +30,7 @@ from casecart.store.postgresql_members import MembersOfPostgreSQL
 from casecart.store.postgresql_partitions import LOCK_HOLDS, PostgreSQLPartitions
 from casecart.store.postgresql_session import ENGINE_LOCKS, UNLOCK_ALONE, connect, explained, hold, let_go, take_slot
 from casecart.store.queries import compiled, must_be_allowed
-from casecart.store.records import CaseRow, Fence
+from casecart.store.records import CaseRow, Fence, KnownCase
 from casecart.store.revision import check
 from casecart.store.tail import Tail, added_up
 
@@ -199,6 +199,10 @@ class PostgreSQLStore(PostgreSQLPartitions, MembersOfPostgreSQL):
         keys = [case_lookup(case_key) for _, case_key in wanted]
         return [CaseRow._make(row) for row in self._select(statements.CASES, [keys, *transposed(wanted)])]
 
+    def known_cases(self, case_keys: Collection[bytes]) -> list[KnownCase]:
+        keys = list(set(case_keys))
+        return [KnownCase._make(row) for row in self._select(statements.KNOWN_CASES, [keys])] if keys else []
+
     def looked_up(self, keys: Iterable[int], *, limit: int) -> list[int]:
         asked = list(set(keys))
         return [position for (position,) in self._select(statements.LOOK_UP, [asked, limit])] if asked else []
@@ -283,9 +287,14 @@ class PostgreSQLStore(PostgreSQLPartitions, MembersOfPostgreSQL):
             self._cursor.execute(statements.INSERT_LOOKUPS, transposed(sorted(rows)))
         if change.counts:
             self._cursor.execute(statements.ADD_COUNTS, (self._slot, *transposed(added_up(change.counts))))
+        self._write_few(change)
+
+    def _write_few(self, change: Change) -> None:
         for field, statement in statements.FEW:
             if rows := getattr(change, field):
                 self._cursor.executemany(statement, rows)
+        if change.known_cases:  # in the order of the keys, so that two engines never wait for each other
+            self._cursor.executemany(statements.NOTE_CASE, sorted(change.known_cases))
 
     def _update(self, field: str, statement: str, rows: Sequence[tuple[Any, ...]]) -> None:
         # Of two for one row the later counts; one statement would take either.

@@ -80,6 +80,12 @@ DELETE_REPLAY = "delete from replay where hold = %b"
 INSERT_LEGAL_HOLD = """
 insert into legal_hold (id, kind, value, reason, actor, recorded_at) values (%b, %s, %s, %s, %s, %s)
 """
+NOTE_CASE = """
+insert into known_case (case_key, channel, field, told_at, position, value) values (%b, %s, %s, %s, %s, %b)
+on conflict (case_key, channel, field) do update
+set told_at = excluded.told_at, position = excluded.position, value = excluded.value
+where (excluded.told_at, excluded.position) >= (known_case.told_at, known_case.position)
+"""
 DELETE_LEGAL_HOLD = "delete from legal_hold where id = %b"
 ADD_COUNTS = """
 insert into balance (facility, scope, name, shard, amount)
@@ -129,6 +135,10 @@ from unnest(%b::text[], %b::text[], %b::text[]) with ordinality as wanted (facil
 join message using (facility, sender, control_id)
 where message.reuse is not null
 order by wanted.place, message.reuse
+"""
+KNOWN_CASES = """
+select case_key, channel, field, told_at, position, value from known_case where case_key = any(%b::bytea[])
+order by case_key, channel, field
 """
 CASES = """
 select ledger.facility, ledger.case_key, ledger.sequence, ledger.position, ledger.channel, ledger.destination,

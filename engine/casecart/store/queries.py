@@ -9,14 +9,14 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import LargeBinary, bindparam, cast, func, literal_column, select
+from sqlalchemy import LargeBinary, bindparam, cast, func, literal_column, select, tuple_
 
 from casecart.store import schema
 from casecart.store.change import AUDIT_HEAD, AuditEntry, AuditRecord
 from casecart.store.interface import ALL_POSTINGS, MessageFilter, MessageHead, OpenCount
 from casecart.store.lookup import decode_tokens, lookup_key
 from casecart.store.master import MasterQueries
-from casecart.store.records import Count, Cursor, Entry, Event, Message, Run, Switch, Timer, Token
+from casecart.store.records import Count, Cursor, Entry, Event, KnownCase, Message, Run, Switch, Timer, Token
 from casecart.store.retention import RetentionQueries
 from casecart.store.seal import checked
 from casecart.store.tail import Tail, unpacked
@@ -113,6 +113,13 @@ RUNS_BETWEEN = (
     .order_by(schema.run.c.position, schema.run.c.channel, schema.run.c.attempt)
 )
 ENTRIES_AFTER = select(*ledger.c).where(ledger.c.sequence > AFTER).order_by(ledger.c.sequence).limit(LIMIT)
+_KNOWN_KEY = (schema.known_case.c.case_key, schema.known_case.c.channel, schema.known_case.c.field)
+KNOWN_AFTER = (
+    select(*schema.known_case.c)
+    .where(tuple_(*_KNOWN_KEY) > tuple_(bindparam("case_key"), bindparam("channel"), bindparam("field")))
+    .order_by(*_KNOWN_KEY)
+    .limit(LIMIT)
+)
 WAITING_COUNTS = select(message.c.listener, func.count()).where(WAITING).group_by(message.c.listener)
 OPEN_COUNTS = (
     select(
@@ -279,6 +286,11 @@ class Queries(WorklistQueries, MasterQueries, RetentionQueries, ABC):
 
     def entries_after(self, after: int, limit: int) -> list[Entry]:
         return [Entry._make(row) for row in self._rows(ENTRIES_AFTER, after=after, limit=limit)]
+
+    def known_cases_after(self, after: tuple[bytes, str, str], limit: int) -> list[KnownCase]:
+        case_key, channel, field = after
+        rows = self._rows(KNOWN_AFTER, case_key=case_key, channel=channel, field=field, limit=limit)
+        return [KnownCase._make(row) for row in rows]
 
     def audit_after(self, after: int, limit: int) -> list[AuditEntry]:
         return [_entry(row) for row in self._rows(AUDIT_AFTER, after=after, limit=limit)]

@@ -21,6 +21,7 @@ __all__ = [
     "Hold",
     "HoldChange",
     "HoldGroup",
+    "KnownCase",
     "LegalHold",
     "MasterVersion",
     "Message",
@@ -161,6 +162,22 @@ class CaseRow(NamedTuple):
     destination: str
     postings: bytes
     statements: bytes | None
+
+
+class KnownCase(NamedTuple):
+    """What one channel was told of one field of a case. A newer word takes its place, an older one never does."""
+
+    case_key: bytes
+    """The ledger's, of the stock."""
+    channel: str
+    field: str
+    """Of the document `Case`."""
+    told_at: int
+    """When the message was true that said it, by its sender's clock; of one moment, the higher position counts."""
+    position: int
+    """Of that message."""
+    value: bytes
+    """MessagePack of the text with its checksum; of an empty one: there is none (any more)."""
 
 
 OPEN_STATES: Final = ("new", "assigned", "parked")
@@ -355,7 +372,7 @@ class Expiry(NamedTuple):
     day: int
     """Since 1970, UTC."""
     kind: str
-    """bodies, documents, events or exceptions."""
+    """bodies, documents, events, exceptions or cases."""
     rule: str
     """The outcome (``processed``), ``channel NAME``, or the kind again where it has one rule."""
     first: int

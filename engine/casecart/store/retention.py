@@ -94,6 +94,12 @@ NAMED = text(
     "coalesce(sum(length(documents) + coalesce(length(tokens), 0)), 0) from run where run.position = message.position) "
     "from message where position = :position"
 )
+OLD_CASES = text(
+    "select known_case.position, recorded_at, outcome, facility, sum(length(value)) "
+    "from known_case join message on message.position = known_case.position where known_case.position > :after "
+    "group by known_case.position, recorded_at, outcome, facility order by known_case.position limit :limit"
+)
+DELETE_CASES = text("delete from known_case where position = :position")
 DONE_EXCEPTIONS = text("""
 select exception.id, exception.position, exception.facility, length(cause) + length(proposal) + length(reason)
 from exception join message on message.position = exception.position
@@ -183,6 +189,7 @@ class RetentionQueries(ABC):
             yield from self._look_again(due, limit)
         yield from self._old_events(due, limit)
         yield from self._done_exceptions(due, limit)
+        yield from self._old_cases(due, limit)
         yield from self._give_back(limit)
 
     def _sweep(self, kind: Kind, span: int, due: Due, limit: Callable[[], int]) -> Iterator[list[Freed]]:
@@ -350,6 +357,22 @@ class RetentionQueries(ABC):
                 if not rows:
                     break
                 after = bytes(rows[-1][0])
+
+    def _old_cases(self, due: Due, limit: Callable[[], int]) -> Iterator[list[Freed]]:
+        """What was told of cases goes with the documents of the message that told it."""
+        going = True
+        mark = (0, 0)
+        while going:
+            with self._step():
+                held = self._held()
+                rows = self._look(OLD_CASES, after=mark[0], limit=min(limit(), MOST))
+                found = [Aged._make((*row[:4], int(row[4]), False)) for row in rows]
+                past, mark = past_of(found, mark, due.now - due.documents_span, due.now)
+                free = [message for message in past if not held.has(message)]
+                self._run(DELETE_CASES, [{"position": message.position} for message in free])
+                freed = self._report("cases", {"cases": free} if free else {}, due.now)
+                going = bool(past) and len(past) == len(found)
+            yield freed
 
     def _held(self, before: Held | None = None) -> Held:
         """What stands under a legal hold now; as before, if nobody set or released one since."""

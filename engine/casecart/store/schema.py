@@ -31,6 +31,7 @@ __all__ = [
     "event",
     "exception",
     "expiry",
+    "known_case",
     "lease",
     "ledger",
     "legal_hold",
@@ -50,7 +51,7 @@ __all__ = [
     "timer",
 ]
 
-REVISION = "0004"
+REVISION = "0005"
 """The newest migration: what a store must be at. Kept here so that opening a store needn't load Alembic."""
 
 metadata = MetaData()
@@ -195,6 +196,20 @@ Index(
     ledger.c.recorded_at,
     sqlite_where=ledger.c.open > text("0"),
     postgresql_where=ledger.c.open > text("0"),
+)
+
+# What channels were told of cases: a row a field, so that whatever comes in whatever order, the newest word stands.
+known_case = Table(
+    "known_case",
+    metadata,
+    octets("case_key", key=True),
+    words("channel", key=True),
+    words("field", key=True),
+    number("told_at"),
+    number("position"),
+    octets("value"),
+    Index("known_case_position", "position"),
+    sqlite_with_rowid=False,
 )
 
 exception = Table(

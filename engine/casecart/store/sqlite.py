@@ -18,7 +18,7 @@ from casecart.store.lock import FileLock, is_held
 from casecart.store.lookup import case_lookup, keys_of
 from casecart.store.master import TIDIED
 from casecart.store.queries import Queries, compiled, must_be_allowed
-from casecart.store.records import CaseRow, Message
+from casecart.store.records import CaseRow, KnownCase, Message
 from casecart.store.revision import check
 from casecart.store.sqlite_file import connect, explained
 from casecart.store.sqlite_lookup import Lookups
@@ -77,6 +77,9 @@ INSERT_AUDIT = insertion(schema.audit)
 INSERT_REPLAY = f"{insertion(schema.replay)} on conflict do nothing"
 DELETE_REPLAY = "delete from replay where hold = ?"
 INSERT_LEGAL_HOLD = insertion(schema.legal_hold)
+NOTE_CASE = f"""{replacement(schema.known_case)}
+where (excluded.told_at, excluded.position) >= (known_case.told_at, known_case.position)"""
+KNOWN_CASE = f"select {', '.join(KnownCase._fields)} from known_case where case_key = ? order by channel, field"  # noqa: S608 - our own names
 DELETE_LEGAL_HOLD = "delete from legal_hold where id = ?"
 INSERT_VERSION = insertion(schema.master)
 ADD_COUNT = (
@@ -111,6 +114,7 @@ INSERTS = (
     ("replays_done", DELETE_REPLAY),
     ("legal_holds", INSERT_LEGAL_HOLD),
     ("releases", DELETE_LEGAL_HOLD),
+    ("known_cases", NOTE_CASE),
 )
 UPDATES = (("outcomes", SET_OUTCOME), ("settlements", SETTLE), ("hold_changes", CHANGE_HOLD))
 ALL = 1_000_000
@@ -175,6 +179,7 @@ class SQLiteStore(SQLiteRetention, Queries):
             # It tidies the log up when it goes; what was committed is safe either way.
             raise explained(error, self.path) from error
         finally:
+            self._lookups = None  # its filters are 32 MB, and an engine that has ended may stay in memory for a while
             if self._lock:
                 self._lock.release()
 
@@ -244,6 +249,9 @@ class SQLiteStore(SQLiteRetention, Queries):
             positions.update(lookups.positions(case_lookup(case_key), ALL))
         found = [row for position in positions for row in self._select(CASE, (position,))]
         return sorted((CaseRow._make(row) for row in found if row[:2] in wanted), key=lambda row: row.sequence)
+
+    def known_cases(self, case_keys: Collection[bytes]) -> list[KnownCase]:
+        return [KnownCase._make(row) for key in sorted(set(case_keys)) for row in self._select(KNOWN_CASE, (key,))]
 
     def looked_up(self, keys: Iterable[int], *, limit: int) -> list[int]:
         lookups = self._lookups or Lookups(self._select, often=False)

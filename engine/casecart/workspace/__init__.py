@@ -21,6 +21,7 @@ from casecart.workspace.hook import Hook, HookStep
 from casecart.workspace.initialise import initialise
 from casecart.workspace.load import Workspace, load
 from casecart.workspace.mapping import FieldMapping, Mapping, Reads
+from casecart.workspace.note import Fill, FillStep, NoteStep
 from casecart.workspace.outgoing import OutgoingField, OutgoingMapping, Writes
 from casecart.workspace.ownership import GROUPS, Ownership
 from casecart.workspace.reading import Kinds
@@ -28,6 +29,7 @@ from casecart.workspace.resolve import Resolve, ResolveStep
 from casecart.workspace.scalar import Duration, Expression, Flag, Rate, Size, SourcePath
 from casecart.workspace.schema import schema, schemas
 from casecart.workspace.secret import Secret
+from casecart.workspace.send import Send, SendStep
 from casecart.workspace.shape import Component
 from casecart.workspace.table import Row, Table
 from casecart.workspace.text import Text
@@ -46,6 +48,8 @@ __all__ = [
     "Expression",
     "Facility",
     "FieldMapping",
+    "Fill",
+    "FillStep",
     "Finding",
     "Flag",
     "HoldStep",
@@ -56,6 +60,7 @@ __all__ = [
     "Kinds",
     "MapStep",
     "Mapping",
+    "NoteStep",
     "OtherwiseStep",
     "OutgoingField",
     "OutgoingMapping",
@@ -75,6 +80,8 @@ __all__ = [
     "Row",
     "Secret",
     "Secrets",
+    "Send",
+    "SendStep",
     "Size",
     "SourcePath",
     "Store",

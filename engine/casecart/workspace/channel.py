@@ -8,8 +8,10 @@ from casecart.workspace.bring import BringStep
 from casecart.workspace.declaration import NAME, Declared, declared, key
 from casecart.workspace.findings import Finding, listed
 from casecart.workspace.hook import HookStep
+from casecart.workspace.note import FillStep, NoteStep
 from casecart.workspace.resolve import ResolveStep
 from casecart.workspace.scalar import Duration, Expression
+from casecart.workspace.send import SendStep
 from casecart.workspace.text import Text
 from casecart.workspace.verify import VerifyStep
 
@@ -168,14 +170,19 @@ class Channel(Declared):
         at_least=1,
     )
     accept: tuple[Text, ...] = key(
-        about="The message types that it takes: type and event as in MSH-9, `*` for every event.",
+        about=(
+            "The message types that it takes: type and event as in MSH-9, `*` for every event; or FHIR resource types, "
+            "by themselves and in the entries of bundles."
+        ),
         example="[DFT^P03, DFT^P11]",
         scalar=True,
         at_least=1,
-        pattern=r"[A-Z][A-Z0-9]{2}\^([A-Z0-9]{3}|\*)",
-        form="DFT^P03, or DFT^* for every event",
+        pattern=r"[A-Z][A-Z0-9]{2}\^([A-Z0-9]{3}|\*)|[A-Z][a-z][A-Za-z]{1,48}",
+        form="DFT^P03, DFT^* for every event, or a FHIR resource type such as Procedure",
     )
-    steps: tuple[MapStep | HookStep | ResolveStep | VerifyStep | RouteStep | BringStep, ...] = key(
+    steps: tuple[
+        MapStep | HookStep | FillStep | ResolveStep | VerifyStep | RouteStep | BringStep | NoteStep | SendStep, ...
+    ] = key(
         about="What is done with a message, in this order.",
         example="[{map: dft-usage}, {route: [{post: {to: inventory, as: consumption}}]}]",
         at_least=1,
@@ -193,12 +200,23 @@ class Channel(Declared):
     def mappings(self) -> tuple[Text, ...]:
         """The names of the mappings that its steps use."""
         made = (step.map for step in self.steps if isinstance(step, MapStep))
-        return (*made, *(self.bring.bring.mappings if self.bring is not None else ()))
+        brought = self.bring.bring.mappings if self.bring is not None else ()
+        return (*made, *brought, *(self.note.note if self.note is not None else ()))
 
     @property
     def bring(self) -> BringStep | None:
         """The step that brings master data in, of a channel for those."""
         return next((step for step in self.steps if isinstance(step, BringStep)), None)
+
+    @property
+    def note(self) -> NoteStep | None:
+        """The step that notes where cases are, of a channel for that."""
+        return next((step for step in self.steps if isinstance(step, NoteStep)), None)
+
+    @property
+    def send(self) -> SendStep | None:
+        """The step that tells a destination of items, of a channel for those."""
+        return next((step for step in self.steps if isinstance(step, SendStep)), None)
 
     @property
     def book(self) -> str:
@@ -221,18 +239,24 @@ class Channel(Declared):
         return next((step for step in self.steps if isinstance(step, HookStep)), None)
 
     def check(self) -> Iterable[Finding]:
-        """Lines are made, found, looked at and routed by a step each, as one thing; master data are brought by one."""
-        if self.bring is not None:
+        """Lines are made, filled, found, looked at and routed by a step each, as one thing.
+
+        Master data are brought in, cases noted, and items sent, by one step alone.
+        """
+        alone = self.bring or self.note or self.send
+        if alone is not None:
             if len(self.steps) > 1:
-                message = "master data are brought in by one step, and no other: give lines a channel of their own"
-                yield Finding(self.bring.place, "error", "step-order", message)
+                noted = "cases are noted" if alone is self.note else "items are sent"
+                what = "master data are brought in" if alone is self.bring else noted
+                message = f"{what} by one step, and no other: give lines a channel of their own"
+                yield Finding(alone.place, "error", "step-order", message)
             return
         posts = [*self.posts]
         for post in posts[1:]:
             if post.kind != posts[0].kind:
                 message = f"this channel's lines are posted as {posts[0].kind}; as {post.kind} by a channel of its own"
                 yield Finding(post.at("as"), "error", "bad-value", message)
-        order = (MapStep, HookStep, ResolveStep, VerifyStep, RouteStep)
+        order = (MapStep, HookStep, FillStep, ResolveStep, VerifyStep, RouteStep)
         names = [step.__declaration__.name for step in order]
         last = -1
         for step in self.steps:

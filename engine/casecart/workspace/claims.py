@@ -27,10 +27,12 @@ def double_claims(channels: Iterable[Channel]) -> Iterator[Finding]:
         peers = not first.peers or not second.peers or set(first.peers) & set(second.peers)
         if not (same and listeners and peers):
             continue
+        if first.send is not None and second.send is not None:
+            continue  # each tells another system, or tells it again
         if (first.bring is None) != (second.bring is None):
             lines, master = (second, first) if first.bring is not None else (first, second)
             message = (
-                f"channel '{lines.channel}' takes {listed(same)} from {listed(sorted(listeners))} as lines, so that "
+                f"channel '{lines.channel}' takes {listed(same)} from {listed(sorted(listeners))} itself, so that "
                 f"channel '{master.channel}' never brings them in; tell them apart by peers"
             )
             yield Finding(same[0].place, "warning", "double-claim", message)

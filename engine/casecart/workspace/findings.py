@@ -89,6 +89,7 @@ CODES: Mapping[str, str] = MappingProxyType(
         "duplicate-code": "A code stands twice in its table.",
         # Given by the rooms above that compile what the workspace holds.
         "bad-path": "The path does not follow the grammar, or leads nowhere in this version.",
+        "interpreted-path": "A FHIRPath is not compiled, but evaluated by a library, which is slower.",
         "bad-expression": "The expression does not follow the grammar, or its types do not fit.",
         "bad-template": "The template cannot be read.",
         "bad-hook": "The hook's file is not Python, lacks its function, or cannot be loaded.",

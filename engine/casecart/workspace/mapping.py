@@ -20,14 +20,23 @@ __all__ = ["FieldMapping", "Mapping", "Reads"]
 class Reads(Declared):
     """The messages that a mapping reads."""
 
-    format: Literal["hl7v2"] = key(about="Their format.", example="hl7v2")
+    format: Literal["hl7v2", "fhir"] = key(about="Their format.", example="hl7v2")
     version: Text | None = key(
-        about="The version by which paths are checked. Messages of other versions are read all the same.",
+        about=(
+            "The version by which paths are checked: for FHIR R4 (which holds without it), R4B or R5. Messages of "
+            "other versions are read all the same."
+        ),
         example="2.8.2",
         default=None,
-        pattern=r"2\.\d(\.\d)?",
-        form="a version such as 2.3, 2.5.1 or 2.8.2",
+        pattern=r"2\.\d(\.\d)?|R4|R4B|R5",
+        form="a version such as 2.3, 2.5.1 or 2.8.2, or for FHIR R4, R4B or R5",
     )
+
+    def check(self) -> Iterable[Finding]:
+        """The version is one of the format."""
+        if self.version is not None and self.version.startswith("R") != (self.format == "fhir"):
+            known = "R4, R4B or R5" if self.format == "fhir" else "a version such as 2.5.1 or 2.8.2"
+            yield Finding(self.at("version"), "error", "bad-value", f"a version of {self.format} is {known}")
 
 
 @declared(
@@ -55,7 +64,8 @@ class FieldMapping(Declared):
     path: tuple[SourcePath, ...] = key(
         about=(
             "Where the value stands in the message; of several paths, the first that has a value. A piece of the UDI "
-            "is a path too: udi.di, udi.lot, udi.serial, udi.expiry, udi.manufactured or udi.donation_id."
+            "is a path too: udi.di, udi.lot, udi.serial, udi.expiry, udi.manufactured or udi.donation_id. For FHIR a "
+            "path is FHIRPath, asked of the line; %resource is the resource that the line is in."
         ),
         example='[FT1-2, "FT1-23.1"]',
         default="[]",
@@ -133,9 +143,10 @@ class Mapping(Declared):
         default="''",
     )
     reads: Reads = key(about="The messages that it reads.", example='{format: hl7v2, version: "2.8.2"}')
-    makes: Literal["Usage", "items", "suppliers", "identifiers", "units", "stock"] = key(
+    makes: Literal["Usage", "Case", "items", "suppliers", "identifiers", "units", "stock"] = key(
         about=(
-            "The canonical document that it makes: Usage; or, for a channel that brings master data in, lines of a "
+            "The canonical document that it makes: Usage; Case, for a channel that notes where cases are, with "
+            "`change`: put or remove; or, for a channel that brings master data in, lines of a "
             "table, whose columns are the fields (docs/reference/master-data.md), with `change`: put, deactivate, "
             "reactivate or remove."
         ),
@@ -159,7 +170,8 @@ class Mapping(Declared):
     each: SourcePath = key(
         about=(
             "One document is made for each of these segments, with the segments under it: for FT1 the PRT, "
-            "OBX, NTE and Z segments up to the next FT1."
+            "OBX, NTE and Z segments up to the next FT1. For FHIR it is a FHIRPath that begins with a resource's type, "
+            "such as Procedure.focalDevice; every such resource of a bundle is read."
         ),
         example="FT1",
     )
@@ -180,7 +192,10 @@ class Mapping(Declared):
         default=None,
     )
     bind: abc.Mapping[str, SourcePath] = key(
-        about="Short names for segments, so that several fields are taken from one and the same segment.",
+        about=(
+            "Short names for segments, so that several fields are taken from one and the same segment. For FHIR each "
+            "is a FHIRPath, asked of the line, such as manipulated.resolve(), and paths name what it gives as %device."
+        ),
         example="{device: \"PRT[PRT-4.1 = 'EQUIP']\"}",
         default="{}",
         entry_pattern=r"[a-z][a-z0-9_]*",
@@ -194,7 +209,9 @@ class Mapping(Declared):
     )
 
     def check(self) -> Iterable[Finding]:
-        """What is said of master data takes the place of what was said before."""
+        """What is said of cases and master data takes the place of what was said before."""
         if self.makes != "Usage" and self.says != "state":
             message = f"a line of {self.makes} says how a record is from now on: write says: state"
+            if self.makes == "Case":
+                message = "a case is from now on as a message says: write says: state"
             yield Finding(self.at("says"), "error", "bad-value", message)

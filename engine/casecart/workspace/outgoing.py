@@ -54,7 +54,8 @@ class OutgoingField(Declared):
         about=(
             "The field of the posting that is written. Besides those of Usage that leave the engine there are `key` "
             "and `revision` of the posting, `reverses` (the key of the posting that it takes back) and `recorded_at`, "
-            "when the message came that it was made for."
+            "when the message came that it was made for. Of an Item, `LIST.FIELD` names a field of each of a list, "
+            "such as `packagings.gtin`: its segment is written once for each."
         ),
         example="quantity",
         default=None,
@@ -90,7 +91,11 @@ class OutgoingMapping(Declared):
     writes: Writes = key(
         about="The messages that it writes.", example='{format: hl7v2, version: "2.5.1", type: DFT^P03^DFT_P03}'
     )
-    source: Literal["Usage"] = key(written="from", about="What its postings are about.", example="Usage")
+    source: Literal["Usage", "Item"] = key(
+        written="from",
+        about="What its postings are about: what was used, or an item of the master data that has changed.",
+        example="Usage",
+    )
     fields: abc.Mapping[str, OutgoingField] = key(
         about=(
             "The fields of the message, by their paths, in the order of their segments; MSH is the destination's. A "

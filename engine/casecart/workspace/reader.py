@@ -92,7 +92,7 @@ def _items(item: Shape, node: Node, key: Key, reading: Reading) -> object:
         if len(values) < key.at_least:
             return reading.error(node.place, "too-few", _too_few(key, len(values)))
         return FAILED if FAILED in values else tuple(values)
-    if key.scalar and (isinstance(node, TextNode) or isinstance(item, Scalar)):
+    if key.scalar and (isinstance(node, TextNode) or isinstance(item, Scalar | SecretReference)):
         value = _value(item, node, key, reading)
         return value if isinstance(value, Failed) else (value,)
     return reading.error(

@@ -10,50 +10,32 @@ from twisted.internet.protocol import Protocol as TwistedProtocol
 from twisted.internet.protocol import connectionDone
 from zope.interface import implementer  # type: ignore[import-untyped]  # it has none
 
-from casecart.formats.mllp import BETWEEN, COMMIT, NO_COMMIT, Fault, Framer, frame
-from casecart.listeners.question import Question
-from casecart.runtime.listener import Arrival, Receipt
+from casecart.formats.mllp import Fault, Framer, frame
+from casecart.listeners.pending import ACCEPTED, Pending
+from casecart.runtime.listener import Arrival
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from twisted.python.failure import Failure
 
-    from casecart.listeners.admission import MakeArrival
+    from casecart.listeners.admission import Admitted
+    from casecart.listeners.door import Occupant
     from casecart.listeners.hl7v2 import Reception
-    from casecart.runtime.listener import Intake
+    from casecart.runtime.listener import Intake, Receipt
     from casecart.runtime.unfinished import Unfinished
 
-__all__ = ["MllpConnection", "Occupant", "Owner"]
+__all__ = ["MllpConnection", "Owner"]
 
 # So much may wait for its answer on one connection before no more is read from it.
 _MOST_WAITING: Final = 512
 _MOST_WAITING_BYTES: Final = 4 * 1024 * 1024
-
-# Whether a message is answered: not yet, with its only answer, with the first of two.
-_UNSETTLED, _SETTLED, _ACCEPTED = range(3)
 
 # Why nothing is read at the moment; bits.
 _STORE: Final = 1  # the engine takes nothing
 _UNREAD: Final = 2  # the sender doesn't read its answers
 _WAITING: Final = 4  # too much waits for its answer
 _ENDED: Final = 8  # nothing more is wanted, or will come
-
-
-class Occupant(Protocol):
-    """One of the connections of a listener, as the listener sees it."""
-
-    host: str
-    """The address that it comes from."""
-
-    def tick(self, seconds: float) -> None:
-        """So much time has gone by."""
-
-    def drain(self) -> None:
-        """Take nothing new, answer what was taken, close."""
-
-    def abort(self) -> None:
-        """Close without answering."""
 
 
 class Owner(Protocol):
@@ -77,75 +59,6 @@ class Owner(Protocol):
         """Have `write` called at the end of this turn."""
 
 
-class _Waiting(Question):
-    """A message whose answer is to come."""
-
-    __slots__ = ("answer", "connection", "second", "settled", "size")
-
-    second: bytes | None
-    """Of a message that has the first of two answers."""
-
-    def __init__(self, connection: MllpConnection, size: int) -> None:
-        self.connection = connection
-        self.size = size
-        self.settled = _UNSETTLED
-        self.answer: bytes | None = None
-
-    def __call__(self, receipt: Receipt) -> None:
-        connection = self.connection
-        if not connection.closing:
-            try:
-                self.answer = connection.owner.reception.answer(self, receipt)
-            except Exception:
-                self.fail()
-                raise
-            if connection.owner.commits:
-                self.answer = _committed(self.answer, receipt)
-            self.settled = _SETTLED
-            connection.settled()
-
-    def accepted(self) -> None:
-        connection = self.connection
-        if not connection.closing:
-            try:
-                self.answer, self.second = connection.owner.reception.answer(self, Receipt.STORED), None
-            except Exception:
-                self.fail()
-                raise
-            if connection.owner.commits:
-                self.answer = _committed(self.answer, Receipt.STORED)
-            self.settled = _ACCEPTED
-            connection.settled()
-
-    def completed(self, receipt: Receipt) -> None:
-        connection = self.connection
-        if self.settled == _UNSETTLED:
-            self(receipt)  # it could not be stored
-        elif not connection.closing:
-            try:
-                self.second = connection.owner.reception.completed(self, receipt)
-            except Exception:
-                self.fail()
-                raise
-            connection.settled()
-
-    def fail(self) -> None:
-        self.connection.abort()
-
-    def settle(self, answer: bytes | None, receipt: Receipt) -> None:
-        connection = self.connection
-        if not connection.closing:
-            self.answer = _committed(answer, receipt) if connection.owner.commits else answer
-            self.settled = _SETTLED
-            connection.settled()
-
-
-def _committed(answer: bytes | None, receipt: Receipt) -> bytes:
-    """MLLP release 2: before the acknowledgement, if there is one, a frame that says whether the content was stored."""
-    commit = NO_COMMIT if receipt is Receipt.NOT_STORED else COMMIT
-    return BETWEEN.join((commit, answer)) if answer else commit
-
-
 def _unanswered(receipt: Receipt) -> None:
     """What becomes of the record of a fault: its sender gets no answer."""
 
@@ -161,36 +74,36 @@ class MllpConnection(TwistedProtocol):
 
     Args:
         owner: the listener.
+        admitted: what may come on it.
         source: where it comes from, `host:port`; empty: as the transport says.
-        arrival: makes arrivals of its messages; None: those of all peers.
     """
 
     transport: Any
 
-    def __init__(
-        self,
-        owner: Owner,
-        source: str = "",
-        arrival: MakeArrival | None = None,
-    ) -> None:
+    def __init__(self, owner: Owner, admitted: Admitted, source: str = "") -> None:
         self.owner = owner
         self.host = ""
+        self._arrival, self.peer = admitted
         self.closing = False
         """Whether the connection was closed from here; nothing is answered any more."""
         self._framer = Framer(owner.maximum_frame)
-        self._waiting: deque[_Waiting] = deque()
+        self._waiting: deque[Pending] = deque()
         self._waiting_bytes = 0
-        self._accepted: deque[_Waiting] = deque()  # whose second answer is to come
+        self._accepted: deque[Pending] = deque()  # whose second answer is to come
         self._answers: list[bytes] = []
         self._feeding = False
         self._blocked = 0
         self._kept = b""
         self._held = 0  # bytes of unfinished messages, as the listeners' common account has it
         self._source = source
-        self._arrival = arrival or owner.reception.arrival
         self._send: Callable[[bytes], int | Exception] | None = None
         # Seconds, counted by `tick`: a clock read a message would cost more.
         self._quiet = self._begun = self._closed = 0.0
+
+    @property
+    def ending(self) -> bool:
+        """Whether nothing more is taken, and it closes when what was taken is answered."""
+        return bool(self._blocked & _ENDED)
 
     # --- what comes in
 
@@ -220,7 +133,7 @@ class MllpConnection(TwistedProtocol):
         events = self._framer.feed(data)
         for event in events:
             if event.__class__ is bytes:
-                waiting = _Waiting(self, len(event))
+                waiting = Pending(self, len(event))
                 self._waiting.append(waiting)
                 self._waiting_bytes += waiting.size
                 arrival = self._arrival(event, self._source, waiting)
@@ -303,7 +216,7 @@ class MllpConnection(TwistedProtocol):
                 return
             if done.answer:
                 self._answers.append(frame(done.answer))
-            if done.settled == _ACCEPTED:
+            if done.settled == ACCEPTED:
                 self._accepted.append(done)
         if self._accepted:
             self._follow()
@@ -412,14 +325,16 @@ class MllpConnection(TwistedProtocol):
             self.dataReceived(kept)
         if self._blocked & (_STORE | _ENDED):
             return
-        self._quiet += seconds
+        # Who waits for an answer is not silent.
+        self._quiet = 0.0 if self._waiting or self._accepted else self._quiet + seconds
         if self._framer.begun and not self._blocked:
             self._begun += seconds
             if self._begun > owner.frame_timeout:
                 self._record(self._framer.finish(), "timeout")
                 self._account()
                 self._end()
-        elif self._quiet > owner.idle_timeout and self._blocked & _UNREAD:
-            self.abort()
-        elif self._quiet > owner.idle_timeout and not self._waiting and not self._accepted:
-            self._close()
+        elif self._quiet > owner.idle_timeout:
+            if self._blocked & _UNREAD:
+                self.abort()
+            else:
+                self._close()

@@ -74,8 +74,7 @@ class FileSettings(Declared):
         """Every peer can come up, and none is to be answered or known by a connection."""
         yield from unreachable(self.peers)
         for peer in self.peers.values():
-            said = {"acknowledge": peer.acknowledge, "certificate": peer.certificate, "networks": peer.networks}
-            for name in (name for name, value in said.items() if value):
+            for name in (name for name in _OF_CONNECTIONS if getattr(peer, name)):
                 words = f"files are not answered, and come on no connection: leave '{name}' out"
                 yield Finding(peer.at(name), "error", "bad-value", words)
 
@@ -88,6 +87,7 @@ SPEC: Final = ListenerSpec(
     kind="file", about="Takes HL7 v2 messages from the files of a folder.", settings=FileSettings, make=_make
 )
 
+_OF_CONNECTIONS: Final = ("acknowledge", "certificate", "networks", "connections")  # what a peer here can't have
 _EVERY: Final = 1.0  # seconds between looks at a folder with nothing to take
 _MOST_WAITING: Final = 256  # messages that wait for their commit
 _MOST_WAITING_BYTES: Final = 4_000_000
@@ -230,7 +230,9 @@ class FileListener:
         self.reception = Reception(
             context, peers, Partition(settings.partition_by), Accept(), maker, maximum=settings.maximum_file
         )
-        self._folder = Folder(context.root / settings.folder, settings.settle, settings.maximum_file)
+        folder = context.root / settings.folder
+        self.where = f"on {folder.absolute()} ({SPEC.kind})"
+        self._folder = Folder(folder, settings.settle, settings.maximum_file)
         self._reactor: Any = context.reactor  # Twisted's interfaces say nothing that mypy could use
         self._stored: list[tuple[Found, str]] = []  # and still to be moved
         self._trouble = ""

@@ -12,7 +12,7 @@ from twisted.internet.protocol import Protocol as TwistedProtocol
 from twisted.internet.protocol import connectionDone
 
 from casecart.formats.proxy import NotAnnounced, read_proxy_header
-from casecart.listeners.connection import MllpConnection, Owner
+from casecart.listeners.admission import NotAdmitted
 from casecart.runtime.encrypted import Encrypted
 from casecart.runtime.handshake import HandshakeFailed, peer_of
 
@@ -21,17 +21,17 @@ if TYPE_CHECKING:
 
     from twisted.python.failure import Failure
 
-    from casecart.listeners.admission import Admission
+    from casecart.listeners.door import Occupant
     from casecart.listeners.turned_away import TurnedAway
     from casecart.runtime.certificate import Certificate
 
 __all__ = ["Doorkeeper", "Newcomer"]
 
 
-class Doorkeeper(Owner, Protocol):
+class Doorkeeper(Protocol):
     """What a newcomer asks of its listener."""
 
-    admission: Admission
+    patience: float
     turned_away: TurnedAway
     proxied: bool
 
@@ -42,9 +42,18 @@ class Doorkeeper(Owner, Protocol):
     def refusal(self, host: str) -> tuple[str, str] | None:
         """Why no connection of this address is taken, as code and words; None if one is."""
 
+    def speaker(self, host: str, source: str, certificate: Certificate | None) -> TwistedProtocol:
+        """What speaks on a connection. Raises `NotAdmitted`: nobody may speak on it."""
+
+    def opened(self, connection: Occupant) -> None:
+        """A connection is there."""
+
+    def lost(self, connection: Occupant) -> None:
+        """A connection is gone."""
+
 
 class Newcomer(TwistedProtocol):
-    """A connection that becomes an `MllpConnection`, or ends.
+    """A connection that becomes a sender's, or ends.
 
     Args:
         owner: the listener.
@@ -54,7 +63,7 @@ class Newcomer(TwistedProtocol):
 
     def __init__(self, owner: Doorkeeper) -> None:
         self._owner = owner
-        self.host = ""
+        self.host = self.peer = ""
         self._port = 0
         self._header = b""
         self._announced = not owner.proxied
@@ -112,23 +121,24 @@ class Newcomer(TwistedProtocol):
             return
         try:
             self._become(self._sender(None))
-        except HandshakeFailed as failed:
-            self._turn_away(failed.code, failed.words)
+        except NotAdmitted as trouble:
+            self._turn_away(trouble.code, trouble.words)
 
     def _become(self, protocol: Any) -> None:  # noqa: ANN401 - Twisted's protocols are not typed throughout
         """Have the TCP connection speak to another from now on, with nothing between them."""
         self.transport.protocol = protocol
         protocol.makeConnection(self.transport)
 
-    def _greet(self, encrypted: Encrypted) -> MllpConnection:
-        return self._sender(peer_of(encrypted.session))
+    def _greet(self, encrypted: Encrypted) -> TwistedProtocol:
+        try:
+            return self._sender(peer_of(encrypted.session))
+        except NotAdmitted as trouble:
+            raise HandshakeFailed(trouble.code, trouble.words) from None
 
-    def _sender(self, certificate: Certificate | None) -> MllpConnection:
-        arrival = self._owner.admission.of(self.host, certificate)
-        if arrival is None:
-            raise HandshakeFailed("no-peer", "no peer has its certificate and address")
+    def _sender(self, certificate: Certificate | None) -> TwistedProtocol:
+        made = self._owner.speaker(self.host, self._source, certificate)
         self._leave()
-        return MllpConnection(self._owner, self._source, arrival)
+        return made
 
     def _failed(self, failure: HandshakeFailed) -> None:
         if failure.code != "tls-silent":
@@ -156,7 +166,7 @@ class Newcomer(TwistedProtocol):
     def tick(self, seconds: float) -> None:
         """So much time has gone by."""
         self._waited += seconds
-        if self._waited > self._owner.frame_timeout:
+        if self._waited > self._owner.patience:
             if self._header:
                 self._record("proxy-timeout", "its PROXY header did not come to an end in time", self._header)
             elif self._encrypted is not None and self._encrypted.heard:

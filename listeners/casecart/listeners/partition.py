@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 from zlib import crc32
 
@@ -16,8 +18,8 @@ __all__ = ["PARTITIONS", "Partition", "partition_key"]
 
 PARTITIONS: Final = 64
 
-_PATH: Final = r"[A-Z][A-Z0-9]{2}-[1-9][0-9]{0,2}(\.[1-9][0-9]?)?"
-"""What a partition path looks like: the first segment of its kind, a field, perhaps a component."""
+_PATH: Final = r"(?!MSH)[A-Z][A-Z0-9]{2}-[1-9][0-9]{0,2}(\.[1-9][0-9]?)?"
+"""What a partition path looks like: the first segment of its kind, a field, perhaps a component. MSH tells the peer."""
 
 
 def partition_key() -> Any:  # noqa: ANN401 - a field specifier, as `key`
@@ -31,7 +33,7 @@ def partition_key() -> Any:  # noqa: ANN401 - a field specifier, as `key`
         default="[PV1-19.1, PID-3.1]",
         scalar=True,
         pattern=_PATH,
-        form="a path such as PV1-19.1, without [ ] and occurrences",
+        form="a path such as PV1-19.1, in another segment than MSH, without [ ] and occurrences",
     )
 
 
@@ -63,7 +65,10 @@ class Partition:
                 continue
             begin = at + 5
             end = body.find(b"\r", begin)
-            fields = (body[begin:end] if end >= 0 else body[begin:]).split(separator, field)
+            segment = body[begin:end] if end >= 0 else body[begin:]
+            if b"\n" in segment and (behind := _segment_start(separator).search(segment)) is not None:
+                segment = segment[: behind.start()]
+            fields = segment.split(separator, field)
             if len(fields) < field:
                 continue
             value = fields[field - 1]
@@ -81,8 +86,14 @@ def _parsed(path: str) -> tuple[bytes, int, int]:
     return segment.encode("ascii"), int(field), int(component or 1)
 
 
+@lru_cache(maxsize=64)
+def _segment_start(separator: bytes) -> re.Pattern[bytes]:
+    """How a segment begins behind a line feed; any other line is text of the field before it."""
+    return re.compile(rb"\n[A-Z][A-Z0-9]{2}(?:" + re.escape(separator) + rb"|\n|\Z)")
+
+
 def _part(field: bytes, component: int, delimiters: Delimiters) -> bytes:
-    """A component of the first repetition; a line feed ends the segment as well."""
+    """A component of the first repetition; a line feed ends the value as well."""
     first = field.partition(delimiters.repetition.encode())[0].partition(b"\n")[0]
     parts = first.split(delimiters.component.encode(), component)
     return parts[component - 1].strip() if len(parts) >= component else b""

@@ -107,6 +107,13 @@ class Peer(Declared):
         default="[]",
         scalar=True,
     )
+    connections: int | None = key(
+        about="How many connections it may have at once; as many as there are, if absent.",
+        example=2,
+        default=None,
+        minimum=1,
+        maximum=50000,
+    )
 
     def check(self) -> Iterable[Finding]:
         """Zone, character set and networks exist."""

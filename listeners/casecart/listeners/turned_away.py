@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from twisted.logger import Logger
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from casecart.listeners.hl7v2 import Reception
-    from casecart.runtime.listener import Intake, Receipt
+    from casecart.runtime.listener import Arrival, Intake, Receipt
 
-__all__ = ["TurnedAway"]
+__all__ = ["Recorder", "TurnedAway"]
 
 _QUIET: Final = 60.0  # seconds in which the same reason is not told again of the same host
 _REMEMBERED: Final = 1024
+
+
+class Recorder(Protocol):
+    """What makes the records of one listener."""
+
+    def refused(self, body: bytes, source: str, schema: str, notes: str, reply: Callable[[Receipt], None]) -> Arrival:
+        """The record of bytes that are no message."""
 
 
 class TurnedAway:
@@ -23,25 +29,28 @@ class TurnedAway:
 
     Args:
         name: the listener's.
-        reception: makes the records.
+        recorder: makes the records.
         intake: takes them.
         seconds: monotonic.
     """
 
     log = Logger()
 
-    def __init__(self, name: str, reception: Reception, intake: Intake, seconds: Callable[[], float]) -> None:
-        self._name, self._reception, self._intake, self._seconds = name, reception, intake, seconds
+    def __init__(self, name: str, recorder: Recorder, intake: Intake, seconds: Callable[[], float]) -> None:
+        self._name, self._recorder, self._intake, self._seconds = name, recorder, intake, seconds
         self._told: dict[tuple[str, str], float] = {}
 
-    def record(self, source: str, code: str, words: str, seen: bytes = b"") -> None:
-        """Say why a connection was closed, in the log and among the messages; of each host once a minute.
+    def record(
+        self, source: str, code: str, words: str, seen: bytes = b"", *, what: str = "closed a connection"
+    ) -> None:
+        """Say why nothing was taken, in the log and among the messages; of each host once a minute.
 
         Args:
             source: `host:port`.
             code: why; stable.
             words: the same for a person, without what the other side chose.
             seen: the first bytes that came, where there are some to look at.
+            what: was done about it.
         """
         now, key = self._seconds(), (source.rpartition(":")[0], code)
         if now < self._told.get(key, 0.0):
@@ -54,14 +63,15 @@ class TurnedAway:
                 return
         self._told[key] = now + _QUIET
         self.log.warn(  # noqa: G010 - the logger is Twisted's
-            "{name} closed a connection from {source}: {words} ({code})",
+            "{name} {what} from {source}: {words} ({code})",
             name=self._name,
+            what=what,
             source=source,
             words=words,
             code=code,
         )
         if self._intake.open:
-            self._intake.take(self._reception.refused(seen, source, "connection", code, _unanswered))
+            self._intake.take(self._recorder.refused(seen, source, "connection", code, _unanswered))
 
 
 def _unanswered(receipt: Receipt) -> None:

@@ -24,6 +24,7 @@ class Door:
     """Open while its engine is up."""
 
     port = 0
+    where = "(simulated)"
 
     def __init__(self, context: ListenerContext) -> None:
         self.intake = context.intake

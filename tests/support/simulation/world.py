@@ -424,7 +424,7 @@ def _smaller(world: World) -> Iterator[None]:
             "backlog.CAREFUL": 1.0,
             "backlog.WAIT": 0.02,
             "journal.MOST_BEHIND": weather.behind,
-            "engine.Limits": partial(Limits, window=weather.window),
+            "parts.Limits": partial(Limits, window=weather.window),
         }.items():
             stack.enter_context(patch(f"casecart.runtime.{name}", value))
         log.setLevel(logging.ERROR)

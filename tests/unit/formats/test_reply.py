@@ -60,6 +60,22 @@ def test_what_is_no_acknowledgement_is_refused(body: bytes, code: str) -> None:
     assert refused.value.code == code
 
 
+@pytest.mark.parametrize(
+    ("records", "unsuccessful"),
+    [
+        (b"", False),
+        (b"MFI|INV||UPD|||AL\rMFA|MAD|1|20261121|S|X\r", False),
+        (b"MFA|MAD|1||s^Successful\rMFA|MAD|2||\r", False),
+        (b"MFA|MAD\rMFA\r", False),  # it says nothing
+        (b"MFA|MAD|1||U|X\r", True),
+        (b"MFA|MAD|1||S\rMFA|MUP|2||U^CANARY\r", True),
+        (b"MFA|MAD|1||E17\r", True),  # a code of the receiver's own
+    ],
+)
+def test_an_answer_to_master_data_says_whether_each_record_was_taken(records: bytes, *, unsuccessful: bool) -> None:
+    assert read_reply(HEAD + b"MSA|AA|1\r" + records).unsuccessful is unsuccessful
+
+
 def test_a_thousand_errors_are_not_read() -> None:
     reply = read_reply(HEAD + b"MSA|AE|1\r" + b"ERR||FT1^1^7|103|E\r" * 1000)
     assert len(reply.errors) == 20

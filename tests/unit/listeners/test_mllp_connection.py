@@ -11,10 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.internet.error import CannotListenError
 from twisted.internet.testing import MemoryReactorClock
+from twisted.logger import capturedLogs, formatEvent
 
 from casecart.formats.mllp import frame
 from casecart.listeners.mllp import MllpListener
-from casecart.runtime.listener import Receipt
+from casecart.runtime.listener import Arrival, Receipt
 from support.listening import ORSYS, Door, Intake, message, mllp_settings
 
 
@@ -174,6 +175,26 @@ def test_no_more_connections_are_open_than_the_settings_say() -> None:
     assert door.try_to_connect() is not None
 
 
+@pytest.mark.parametrize("full", [True, False])
+def test_connections_that_come_and_go_at_the_limit_are_told_of_once_a_minute(*, full: bool) -> None:
+    door = Door(settings=mllp_settings(f"connections: {1 if full else 2}"))
+
+    def come_and_go() -> None:
+        line = door.connect()
+        door.intake.open = full
+        assert door.try_to_connect() is None
+        door.intake.open = True
+        line.protocol.connectionLost()
+
+    with capturedLogs() as events:
+        for _ in range(100):
+            come_and_go()
+        assert len(events) == 1
+        door.wait(60)
+        come_and_go()
+    assert len(events) == 2
+
+
 def test_a_sender_far_ahead_of_the_store_is_not_read_from_until_it_has_caught_up() -> None:
     door = Door(Intake(None))
     line = door.connect()
@@ -265,6 +286,39 @@ def test_a_silent_connection_is_closed_after_the_idle_time_out_and_leaves_no_rec
     door.wait(2)
     assert line.closing()
     assert len(door.intake.arrivals) == 2
+
+
+def test_the_time_that_an_answer_takes_is_no_silence_of_its_sender() -> None:
+    door = Door(Intake(None), mllp_settings("idle_timeout: 10s\nacknowledge: {when: on_complete, within: 1m}"))
+    line = door.connect()
+    line.send(message("1"))
+    door.wait(50)
+    settle(door.intake, "1")
+    door.wait(9)
+    assert (line.codes, line.closing()) == (["AA 1"], False)
+    door.wait(3)
+    assert line.closing()
+
+
+def test_a_fault_of_ours_ends_its_connection_when_time_goes_by_and_holds_up_no_other() -> None:
+    class Faulty(Intake):
+        def take(self, arrival: Arrival) -> None:
+            if arrival.control_id == "faulty":
+                raise ZeroDivisionError
+            super().take(arrival)
+
+    door = Door(Faulty())
+    lines = [door.connect() for _ in range(5)]
+    door.intake.open = False
+    for number, line in enumerate(lines):
+        line.send(message("faulty" if number == 2 else str(number)))
+    door.intake.open = True
+    with capturedLogs() as events:
+        door.wait(1)
+    assert [line.codes for line in lines] == [["AA 0"], ["AA 1"], [], ["AA 3"], ["AA 4"]]
+    assert [line.closing() for line in lines] == [False, False, True, False, False]
+    (said,) = map(formatEvent, events)
+    assert said.startswith("or-mllp ended a connection: ZeroDivisionError in ")
 
 
 def test_a_message_in_time_is_not_held_against_the_next_ones_time() -> None:
@@ -404,6 +458,11 @@ def test_an_address_that_is_taken_is_named() -> None:
     assert str(reasons[0]) == "[Errno 98] or-mllp can't listen on 127.0.0.1:2575: Address already in use"
 
 
+@pytest.mark.parametrize(("interface", "where"), [("127.0.0.1", "on 127.0.0.1:0 (mllp)"), ("::1", "on [::1]:0 (mllp)")])
+def test_a_listener_says_where_it_listens(interface: str, where: str) -> None:
+    assert Door(settings=mllp_settings(f"interface: '{interface}'")).listener.where == where
+
+
 @pytest.mark.parametrize(("interface", "warned"), [("127.0.0.1", False), ("::1", False), ("0.0.0.0", True)])  # noqa: S104 - asked about
 def test_an_open_interface_is_warned_of(interface: str, *, warned: bool) -> None:
     warnings = list(Door(settings=mllp_settings(f"interface: '{interface}'")).listener.warnings())
@@ -432,7 +491,7 @@ def test_answers_are_whole_and_in_order_whatever_the_socket_takes_at_once(taken:
 
 
 def test_more_connections_than_the_system_lets_the_process_have_are_warned_of(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("casecart.listeners.mllp.resource.getrlimit", lambda _: (1024, 1024))
+    monkeypatch.setattr("casecart.listeners.door.resource.getrlimit", lambda _: (1024, 1024))
     assert list(Door(settings=mllp_settings("connections: 1000")).listener.warnings()) == []
     (warning,) = Door(settings=mllp_settings("connections: 1001")).listener.warnings()
     assert "1001 connections" in warning

@@ -29,6 +29,7 @@ def test_the_shortest_settings_have_the_defaults_that_the_reference_tells() -> N
         (PORT + "peers: {a: {match: {}, facility: NORTH}}", "one-of a peer is told by its header"),
         (PORT + f"peers: {{{ORSYS}}}\ninterface: localhost", "bad-format 'interface'"),
         (PORT + f"peers: {{{ORSYS}}}\npartition_by: [PV1-19.1.2]", "bad-format 'partition_by'"),
+        (PORT + f"peers: {{{ORSYS}}}\npartition_by: [MSH-4]", "bad-format 'partition_by'"),  # it would never decide
         (PORT + f"peers: {{{ORSYS}}}\nacknowledge: later", "unknown-value 'later'"),
         (PORT + "peers: {a: {match: {MSH-3: A}, facility: N, time_zone: Mars}}", "unknown-value 'Mars'"),
         (PORT + "peers: {a: {match: {MSH-3: A}, facility: N, charset: EBCDIC}}", "unknown-value 'EBCDIC'"),

@@ -51,6 +51,18 @@ def test_line_feeds_and_other_separators_make_no_difference() -> None:
     assert partition_of(body.replace(b"|", b"#").replace(b"^", b"*")) == number("V1")
 
 
+@pytest.mark.parametrize("end", [b"\r", b"\n", b"\r\n"])
+def test_a_segment_that_is_too_short_is_not_continued_in_the_next_one(end: bytes) -> None:
+    body = message(segments=["PV1|1|I", "PID|1||MRN1", "FT1|1" + "|X" * 30]).replace(b"\r", end)
+    assert partition_of(body) == number("MRN1")
+
+
+@pytest.mark.parametrize("end", [b"\r", b"\n"])
+def test_a_line_feed_in_a_field_before_it_makes_no_difference(end: bytes) -> None:
+    body = message(segments=["PID|1||MRN1", "PV1|1|I|WARD 7\nICU, bed 2|" + "|" * 15 + "V1", "FT1|1"])
+    assert partition_of(body.replace(b"\r", end)) == number("V1")
+
+
 def test_any_component_of_any_field_can_decide() -> None:
     body = message(segments=["FT1|1|a^b^c"])
     assert partition_of(body, "FT1-2.3") == number("c")
@@ -62,10 +74,12 @@ def test_any_component_of_any_field_can_decide() -> None:
     fields=st.lists(st.text("AB^~&\\ 1", max_size=5), min_size=1, max_size=25),
     field=st.integers(1, 22),
     component=st.integers(1, 3),
+    end=st.sampled_from(["\r", "\n", "\r\n"]),
 )
-def test_the_value_is_what_a_full_parse_finds(fields: list[str], field: int, component: int) -> None:
-    body = message(segments=["PID|1", "|".join(["PV1", *fields])])
-    segment = parse(body.decode()).segment("PV1")
+def test_the_value_is_what_a_full_parse_finds(fields: list[str], field: int, component: int, end: str) -> None:
+    text = message(segments=["PID|1", "|".join(["PV1", *fields]), "FT1" + "|X" * 25]).decode().replace("\r", end)
+    body = text.encode()
+    segment = parse(text).segment("PV1")
     assert segment is not None
     found = segment.field(field).repetition(1).component(component).text.strip()
     assert partition_of(body, f"PV1-{field}.{component}") == (number(found) if found else OTHERWISE)

@@ -24,7 +24,7 @@ UNTOLD = {"tls-silent", "tls-wrong-certificate"}
 
 
 def test_there_are_examples() -> None:
-    assert len(BLOCKS) == 3
+    assert len(BLOCKS) == 4
 
 
 @pytest.mark.parametrize("block", BLOCKS)
@@ -34,9 +34,8 @@ def test_an_example_is_a_listener_without_findings(block: str) -> None:
 
 def test_every_note_of_a_connection_is_explained() -> None:
     code = "".join(path.read_text("utf-8") for path in SOURCES)
-    given = set(
-        re.findall(r'"((?:tls|proxy)-[a-z0-9-]+|no-peer|no-proxy|not-allowed|too-many|wrong-connection)"', code)
-    )
+    others = "no-peer|no-proxy|not-allowed|too-many(?:-of-peer)?|wrong-connection"
+    given = set(re.findall(rf'"((?:tls|proxy)-[a-z0-9-]+|{others})"', code))
     explained = set(re.findall(r"`([a-z0-9-]+)`", PAGE.partition("| note |")[2]))
     assert given - UNTOLD <= explained
-    assert {"tls-certificate", "proxy-missing", "no-peer"} <= given
+    assert {"tls-certificate", "proxy-missing", "no-peer", "too-many-of-peer"} <= given

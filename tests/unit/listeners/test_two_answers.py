@@ -200,6 +200,8 @@ def test_a_connection_that_waits_for_a_second_answer_is_not_idle() -> None:
     it.wait(90)
     assert not line.closing()
     complete(it, "1")
+    it.wait(59)
+    assert not line.closing()
     it.wait(2)
     assert line.closing()
 

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from casecart.canonical.consumption import Consumption
+from casecart.canonical.item_change import ItemChange, ItemPackaging
 from casecart.formats.hl7v2 import STANDARD, Delimiters, parse
 from casecart.mapping import CompiledOutgoing, NotWritable, compile_outgoing
 from casecart.workspace import OutgoingMapping, WorkspaceError
@@ -186,6 +187,66 @@ def test_no_place_is_written_twice(fields: list[str]) -> None:
 )
 def test_a_field_says_what_is_written_and_what_if_there_is_nothing(text: str, code: str) -> None:
     assert any(f" error {code} " in found for found in findings_of(OutgoingMapping, f"{HEAD}  {text}\n"))
+
+
+def items(*fields: str) -> CompiledOutgoing:
+    text = HEAD.replace("from: Usage", "from: Item") + "".join(f"  {each}\n" for each in fields)
+    return compile_outgoing(settings_of(OutgoingMapping, text), tables())
+
+
+PLATE = ItemChange(
+    facility="NORTH",
+    item="PLATE",
+    version=7,
+    changed_on=date(2026, 11, 3),
+    description="Plate | 6^holes\r\nsteel",
+    packagings=(
+        ItemPackaging(number=1, unit="EA", quantity=Decimal(1), gtin="09521234600008"),
+        ItemPackaging(number=2, unit="B|X"),
+    ),
+)
+PACKAGINGS = ("PKG-1: {field: packagings.number, required: true}", "PKG-2.1: {field: packagings.unit, optional: true}")
+
+
+def test_a_segment_with_fields_of_a_list_is_written_for_each_of_it() -> None:
+    fields = (
+        "ITM-1: {field: item, required: true}",
+        *PACKAGINGS,
+        "PKG-4: {field: packagings.quantity, optional: true}",
+        "PKG-5: {field: item, required: true}",  # of the item itself
+        "IVT-1: {field: stock.number, required: true}",
+        "ZZZ-1: {field: changed_on, required: true}",
+    )
+    segments = items(*fields).write(PLATE, {}, RECORDED, STANDARD)
+    assert segments == ["ITM|PLATE", "PKG|1|EA||1|PLATE", "PKG|2|B\\F\\X|||PLATE", "ZZZ|20261103"]
+
+
+def test_a_list_of_thousands_is_written_whole() -> None:
+    many = tuple(ItemPackaging(number=number) for number in range(1, 5_001))
+    document = ItemChange(facility="N", item="I", version=1, changed_on=date(2026, 11, 3), packagings=many)
+    segments = items(*PACKAGINGS).write(document, {}, RECORDED, STANDARD)
+    assert (len(segments), segments[-1]) == (5_000, "PKG|5000")
+
+
+@pytest.mark.parametrize(
+    ("fields", "finding"),
+    [
+        (["PKG-1: {field: packagings, required: true}"], "unknown-field a posting has no field packagings"),
+        (["PKG-1: {field: packagings.price, required: true}"], "unknown-field a posting has no field packagings.price"),
+        (["PKG-1: {field: quantity, required: true}"], "unknown-field a posting has no field quantity"),
+        (["PKG-1: {field: gone, required: true}"], "unknown-field a posting has no field gone"),
+        (["PID-3: {disclose: case, required: true}"], "unknown-field of a patient there is nothing to disclose"),
+        (
+            [*PACKAGINGS, "PKG-9: {field: stock.location, optional: true}"],
+            "7:10 error bad-value this segment is written for each of packagings and of stock: give each its own",
+        ),
+    ],
+)
+def test_a_mistake_in_a_mapping_of_items_is_told_with_its_place(fields: list[str], finding: str) -> None:
+    with pytest.raises(WorkspaceError) as wrong:
+        items(*fields)
+    (found,) = wrong.value.findings
+    assert finding in str(found)
 
 
 @pytest.mark.parametrize("kind", ["DFT", "DFT^P03^", "DFT^P03^DFT_P03^X", "dft^p03", "DFT|P03"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,7 +11,7 @@ from casecart.canonical import FIELDS, Usage
 from casecart.runtime.channel import Channel, compile_channels
 from casecart.runtime.kinds import installed_kinds
 from casecart.workspace import WorkspaceError, load
-from support.line import CHANNEL, write_workspace
+from support.line import CHANNEL, MAPPING, write_workspace
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,6 +37,59 @@ def compiled(root: Path, channel: str = CHANNEL) -> Channel:
 def test_a_channel_accepts_what_it_says(tmp_path: Path, accept: str, message_type: str, *, accepted: bool) -> None:
     channel = compiled(tmp_path, CHANNEL.replace("[DFT^P03]", accept))
     assert channel.accepts("or-mllp", "orsys", message_type) is accepted
+
+
+FHIR = """\
+mapping: usage
+reads: {format: fhir, version: R4}
+makes: Usage
+says: state
+each: Procedure.focalDevice
+fields:
+  case: {path: "%resource.encounter.reference", required: true, token: case}
+  line: {path: id, optional: true}
+  action: {value: use}
+  quantity: {value: "1", type: decimal}
+  item: {path: manipulated.display, optional: true}
+"""
+
+
+@pytest.mark.parametrize(
+    ("accept", "message_type", "types", "accepted"),
+    [
+        ("[Procedure]", "Procedure", {"Procedure"}, True),
+        ("[Procedure]", "Bundle", {"Bundle", "Procedure", "Device"}, True),
+        ("[Procedure]", "Bundle", {"Bundle", "Device"}, False),
+        ("[Bundle]", "Bundle", {"Bundle"}, True),
+        ("[Procedure]", "Device", {"Device"}, False),
+    ],
+)
+def test_a_channel_of_resources_takes_them_also_in_bundles(
+    tmp_path: Path, accept: str, message_type: str, types: set[str], *, accepted: bool
+) -> None:
+    write_workspace(tmp_path, channel=CHANNEL.replace("[DFT^P03]", accept), mapping=FHIR)
+    workspace = load(tmp_path, kinds=installed_kinds(), document_fields={"Usage": frozenset(FIELDS)})
+    channel = compile_channels(workspace)["usage"]
+    assert (channel.accepts("or-mllp", "orsys", message_type) and channel.wants(types)) is accepted
+
+
+@pytest.mark.parametrize(
+    ("accept", "mapping", "words"),
+    [
+        ("[DFT^P03]", FHIR, "mapping 'usage' reads FHIR, and DFT^P03 is a message of another format"),
+        ("[Procedure, Device]", FHIR, "mapping 'usage' has lines for Procedure only: give Device a channel of its own"),
+        ("[Procedure]", MAPPING, "mapping 'usage' reads HL7 v2, and Procedure is a message of another format"),
+    ],
+)
+def test_a_channel_takes_what_its_mapping_reads(tmp_path: Path, accept: str, mapping: str, words: str) -> None:
+    write_workspace(tmp_path, channel=CHANNEL.replace("[DFT^P03]", accept), mapping=mapping)
+    workspace = load(tmp_path, kinds=installed_kinds(), document_fields={"Usage": frozenset(FIELDS)})
+    with pytest.raises(WorkspaceError, match=re.escape(words)):
+        compile_channels(workspace)
+
+
+def test_bundles_are_no_business_of_a_channel_of_hl7(tmp_path: Path) -> None:
+    assert compiled(tmp_path).accepts("or-mllp", "orsys", "Bundle") is False
 
 
 @pytest.mark.parametrize(

@@ -62,7 +62,7 @@ def test_every_value_knows_its_file_and_line(workspace: Load) -> None:
         ({"channels/usage.yaml": HEAD + "steps: [{route: [{hold: x}]}]"},
          ["channels/usage.yaml:5:9 error step-order a route needs lines, and nothing has made any yet"]),
         ({"channels/usage.yaml": HEAD + "steps:\n- map: charges\n- verify: [lot]\n- resolve: {item: {}}\n"},
-         ["channels/usage.yaml:8:3 error step-order there is one step of a kind, in the order map, hook, resolve"]),
+         ["channels/usage.yaml:8:3 error step-order there is one step of a kind, in the order map, hook, fill"]),
         ({"channels/usage.yaml": HEAD + "steps:\n- map: charges\n- resolve: {item: {}}\n"},
          ["channels/usage.yaml:6:1 error step-order the last step is a route, which says where the lines go"]),
         ({"config/ownership.yaml": "owners: {item: {descripton: erp}}\n"},

@@ -15,9 +15,9 @@ TWENTY = """\
 mapping: chargs  #! 10 name-mismatch this mapping calls itself 'chargs' and its file 'charges'; make them the same
 abuot: Charges   #! 1 unknown-key 'abuot' is not a key of mapping. Did you mean 'about'?
 reads:
-  format: hl7    #! 11 unknown-value 'hl7' is not a value of 'format', which knows hl7v2. Did you mean 'hl7v2'?
+  format: hl7    #! 11 unknown-value 'hl7' is not a value of 'format', which knows hl7v2 and fhir. Did you mean 'hl7v2'?
   version: 2,8   #! 12 bad-format 'version' has another form: a version such as 2.3, 2.5.1 or 2.8.2
-makes: usage     #! 8 unknown-value 'usage' is not a value of 'makes', which knows Usage, items
+makes: usage     #! 8 unknown-value 'usage' is not a value of 'makes', which knows Usage, Case, items
 says: &says transactions  #! 7 yaml-anchor anchors (&name) and aliases (*name) are not used here; write it out, or quote
 each: [FT1]      #! 7 quote-path put the path of 'each' in quotes; without them its brackets make it a list
 where:           #! 7 empty-value 'where' has no value; write one, or remove the key
@@ -100,11 +100,11 @@ CHANNEL = """\
 channel: usage
 about: [x]  #! 8 expected-text 'about' takes one value: text
 from: or-mlp  #! 7 unknown-name no listener has the name 'or-mlp'; there are lab-mllp, or-mllp and third. Did you mean
-accept: [DFT-P03]  #! 10 bad-format 'accept' has another form: DFT^P03, or DFT^* for every event
+accept: [DFT-P03]  #! 10 bad-format 'accept' has another form: DFT^P03, DFT^* for every event
 key: cas  #! 6 unknown-field 'cas' is not a field of Usage. Did you mean 'case'?
 steps:
   - map: chargs  #! 10 unknown-name no mapping has the name 'chargs'; there is only charges. Did you mean 'charges'?
-  - check: {item: {}}  #! 5 unknown-step 'check' is not a step; the steps known here are map, hook, resolve
+  - check: {item: {}}  #! 5 unknown-step 'check' is not a step; the steps known here are map, hook, fill, resolve
   - route:
       - when: "usage.action == 'use'"
         post: {to: inventroy, as: consumtion}  #! 20 unknown-name no destination has the name 'inventroy'; there are

@@ -37,7 +37,9 @@ def test_the_reference_workspace_is_without_findings(installed: Kinds) -> None:
         "charge-master",
         "device-observations",
         "item-master",
+        "or-schedule",
         "or-usage",
+        "patient-visits",
         "supply-usage",
     ]
     assert loaded.engine.organisation == "MERCY"

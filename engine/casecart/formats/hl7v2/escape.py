@@ -43,7 +43,7 @@ def unescape(text: str, delimiters: Delimiters, charset: str = "utf-8") -> str:
         return text
     pattern, characters = _reader(delimiters)
     if text.isascii() and (f"{mark}C" in text or f"{mark}M" in text):
-        text = _switched(text, mark)
+        text = _switched(text, mark, pattern)
 
     def meaning(match: re.Match[str]) -> str:
         letter, digits = match[1], match[2]
@@ -113,9 +113,15 @@ def _characters(digits: str, mark: str, charset: str) -> str | None:
     return None
 
 
-def _switched(text: str, mark: str) -> str:
+def _switched(text: str, mark: str, pattern: re.Pattern[str]) -> str:
     """A leaf with switches, each to the end of the leaf or the next one (HL7 v2.8.2 §2.7.2); as it is, if not known."""
-    octets = _switch(mark).sub(lambda match: "\x1b" + bytes.fromhex(match[1]).decode("latin-1"), text).encode("latin-1")
+    switch = _switch(mark)
+
+    def shift(match: re.Match[str]) -> str:
+        found = switch.fullmatch(match[0])  # among all sequences: the closing mark of another one opens none
+        return match[0] if found is None else "\x1b" + bytes.fromhex(found[1]).decode("latin-1")
+
+    octets = pattern.sub(shift, text).encode("latin-1")
     if b"\x1b" in octets:
         for name in _SWITCHING:
             try:

@@ -32,11 +32,14 @@ class Reply(NamedTuple):
         control_id: MSA-2, without spaces around it: of the message that is answered.
         errors: what its ERR segments name: codes of table 0357 that the table has, in the table's words, and the place.
             Never the receiver's own text (MSA-3, ERR-7, ERR-8), which may repeat what the message said.
+        unsuccessful: of an answer to master data (MFK), whether a record was not taken: whether an MFA-4 says anything
+            but `S` (table 0181).
     """
 
     code: AckCode
     control_id: bytes
     errors: tuple[Problem, ...]
+    unsuccessful: bool = False
 
     @property
     def accepted(self) -> bool:
@@ -57,9 +60,8 @@ def read_reply(body: bytes) -> Reply:
     header = read_header(body)
     delimiters = header.delimiters
     separator = delimiters.field.encode()
-    segments = [
-        line.split(separator) for line in _LINES.split(body) if line[:4] in (b"MSA" + separator, b"ERR" + separator)
-    ]
+    wanted = {name + separator for name in (b"MSA", b"ERR", b"MFA")}
+    segments = [line.split(separator) for line in _LINES.split(body) if line[:4] in wanted]
     found = next((fields for fields in segments if fields[0] == b"MSA"), None)
     code = "" if found is None else found[1].decode("latin-1").strip().upper()
     if found is None or code not in _CODES:
@@ -68,7 +70,13 @@ def read_reply(body: bytes) -> Reply:
     errors = [fields for fields in segments if fields[0] == b"ERR"][:_MOST_ERRORS]
     told = [_error([field.decode("latin-1") for field in fields], delimiters) for fields in errors]
     control_id = found[2].strip() if len(found) > 2 else b""  # noqa: PLR2004 - MSA-2
-    return Reply(cast("AckCode", code), control_id, tuple(filter(None, told)))
+    component = delimiters.component.encode()
+    records = {fields[4].split(component)[0].strip().upper() for fields in segments if _says_of_a_record(fields)}
+    return Reply(cast("AckCode", code), control_id, tuple(filter(None, told)), bool(records - {b"", b"S"}))
+
+
+def _says_of_a_record(fields: list[bytes]) -> bool:
+    return fields[0] == b"MFA" and len(fields) > 4  # noqa: PLR2004 - MFA-4
 
 
 def _error(fields: list[str], delimiters: Delimiters) -> Problem | None:

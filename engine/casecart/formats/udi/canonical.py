@@ -26,6 +26,8 @@ _BRACKETED: Final = re.compile(r"\((\d{2,4})\)")
 def canonical(udi: Udi) -> str:
     """The code in its canonical form; reading that gives the same device, and the same form again.
 
+    The form may be longer than the code was: of one that is nearly `LONGEST` it may be too long to be read.
+
     GS1 is printed with parentheses, in the order 01, 11, 17, 7003, 10, 21, then the others. Only where a value
     contains an application identifier in parentheses it is written as scanned, with separators. HIBC has no asterisks
     and a blank check character as a blank; ISBT 128 is as scanned; ASC data stands in its envelope. Nothing is

@@ -1,0 +1,62 @@
+"""A stored FHIR message as a resource, and which channels' resources are in it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from casecart.formats.fhir import Limits, Refused, read_resource
+from casecart.formats.fhir.envelope import changed_at
+from casecart.rules import Trouble
+from casecart.runtime.fault import NotWorkable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from casecart.formats.fhir import Resource
+
+__all__ = ["FHIR", "resource_of", "times_in", "types_in"]
+
+FHIR: Final = "fhir/"
+"""How the schema of such a message begins; its version follows, as in `fhir/4.0.1`."""
+
+
+def resource_of(body: bytes) -> Resource:
+    """The resource, whose decimals keep their digits.
+
+    Raises:
+        NotWorkable: the listener took it, and it can't be read all the same.
+    """
+    try:
+        # How large a body may be is the listener's to say, and it has said so.
+        return read_resource(body, Limits(size=len(body)))
+    except Refused as refused:
+        words = f"{refused.problem.words} Ask its sender for it again."
+        raise NotWorkable(Trouble("not-fhir", "", words, "")) from None
+
+
+_ENTRY: Final = "Bundle.entry["
+
+
+def times_in(resource: Mapping[str, Any], places: Iterable[str]) -> dict[str, int]:
+    """When the resource of each line in a bundle got to be as it is, µs since 1970, where it says so.
+
+    A bundle's own time is when it was made: an old version that is sent late stands in a new bundle.
+    """
+    entries, found = resource.get("entry"), {}
+    for place in places:
+        if place.startswith(_ENTRY):
+            changed = changed_at(entries[int(place[len(_ENTRY) : place.index("]")])]["resource"])  # type: ignore[index]  # a line stands there
+            if changed is not None:
+                found[place] = changed
+    return found
+
+
+def types_in(resource: Mapping[str, Any]) -> frozenset[str]:
+    """The types of the resource, or of those in a bundle's entries; a bundle itself is one of them."""
+    found = [resource.get("resourceType")]
+    entries = resource.get("entry") if "Bundle" in found else None
+    for entry in entries if entries.__class__ is list else ():
+        held = entry.get("resource") if entry.__class__ is dict else None
+        if held.__class__ is dict:
+            found.append(held.get("resourceType"))
+    return frozenset(each for each in found if each.__class__ is str)

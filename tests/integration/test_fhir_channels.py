@@ -1,0 +1,255 @@
+"""FHIR resources through the real line: stored, mapped as shipped, found in the master data, posted once."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+import pytest
+
+from casecart.cli.main import run
+from casecart.runtime.listener import Arrival
+from casecart.workspace import reference
+from support.shipped import Shipped, prepare
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+CHANNELS: Final = {
+    "fhir-procedure-devices": "Procedure",
+    "fhir-supply-deliveries": "SupplyDelivery",
+    "fhir-charge-items": "ChargeItem",
+    "fhir-device-use-statements": "DeviceUseStatement",
+    "fhir-device-usages": "DeviceUsage",
+    "fhir-devices": "Device",
+    "fhir-inventory-reports": "InventoryReport",
+}
+CHANNEL: Final = """\
+channel: {name}
+about: Of the tests.
+from: [or-mllp]
+peers: [{peer}]
+accept: [{resource}]
+steps:
+  - map: {name}
+  - resolve:
+      item: {{}}
+      location: {{from: [department]}}
+      cost_center: {{from: [department]}}
+  - route: [{{post: {{to: erp, as: consumption}}}}]
+"""
+ONE: Final = Decimal(1)
+
+
+@dataclass
+class Fhir(Shipped):
+    """A line that FHIR resources come to."""
+
+    def give(
+        self,
+        resource: dict[str, Any] | bytes,
+        control_id: str,
+        *,
+        schema: str = "fhir/4.0.1",
+        peer: str = "orsys",
+        occurred_at: int | None = None,
+    ) -> None:
+        """A resource arrives, and all that comes of it happens."""
+        body = resource if isinstance(resource, bytes) else encode(resource)
+        kind = "Procedure" if isinstance(resource, bytes) else str(resource["resourceType"])
+        self.journal.take(
+            Arrival(
+                listener="or-mllp", facility="NORTH", organisation="MERCY", peer=peer, schema=schema,
+                message_type=kind, sender="fhir", control_id=control_id, occurred_at=occurred_at, partition=0,
+                notes=None, source="127.0.0.1:1", charset=None, body=body,
+                reply=lambda receipt: self._answered(control_id, receipt),
+                refused=False, complete_within=None,
+            )
+        )  # fmt: skip
+        self.settle()
+
+
+encode: Final = msgspec.json.Encoder(decimal_format="number").encode
+
+
+def sample(name: str) -> dict[str, Any]:
+    """A resource of `samples/fhir`."""
+    data = (reference.root() / "samples" / "fhir" / f"{name}.json").read_bytes()
+    resource: dict[str, Any] = msgspec.json.Decoder(float_hook=Decimal).decode(data)
+    return resource
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("fhir")
+    prepare(root)
+    for name, resource in CHANNELS.items():
+        # A device of a bundle that tells of a procedure is not told twice: it has a sender of its own.
+        peer = "orlog" if resource == "Device" else "orsys"
+        text = CHANNEL.format(name=name, resource=resource, peer=peer)
+        (root / "channels" / f"{name}.yaml").write_text(text, "utf-8")
+    return root
+
+
+@pytest.fixture
+def line(prepared: Path, tmp_path: Path) -> Iterator[Fhir]:
+    root = tmp_path / "ws"
+    shutil.copytree(prepared, root)
+    made = Fhir(root, f"sqlite:///{root}/casecart.db")
+    made.start()
+    yield made
+    assert made.broken == []
+    made.stop()
+
+
+STEM, CUP, SCREW, GRAFT = "HIP-STEM-12", "HIP-CUP-54", "SCREW-65-30", "GRAFT-GRAN"
+
+
+WAYS: Final[list[tuple[str, dict[str, Any], list[tuple[str, Decimal, str, str]]]]] = [
+    ("procedure-hip-stem", {}, [("use", ONE, STEM, "SN-4720"), ("use", ONE, CUP, "CUP2604")]),
+    ("supply-delivery-screws", {}, [("use", Decimal(3), SCREW, "SC-88412")]),
+    ("charge-item-granules", {}, [("use", Decimal("1.5"), GRAFT, "BG-0320")]),
+    ("device-use-statement-cup", {}, [("use", ONE, CUP, "CUP2604")]),
+    ("device-usage-cup", {"schema": "fhir/5.0.0"}, [("use", ONE, CUP, "CUP2604")]),
+    ("device-of-patient", {"peer": "orlog"}, [("use", ONE, STEM, "SN-4721")]),
+    ("inventory-report-screws", {"schema": "fhir/5.0.0"}, [("use", Decimal(2), SCREW, "SC-88412")]),
+]
+
+
+def test_each_way_of_telling_usage_is_posted_once(line: Fhir) -> None:
+    expected = []
+    for name, options, posted in WAYS:
+        line.give(sample(name), name, **options)
+        expected += posted
+        assert (name, line.held(name), line.posted()) == (name, [], expected)
+    for name, options, _ in WAYS:
+        line.give(sample(name), f"{name} again", **options)
+    assert line.posted() == expected
+    assert set(line.outcomes().values()) == {"processed"}
+
+
+def test_a_procedure_becomes_whole_documents_without_the_patient(line: Fhir) -> None:
+    line.give(sample("procedure-hip-stem"), "M1")
+    (_, stem), (_, cup) = line.documents("M1")
+    assert (stem.line, stem.di, stem.found_by, stem.department) == (
+        "proc-5101/stem-4720",
+        "00643169001763",
+        "di",
+        "OR-MAIN",
+    )
+    assert (stem.used_on.isoformat() if stem.used_on else "", stem.disposition) == ("2026-11-03", "implanted")
+    assert stem.source == "M1#Bundle.entry[0].resource.focalDevice[0]"
+    assert (cup.line, cup.serial) == ("proc-5101/#cup", "C-10120")
+    assert [place for place, _ in line.filtered("M1")] == ["Bundle.entry[0].resource.focalDevice[2]"]
+    assert "e-100251" not in f"{stem} {cup} {[each.payload for each in line.postings()]}"
+
+
+def test_what_is_shown_of_a_resource_is_not_said_in_the_words_of_hl7_v2(
+    line: Fhir, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    line.give(sample("procedure-hip-stem"), "M1")
+    settings = tmp_path / "ws" / "config" / "engine.yaml"
+    settings.write_text(
+        settings.read_text("utf-8").replace("sqlite:///var/casecart.db", "sqlite:///casecart.db"), "utf-8"
+    )
+    assert run(["message", "show", "M1", "--workspace", str(tmp_path / "ws")]) == 0
+    shown = capsys.readouterr().out
+    assert "peer       orsys (fhir/4.0.1), facility NORTH" in shown
+    assert "fhir/4.0.1: only --body shows what is in it" in shown
+    assert "focalDevice[0] facility" in shown.replace("\n          ", " ")
+    assert "MSH" not in shown
+
+
+def changed(bundle: dict[str, Any], number: int, **members: Any) -> dict[str, Any]:  # noqa: ANN401 - what JSON has
+    """A bundle whose n-th resource has other members."""
+    entries = [dict(entry) for entry in bundle["entry"]]
+    entries[number]["resource"] = entries[number]["resource"] | members
+    return bundle | {"entry": entries}
+
+
+def test_an_error_takes_back_and_a_right_word_brings_it_again(line: Fhir) -> None:
+    told = sample("procedure-hip-stem")
+    line.give(told, "M1")
+    line.give(changed(told, 0, status="entered-in-error"), "M2")
+    line.give(told | {"id": "again"}, "M3")
+    uses = [("use", ONE, STEM, "SN-4720"), ("use", ONE, CUP, "CUP2604")]
+    assert line.posted()[:2] == uses
+    assert sorted(line.posted()[2:4]) == sorted(("reverse", *use[1:]) for use in uses)
+    assert line.posted()[4:] == uses
+
+
+def test_a_device_that_was_entered_in_error_takes_its_own_line_back(line: Fhir) -> None:
+    told = sample("procedure-hip-stem")
+    line.give(told, "M1")
+    line.give(changed(told, 1, status="entered-in-error"), "M2")
+    assert line.posted()[2:] == [("reverse", ONE, STEM, "SN-4720")]
+
+
+def test_an_update_posts_the_difference(line: Fhir) -> None:
+    told = sample("supply-delivery-screws")
+    line.give(told, "M1")
+    more = told | {"suppliedItem": told["suppliedItem"] | {"quantity": {"value": 5, "code": "{each}"}}}
+    line.give(more, "M2")
+    assert line.posted() == [("use", Decimal(3), SCREW, "SC-88412"), ("use", Decimal(2), SCREW, "SC-88412")]
+
+
+def test_an_older_version_that_comes_late_in_a_newer_bundle_changes_nothing(line: Fhir) -> None:
+    told = sample("procedure-hip-stem")
+    older = changed(told, 0, status="completed", meta={"versionId": "1", "lastUpdated": "2026-11-03T10:00:00Z"})
+    newer = changed(told, 0, status="entered-in-error", meta={"versionId": "2", "lastUpdated": "2026-11-03T10:05:00Z"})
+    for number, bundle in enumerate((older, newer, older)):
+        line.give(bundle, f"M{number}", occurred_at=2_000_000_000_000_000 + number)
+    assert [action for action, *_ in line.posted()] == ["use", "use", "reverse", "reverse"]
+
+
+def test_what_is_not_final_moves_nothing(line: Fhir) -> None:
+    for status in ("preparation", "in-progress", "not-done", "on-hold", "unknown"):
+        line.give(changed(sample("procedure-hip-stem"), 0, status=status), status)
+        assert (status, line.held(status), len(line.filtered(status))) == (status, [], 3)
+    assert line.posted() == []
+
+
+OTHERWISE: Final = {"modifierExtension": [{"url": "http://example.org/not"}]}
+HELD: Final[list[tuple[int, dict[str, Any], list[tuple[str, str]]]]] = [
+    (0, OTHERWISE, [("modifier-extension", "")] * 3),
+    (1, OTHERWISE, [("modifier-extension", "")]),
+    (1, {"serialNumber": "SN-9"}, [("conflict", "serial")]),
+    (1, {"udiCarrier": []}, [("item-untold", "item")]),
+    (0, {"encounter": {"reference": "#inside"}}, [("missing", "case")] * 2),
+    (0, {"status": "finished"}, [("code-not-in-table", "action")] * 3 + [("missing", "line")]),
+]
+
+
+def test_what_a_person_must_see_is_held(line: Fhir) -> None:
+    for number, (entry, members, held) in enumerate(HELD):
+        line.give(changed(sample("procedure-hip-stem"), entry, **members), f"M{number}")
+        assert (number, [found[1:] for found in line.held(f"M{number}")]) == (number, held)
+
+
+def test_a_bundle_goes_to_the_channels_of_what_is_in_it(line: Fhir) -> None:
+    delivery, procedure = sample("supply-delivery-screws"), sample("procedure-hip-stem")
+    procedure["entry"].append({"fullUrl": "urn:uuid:1", "resource": delivery})
+    line.give(procedure, "M1")
+    assert [channel for channel, _ in line.documents("M1")] == ["fhir-procedure-devices"] * 2 + [
+        "fhir-supply-deliveries"
+    ]
+    line.give({"resourceType": "Bundle", "type": "history", "entry": [{"resource": {"resourceType": "Patient"}}]}, "M2")
+    line.give({"resourceType": "Bundle", "type": "history"}, "M3")
+    line.give({"resourceType": "Patient"}, "M4")
+    line.give({"resourceType": "Bundle", "type": "history", "entry": [{"resource": {"resourceType": []}}]}, "M5")
+    assert line.outcomes() == {"M1": "processed"} | {f"M{number}": "unrouted" for number in range(2, 6)}
+
+
+def test_a_stored_body_that_is_no_resource_is_put_aside_and_the_next_one_is_worked(line: Fhir) -> None:
+    deep = b'{"a":' * 120 + b"1" + b"}" * 120
+    for number, body in enumerate(
+        [b"", b"{", b"[]", b"MSH|^~\\&|", b'{"a": 1e999999999}', b'{"a": 1}', deep, b"\xff{}"]
+    ):
+        line.give(body, f"M{number}")
+        assert [held.code for held in line.store.holds(position=line.position(f"M{number}"))] == ["not-fhir"], number
+    line.give(sample("charge-item-granules"), "M9")
+    assert line.outcomes() == {**{f"M{number}": "quarantined" for number in range(8)}, "M9": "processed"}
