@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytest
 from twisted.internet.protocol import Factory, Protocol
 
-from casecart.destinations.exchange import Client
 from casecart.runtime.destination import NotDelivered
+from casecart.runtime.exchange import Client
 from support.reactor import in_reactor, reactor
 from support.require import require
 

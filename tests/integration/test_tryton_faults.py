@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
     from twisted.internet.defer import Deferred
 
-    from casecart.destinations.exchange import Response
     from casecart.destinations.tryton import TrytonDestination
     from casecart.destinations.tryton.line import Line
     from casecart.runtime.destination import Posting
+    from casecart.runtime.exchange import Response
     from support.tryton.server import Tryton
 
 pytestmark = pytest.mark.timeout(120)

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from twisted.internet.defer import Deferred
 
-from casecart.destinations.exchange import Client
 from casecart.runtime.destination import (
     Answer,
     Delivery,
@@ -18,6 +17,7 @@ from casecart.runtime.destination import (
     OutcomeUnknown,
     Posting,
 )
+from casecart.runtime.exchange import Client
 from casecart.workspace import Declared, Duration, Text, declared, key
 
 if TYPE_CHECKING:

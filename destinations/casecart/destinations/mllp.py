@@ -21,7 +21,6 @@ from typing import TYPE_CHECKING, Any, Final, Literal, cast
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.protocol import Factory
 
-from casecart.destinations.connecting import LONGEST_CONNECT, not_delivered, plain
 from casecart.destinations.mllp_link import MllpLink, NoReply
 from casecart.destinations.mllp_settings import MllpSettings
 from casecart.formats.hl7v2 import (
@@ -29,6 +28,7 @@ from casecart.formats.hl7v2 import (
     component_of,
     write_header,
 )
+from casecart.runtime.connecting import LONGEST_CONNECT, not_delivered, plain
 from casecart.runtime.destination import (
     Answer,
     Delivery,

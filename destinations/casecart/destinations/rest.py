@@ -30,7 +30,6 @@ from urllib.parse import urlsplit
 import msgspec
 from twisted.internet.defer import Deferred
 
-from casecart.destinations.exchange import Client
 from casecart.destinations.searching import LookUp, Searching
 from casecart.destinations.template import Template, TemplateProblem
 from casecart.destinations.verdict import answers
@@ -41,6 +40,7 @@ from casecart.runtime.destination import (
     NotDelivered,
     OutcomeUnknown,
 )
+from casecart.runtime.exchange import Client
 from casecart.workspace import (
     Declared,
     Duration,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, urlsplit
 
-from casecart.destinations.exchange import Client
 from casecart.destinations.verdict import found
+from casecart.runtime.exchange import Client
 from casecart.workspace import Declared, Duration, Finding, Text, declared, key
 
 if TYPE_CHECKING:

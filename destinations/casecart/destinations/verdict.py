@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 from casecart.runtime.destination import Answer, NotDelivered, OutcomeUnknown
+from casecart.runtime.retry_after import retry_after
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
-    from casecart.destinations.exchange import Response
     from casecart.runtime.destination import Posting
+    from casecart.runtime.exchange import Response
 
-__all__ = ["answers", "found", "retry_after"]
+__all__ = ["answers", "found"]
 
 # A request that the service understood and will not take: it may be one posting of many that it dislikes.
 _REFUSALS: Final = frozenset({400, 404, 409, 410, 413, 415, 422})
@@ -128,23 +126,3 @@ def _named(status: int) -> str:
         return f"{status} {HTTPStatus(status).phrase}"
     except ValueError:
         return str(status)
-
-
-def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds that the service asks for (RFC 9110 §10.2.3); a date is taken against the service's own clock."""
-    said = headers.get("retry-after", "").strip()
-    if said.isascii() and said.isdigit():
-        return float(said[:9])
-    try:
-        return max(0.0, (parsedate_to_datetime(said) - _date(headers)).total_seconds())
-    except (ValueError, TypeError, OverflowError):
-        return None
-
-
-def _date(headers: Mapping[str, str]) -> datetime:
-    """When the service answered: by its own clock, where it tells."""
-    with suppress(ValueError, TypeError, OverflowError):
-        said = parsedate_to_datetime(headers.get("date", ""))
-        if said.tzinfo is not None:
-            return said
-    return datetime.now(UTC)

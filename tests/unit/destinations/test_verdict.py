@@ -8,9 +8,9 @@ from email.utils import format_datetime
 
 import pytest
 
-from casecart.destinations.exchange import LONGEST_ANSWER, Response
 from casecart.destinations.verdict import answers
 from casecart.runtime.destination import Answer, NotDelivered, OutcomeUnknown, Posting
+from casecart.runtime.exchange import LONGEST_ANSWER, Response
 
 ACCEPT = frozenset(range(200, 300))
 POSTINGS = [Posting(f"{name * 32}.1", name, 1, "FT1[1]", "consumption", b"{}") for name in "abc"]

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from casecart.destinations.exchange import Response
 from casecart.destinations.verdict import answers
 from casecart.runtime.destination import Answer, NotDelivered, OutcomeUnknown, Posting
 from casecart.runtime.error_class import ErrorClass, error_class, table
+from casecart.runtime.exchange import Response
 
 PAGE = (Path(__file__).parents[3] / "docs/explanation/posting-states.md").read_text(encoding="utf-8")
 STATUSES = {

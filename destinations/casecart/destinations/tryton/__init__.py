@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Final, cast
 
 from twisted.internet.defer import Deferred
 
-from casecart.destinations.exchange import Client
 from casecart.destinations.tryton.client import Refused, Rest, Trouble
 from casecart.destinations.tryton.line import Line, held, read_line
 from casecart.destinations.tryton.movements import TrytonMovements
@@ -38,6 +37,7 @@ from casecart.runtime.destination import (
     Readable,
     Reconcilable,
 )
+from casecart.runtime.exchange import Client
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence

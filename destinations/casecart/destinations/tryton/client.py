@@ -9,14 +9,14 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from casecart.destinations.verdict import retry_after
 from casecart.runtime.destination import NotDelivered, OutcomeUnknown
+from casecart.runtime.retry_after import retry_after
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import date
 
-    from casecart.destinations.exchange import Client, Response
+    from casecart.runtime.exchange import Client, Response
 
 __all__ = ["NOT_PERMITTED", "Record", "Refused", "Rest", "Trouble", "day", "plain_words", "read_day", "understood"]
 

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from twisted.internet.defer import Deferred
 
-from casecart.destinations.exchange import Client
 from casecart.destinations.tryton.client import Refused, Rest, Trouble, day, read_day
 from casecart.destinations.tryton.line import Line, read_line
 from casecart.destinations.tryton.settings import PLACEHOLDERS
 from casecart.destinations.tryton.shipment import MODEL
 from casecart.runtime.destination import Movement, NotRead
+from casecart.runtime.exchange import Client
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Coroutine, Iterable, Mapping, Sequence

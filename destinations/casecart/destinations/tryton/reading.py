@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from twisted.internet.defer import Deferred
 
-from casecart.destinations.exchange import Client
 from casecart.destinations.tryton.client import Rest, Trouble
 from casecart.destinations.tryton.rows import Rows, status, tracking
 from casecart.runtime.destination import ErpItem, MasterRead, NothingThere, NotRead, OnHand
+from casecart.runtime.exchange import Client
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Mapping, Sequence

@@ -14,7 +14,7 @@ from casecart.runtime.destination import NotDelivered, OutcomeUnknown
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from casecart.destinations.exchange import Client, Response
+    from casecart.runtime.exchange import Client, Response
 
 __all__ = ["Reason", "Reasons"]
 

@@ -13,7 +13,7 @@ from twisted.web.http_headers import Headers
 from twisted.web.iweb import IAgentEndpointFactory, IBodyProducer
 from zope.interface import implementer  # type: ignore[import-untyped]  # it has none
 
-from casecart.destinations.connecting import LONGEST_CONNECT, encrypted, not_delivered, plain
+from casecart.runtime.connecting import LONGEST_CONNECT, encrypted, not_delivered, plain
 from casecart.runtime.destination import OutcomeUnknown
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ __all__ = ["LONGEST_ANSWER", "Client", "Response"]
 _web: Final[Any] = client
 
 LONGEST_ANSWER: Final = 1024 * 1024
-"""Bytes of a response's body that are read."""
+"""Bytes of a response's body that are read, where nothing else is said."""
 
 # Shorter than the keep-alive of the common servers (Node and Apache: 5 s): a request that goes out on a connection
 # which the server is closing at that moment has an unknown outcome.
@@ -41,7 +41,7 @@ class Response:
     Attributes:
         status: of HTTP.
         headers: by name in lower case; the last one where a name comes twice.
-        body: `LONGEST_ANSWER` bytes of it at most.
+        body: as many bytes of it as the client reads at most.
         whole: whether that is all of it.
     """
 
@@ -60,12 +60,21 @@ class Client:
             (SSL_CERT_FILE names others) and against the host's name.
         connections: how many stay open.
         timeout: seconds for a request, from connecting to the last byte of the answer.
+        longest: bytes of an answer's body that are read.
     """
 
-    def __init__(self, reactor: Any, url: str, *, connections: int, timeout: float) -> None:  # noqa: ANN401 - see _web
+    def __init__(
+        self,
+        reactor: Any,  # noqa: ANN401 - see _web
+        url: str,
+        *,
+        connections: int,
+        timeout: float,
+        longest: int = LONGEST_ANSWER,
+    ) -> None:
         self._reactor = reactor
         self._url = url.encode("ascii")
-        self._timeout = timeout
+        self._timeout, self._longest = timeout, longest
         self._pool = _web.HTTPConnectionPool(reactor)
         self._pool.maxPersistentPerHost = connections
         self._pool.cachedConnectionTimeout = _IDLE
@@ -93,7 +102,7 @@ class Client:
         return closed
 
     async def _send(self, method: str, headers: Mapping[str, str], body: bytes, path: str) -> Response:
-        producer, reader = _Body(body), _Reader()
+        producer, reader = _Body(body), _Reader(self._longest)
         sent = Headers({name: [value] for name, value in headers.items()})
         request = self._agent.request(method.encode("ascii"), self._url + path.encode("ascii"), sent, producer)
         stop: list[Callable[[], None]] = [request.cancel]
@@ -158,14 +167,15 @@ class _Reader(Protocol):
 
     transport: Any
 
-    def __init__(self) -> None:
+    def __init__(self, longest: int) -> None:
         self.data = bytearray()
+        self._longest = longest
         self.finished: Deferred[bool] = Deferred(lambda _: self.give_up())
 
     def dataReceived(self, data: bytes) -> None:
         self.data += data
-        if len(self.data) > LONGEST_ANSWER:
-            del self.data[LONGEST_ANSWER:]
+        if len(self.data) > self._longest:
+            del self.data[self._longest :]
             self.give_up()
 
     def give_up(self) -> None:
