@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 from casecart.commands.desk import Command
 from casecart.commands.refusal import Refusal
 from casecart.commands.worklist import OPEN, find_cause
-from casecart.store import Count, HoldChange
+from casecart.store import LEFT_TO, Count, HoldChange
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -118,7 +118,8 @@ class RejectCause(Command):
 
 def _is_line(hold: Hold) -> bool:
     """Whether it holds a line of a channel, which stands in the balance of lines."""
-    return hold.kind == "held" and bool(hold.position and hold.channel and not hold.destination)
+    left = hold.channel.startswith(LEFT_TO)
+    return hold.kind == "held" and bool(hold.position and hold.channel and not hold.destination and not left)
 
 
 def _said(text: str, what: str) -> str:

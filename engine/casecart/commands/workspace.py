@@ -38,6 +38,7 @@ def check(root: Path) -> Checked:
     from casecart.mapping import interpreted_paths  # noqa: PLC0415 - as above
     from casecart.runtime.case_channel import compile_case_channels  # noqa: PLC0415 - as above
     from casecart.runtime.channel import compile_channels  # noqa: PLC0415 - as above
+    from casecart.runtime.heard import heard_in  # noqa: PLC0415 - as above
     from casecart.runtime.item_channel import compile_item_channels  # noqa: PLC0415 - as above
     from casecart.runtime.master_channel import compile_master_channels  # noqa: PLC0415 - as above
     from casecart.runtime.writer import compile_writers  # noqa: PLC0415 - as above
@@ -55,6 +56,7 @@ def check(root: Path) -> Checked:
         compile_master_channels,
         compile_item_channels,
         compile_writers,
+        heard_in,
     )
     for compiled in everything:
         try:

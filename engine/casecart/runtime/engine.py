@@ -27,6 +27,7 @@ from casecart.runtime.channel import compile_channels
 from casecart.runtime.clock import wall_clock
 from casecart.runtime.continuation import park
 from casecart.runtime.follower import Follower
+from casecart.runtime.heard import heard_in, heard_of
 from casecart.runtime.hooks import Hooks
 from casecart.runtime.identifier import Identifiers
 from casecart.runtime.item_changes import Followed
@@ -38,6 +39,7 @@ from casecart.runtime.listener import Arrival, Receipt
 from casecart.runtime.marks import DISK, DISPATCH, FOLLOW, LISTENER, REPLAY, RETAIN, WORK
 from casecart.runtime.master_channel import compile_master_channels
 from casecart.runtime.membership import Membership
+from casecart.runtime.notices import LeftNotices
 from casecart.runtime.parts import Parts
 from casecart.runtime.pipeline import Pipeline
 from casecart.runtime.replay import Replayer
@@ -108,7 +110,7 @@ class Engine:
         specs = listener_specs()
         leases = [
             *((LISTENER,) if "listener" in roles else ()),
-            *(f"{FOLLOW}{name}" for name, door in doors.items() if specs[door.kind].follows),
+            *(f"{FOLLOW}{name}" for name, door in doors.items() if specs[door.kind].one_at_a_time),
             *((WORK, REPLAY, RETAIN) if self._works else ()),
             *(f"{DISPATCH}{name}" for name in names),
         ]
@@ -136,6 +138,7 @@ class Engine:
             hooks=self._hooks,
             wholes=[*masters.values(), *items.values()],
             cases=list(cases.values()),
+            heard=heard_in(workspace),
         )
         self._journal = Journal(
             store=store,
@@ -209,6 +212,16 @@ class Engine:
                 ports=ports,
                 followed=Followed(store, self._journal.write, partial(self._follows, str(name))),
                 note=self._noted,
+                notices=LeftNotices(
+                    str(name),
+                    heard_of(workspace, name),
+                    store=store,
+                    journal=self._journal,
+                    identifier=identifiers.mint,
+                    now=now,
+                    mine=partial(self._follows, str(name)),
+                    fence=partial(self._followed_under, str(name)),
+                ),
             )
             for name in doors
         }
@@ -259,8 +272,11 @@ class Engine:
         return self._journal.open and not self._watermark.low
 
     def _follows(self, listener: str) -> bool:
-        """Whether this engine hands in the changes of master data for a listener."""
+        """Whether this engine hands in the changes of master data for a listener, or follows up what it hears."""
         return self._sharing is None or listener in self._sharing.follows
+
+    def _followed_under(self, listener: str) -> Fence | None:
+        return None if self._sharing is None else self._sharing.follows.get(listener)
 
     def _settled(self) -> int:
         if self._sharing is not None:  # another engine may have it settled: ask each second

@@ -214,7 +214,7 @@ class Journal:
                     change.fences.append(fence)
             if not change:
                 self._store.let_go()
-                return
+                break  # there is nothing that could be lost: who waits for it is told
             change.cursors.append(Cursor(self._commits, 0, self._number, 0))
             if self._written(change, group, writes):
                 break

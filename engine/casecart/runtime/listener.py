@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from twisted.internet.defer import Deferred
 
     from casecart.runtime.item_changes import Followed
+    from casecart.runtime.notices import Notices
 
 __all__ = [
     "Arrival",
@@ -196,6 +197,8 @@ class ListenerContext:
     """What all listeners of the engine hold of messages that are not whole yet."""
     followed: Followed | None = None
     """For a kind that `follows`: the engine's own master data."""
+    notices: Notices | None = None
+    """For a kind that `hears`: what it is to follow up."""
     note: Callable[[str, int, int, Callable[[], None]], None] = lambda _name, _position, _epoch, done: done()
     """Keeps two numbers under a name that begins as one of `casecart.runtime.marks`; the last is called when they are
     durable. Without an engine nothing is kept."""
@@ -211,3 +214,11 @@ class ListenerSpec:
     make: Callable[[ListenerContext], Listener]
     follows: bool = False
     """Whether its messages are changes of the engine's own master data, and no other system's."""
+    hears: Callable[[Any], tuple[str, str] | None] | None = None
+    """For a kind that follows up what another listener is notified of: gives, of its settings, that listener and its
+    peer there; None: nobody, by these."""
+
+    @property
+    def one_at_a_time(self) -> bool:
+        """Whether only one of several engines does at a time what its listeners do."""
+        return self.follows or self.hears is not None

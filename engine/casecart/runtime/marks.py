@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Final
 
 __all__ = [
@@ -10,6 +11,7 @@ __all__ = [
     "DISPATCH",
     "DISPATCHER",
     "DRAINED",
+    "FHIR",
     "FINGERPRINT",
     "FOLLOW",
     "ITEMS",
@@ -20,6 +22,7 @@ __all__ = [
     "SUBSCRIPTION",
     "TODAY",
     "WORK",
+    "subscription_mark",
 ]
 
 RUNNING: Final = "engine:running"
@@ -51,7 +54,10 @@ DISPATCH: Final = "dispatch:"
 """With the name of a destination: lease of the sending to it."""
 
 FOLLOW: Final = "follow:"
-"""With the name of a listener: lease of following the master data for it."""
+"""With the name of a listener: lease of following the master data for it, or of following up what it hears."""
+
+FHIR: Final = "fhir:"
+"""Cursor, with a listener's name behind it, a colon, and what is the listener's to say: how far it has come."""
 
 ITEMS: Final = "items:"
 """Cursor, with a listener's name behind it. Position: up to which version of the master data changes of items were
@@ -68,6 +74,22 @@ TODAY: Final = "retention:today"
 """Cursor. Position: what counts as today for what is deleted, µs since 1970. Epoch: what the clock said then."""
 
 SUBSCRIPTION: Final = "subscription:"
-"""Cursor, with a listener's name, a peer's and, behind a colon each, what tells one of its subscriptions from others.
-Position: the last sign of life (µs), of the peer itself its last wish to be looked at. Epoch: events that it has
-counted."""
+"""Cursor, with a name behind it as `subscription_mark` gives it. Position: the last sign of life (µs), of the peer
+itself its last wish to be looked at, and of a beginning the last handshake. Epoch: events that were counted by then."""
+
+
+def subscription_mark(listener: str, peer: str, reference: str = "", *, handshake: bool = False) -> str:
+    """The name of what is noted of a subscription.
+
+    Args:
+        listener: that takes its notifications.
+        peer: there, that sends them.
+        reference: to the subscription, as a notification says it: whether it is written as an address or from the
+            server's own on makes no difference. Empty: the peer itself.
+        handshake: of its last handshake, with which it began, perhaps anew; else of any other sign of life.
+    """
+    name = f"{SUBSCRIPTION}{listener}:{peer}"
+    if reference:
+        own = "/".join(reference.rsplit("/", 2)[-2:])
+        name = f"{name}:{hashlib.blake2b(own.encode('utf-8', 'replace'), digest_size=8).hexdigest()}"
+    return f"{name}:handshake" if handshake else name

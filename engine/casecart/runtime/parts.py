@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from casecart.runtime.item_changes import Followed
     from casecart.runtime.journal import Journal
     from casecart.runtime.listener import Intake
+    from casecart.runtime.notices import Notices
     from casecart.runtime.sharing import LeasedJournal
     from casecart.runtime.unfinished import Unfinished
     from casecart.workspace import Workspace
@@ -95,6 +96,7 @@ class Parts:
         ports: Mapping[str, int],
         followed: Followed,
         note: Callable[[str, int, int, Callable[[], None]], None],
+        notices: Notices,
     ) -> Listener:
         """A listener.
 
@@ -105,6 +107,7 @@ class Parts:
             ports: in place of the configured ones.
             followed: the master data, for a listener that follows them.
             note: keeps how far it is.
+            notices: what it is to follow up, for a listener that hears.
         """
         component = self._workspace.engine.listeners[name]
         spec = listener_specs()[component.kind]
@@ -122,6 +125,7 @@ class Parts:
                 port=ports.get(name),
                 unfinished=unfinished,
                 followed=followed if spec.follows else None,
+                notices=notices if spec.hears is not None else None,
                 note=note,
             )
         )

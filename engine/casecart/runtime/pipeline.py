@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass, field
 from functools import lru_cache
 from operator import attrgetter
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from casecart.formats.fhir.path.names import RESOURCES
@@ -19,6 +20,7 @@ from casecart.runtime.aside import why_aside
 from casecart.runtime.copier import Copier
 from casecart.runtime.effect import CopyEffect, event, hold
 from casecart.runtime.fault import told
+from casecart.runtime.heard import is_notification
 from casecart.runtime.known_cases import KnownCases
 from casecart.runtime.made import SCHEMA, Made, encode_made
 from casecart.runtime.noting import Noting
@@ -28,6 +30,7 @@ from casecart.runtime.usual import Usual
 from casecart.runtime.watch import NotNow, Watch
 from casecart.runtime.whole import wish_to_work
 from casecart.store import (
+    LEFT_TO,
     Change,
     Count,
     Damaged,
@@ -65,6 +68,9 @@ Taken: TypeAlias = "tuple[str | None, list[Copy], Sequence[Noted]]"
 Became = Literal["made", "filtered", "held", "gone"]
 """Of a line: it was stated; it was left out; it waits for a person; a person rejected it."""
 
+FOLLOWED_UP = "followed-up"
+"""Note of a message that no channel takes, and a listener follows up."""
+
 NO_LINES = "no-lines"
 """Note of a message in which the mapping found no line: perhaps it looks for the wrong segment."""
 
@@ -95,6 +101,7 @@ class Pipeline:
         wholes: channels whose messages are one line each, such as master data: those that no other channel takes are
             worked afterwards, by a wish.
         cases: channels whose messages tell where cases are.
+        heard: (listener, peer) → listeners that follow its notifications up: each gets a wish, whoever else takes them.
     """
 
     def __init__(
@@ -112,9 +119,10 @@ class Pipeline:
         hooks: Hooks | None = None,
         wholes: Sequence[MasterChannel | ItemChannel] = (),
         cases: Sequence[CaseChannel] = (),
+        heard: Mapping[tuple[str, str], Sequence[str]] = MappingProxyType({}),
     ) -> None:
         self._store, self._catalogue, self._keys = store, catalogue, keys
-        self._identifier, self._clock, self._wholes = identifier, clock, wholes
+        self._identifier, self._clock, self._wholes, self._heard = identifier, clock, wholes, heard
         self._books = {channel.name: channel.book for channel in channels}
         self._watch = Watch(clock, time_limit)
         self._known = KnownCases(store)
@@ -337,10 +345,12 @@ class Pipeline:
     ) -> Result:
         (notes, copies, noted), scope = mapped, f"messages:{message.listener}"
         taken = len(copies) + len(noted)
+        if (self._wholes and not taken) or self._heard:
+            followed, left = self._left_to_wishes(message, change, taken=bool(taken))
+            if followed and taken + left == followed:
+                notes = f"{notes} {FOLLOWED_UP}" if notes else FOLLOWED_UP
+            taken += left
         if not taken:
-            if self._wholes and self._left_to_wishes(message, change):
-                change.events.append(event("casecart.message.processed", message, _type(message)))
-                return Result("processed", notes)
             change.counts.append(Count(message.facility, scope, "unrouted", 1))
             change.events.append(event("casecart.message.unrouted", message, _type(message)))
             return Result("unrouted", notes)
@@ -360,21 +370,23 @@ class Pipeline:
             notes = f"{notes} {NO_LINES}" if notes else NO_LINES
         return Result("processed", notes, works)
 
-    def _left_to_wishes(self, message: Message, change: Change) -> bool:
-        """Whether the message is one line for some channel; each of these gets a wish to work it."""
+    def _left_to_wishes(self, message: Message, change: Change, *, taken: bool) -> tuple[int, int]:
+        """How many listeners follow the message up, and how many take it in all; each of these gets a wish to work it.
+
+        The others are channels for which it is one line; it is none for them where another one takes it.
+        """
+        heard = self._heard.get((message.listener, message.actor), ())
+        followers = [(f"{LEFT_TO}{name}", "") for name in heard] if heard and is_notification(message) else []
         channels = [
-            each for each in self._wholes if each.accepts(message.listener, message.actor, message.message_type)
+            (each.name, each.revision)
+            for each in (() if taken else self._wholes)
+            if each.accepts(message.listener, message.actor, message.message_type)
         ]
-        for channel in channels:
+        for name, revision in (*followers, *channels):
             made = encode_made(Made(SCHEMA, [], [], []))
-            change.runs.append(Run(message.position, channel.name, channel.revision, message.recorded_at, made))
-            change.replays.append(wish_to_work(message, channel.name, self._identifier()))
-        scope = f"messages:{message.listener}"
-        if channels:
-            change.counts.append(Count(message.facility, scope, "processed", len(channels)))
-        if len(channels) > 1:
-            change.counts.append(Count(message.facility, scope, "copied", len(channels) - 1))
-        return bool(channels)
+            change.runs.append(Run(message.position, name, revision, message.recorded_at, made))
+            change.replays.append(wish_to_work(message, name, self._identifier()))
+        return len(followers), len(followers) + len(channels)
 
     def _put_aside(self, message: Message, change: Change, fault: Exception) -> Result:
         """The message can't be worked, or the engine failed on it: keep it for people. No value of it is told."""

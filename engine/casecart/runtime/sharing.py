@@ -76,8 +76,8 @@ class Sharing:
         """Where wishes of people are ours to see to: what is written under."""
         self.sends: set[str] = set()
         """Destinations that are ours to send to."""
-        self.follows: set[str] = set()
-        """Listeners for which it is ours to follow the master data."""
+        self.follows: dict[str, Fence] = {}
+        """Listeners for which it is ours to follow the master data, or notifications up, with what is written under."""
         self.backlog: SharedBacklog | None = None
         self._call: Call | None = None
 
@@ -102,7 +102,7 @@ class Sharing:
         elif lease.name == RETAIN:
             self._retention.start()
         elif lease.name.startswith(FOLLOW):
-            self.follows.add(lease.name.removeprefix(FOLLOW))
+            self.follows[lease.name.removeprefix(FOLLOW)] = fence
         else:
             name = lease.name.removeprefix(DISPATCH)
             self._journals[name].fence = fence
@@ -126,7 +126,7 @@ class Sharing:
         elif lease.name == RETAIN:
             self._retention.stop()
         elif lease.name.startswith(FOLLOW):
-            self.follows.discard(lease.name.removeprefix(FOLLOW))
+            self.follows.pop(lease.name.removeprefix(FOLLOW), None)
         else:
             name = lease.name.removeprefix(DISPATCH)
             self.sends.discard(name)

@@ -28,7 +28,7 @@ Became: TypeAlias = Literal["held", "filtered", "no_change", "posted"]
 
 
 def wish_to_work(message: Message, channel: str, identifier: bytes) -> Replay:
-    """The wish that a message be worked."""
+    """The wish that a message be worked, by a channel or by the listener that it is left to (`LEFT_TO`)."""
     return Replay(identifier, message.position, channel, "", message.recorded_at, message.actor, "", _AGAIN)
 
 

@@ -17,6 +17,7 @@ from casecart.store.interface import Identity, KnownIdentity, MessageFilter, Mes
 from casecart.store.location import SqliteFile, locate
 from casecart.store.lookup import case_lookup, encode_tokens, lookup_key
 from casecart.store.records import (
+    LEFT_TO,
     OPEN_STATES,
     CaseRow,
     Count,
@@ -45,6 +46,7 @@ from casecart.store.seal import Damaged, DamagedBody
 from casecart.store.shared import Lease, Member, SharedStore
 
 __all__ = [
+    "LEFT_TO",
     "OPEN_STATES",
     "AuditEntry",
     "AuditRecord",

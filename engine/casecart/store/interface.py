@@ -255,7 +255,13 @@ class Store(Protocol):
         """Exceptions in these states, grouped; the largest groups first."""
 
     def replays(self, limit: int) -> list[Replay]:
-        """Wishes that are not done yet, oldest first."""
+        """Wishes that are not done yet, oldest first, but for those that are left to listeners."""
+
+    def left(self, listener: str, limit: int) -> list[Replay]:
+        """Wishes that are left to a listener (`LEFT_TO`) and not done yet, in the order of their messages."""
+
+    def left_counts(self) -> Mapping[str, int]:
+        """Listener → wishes that are left to it. Reads past all of them."""
 
     def token(self, token: str) -> Token | None:
         """What a token stands for."""

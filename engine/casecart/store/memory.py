@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from contextlib import contextmanager
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
@@ -13,7 +14,7 @@ from casecart.store.failure import DuplicateIdentity, StoreBroken
 from casecart.store.interface import ALL_POSTINGS, Identity, KnownIdentity, MessageFilter, MessageHead, OpenCount
 from casecart.store.lookup import decode_tokens
 from casecart.store.memory_retention import MemoryRetention
-from casecart.store.records import CaseRow, Count, Expiry, HoldGroup
+from casecart.store.records import LEFT_TO, CaseRow, Count, Expiry, HoldGroup
 from casecart.store.tail import added_up, chained, head_mark
 from casecart.store.worklist import SAME
 
@@ -270,7 +271,16 @@ class MemoryStore(MemoryRetention):
         return sorted(found, key=lambda group: (-group.exceptions, group.oldest, group[:8]))[:limit]
 
     def replays(self, limit: int) -> list[Replay]:
-        return sorted(self._replays.values(), key=lambda replay: (replay.recorded_at, replay.hold))[:limit]
+        wishes = (wish for wish in self._replays.values() if not wish.channel.startswith(LEFT_TO))
+        return sorted(wishes, key=lambda wish: (wish.recorded_at, wish.hold))[:limit]
+
+    def left(self, listener: str, limit: int) -> list[Replay]:
+        wishes = (wish for wish in self._replays.values() if wish.channel == f"{LEFT_TO}{listener}")
+        return sorted(wishes, key=lambda wish: (wish.position, wish.hold))[:limit]
+
+    def left_counts(self) -> Mapping[str, int]:
+        wishes = (wish.channel for wish in self._replays.values() if wish.channel.startswith(LEFT_TO))
+        return Counter(channel.removeprefix(LEFT_TO) for channel in wishes)
 
     def token(self, token: str) -> Token | None:
         runs = (self._runs[key] for key in sorted(self._runs))

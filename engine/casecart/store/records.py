@@ -10,6 +10,7 @@ from hashlib import blake2b
 from typing import Final, Literal, NamedTuple
 
 __all__ = [
+    "LEFT_TO",
     "OPEN_STATES",
     "CaseRow",
     "Count",
@@ -254,6 +255,10 @@ class HoldGroup(NamedTuple):
     """If all have the same, else empty."""
 
 
+LEFT_TO: Final = "follow:"
+"""What the channel of a wish begins with that is left to a listener, whose name is behind it."""
+
+
 class Replay(NamedTuple):
     """A wish to work one line of a stored message again; it is there until that is done."""
 
@@ -261,7 +266,7 @@ class Replay(NamedTuple):
     """The exception that was fixed."""
     position: int
     channel: str
-    """Empty: the whole message, which was put aside."""
+    """Empty: the whole message, which was put aside. See also `LEFT_TO`."""
     place: str
     recorded_at: int
     actor: str

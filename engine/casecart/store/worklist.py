@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import bindparam, case, func, literal_column, select
 
 from casecart.store import schema
-from casecart.store.records import Hold, HoldGroup, Replay
+from casecart.store.records import LEFT_TO, Hold, HoldGroup, Replay
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
 
     from sqlalchemy import Select
 
@@ -40,7 +40,20 @@ GROUPS = (
     .order_by(literal_column("number").desc(), func.min(hold.c.recorded_at), *GROUP)
 )
 HELD_COUNT = select(func.count()).where(hold.c.state.in_([literal_column("'new'"), literal_column("'assigned'")]))
-REPLAYS = select(*replay.c).order_by(replay.c.recorded_at, replay.c.hold).limit(bindparam("limit"))
+REPLAYS = (
+    select(*replay.c).where(schema.NOT_LEFT).order_by(replay.c.recorded_at, replay.c.hold).limit(bindparam("limit"))
+)
+LEFT = (
+    select(*replay.c)
+    .where(replay.c.channel == bindparam("channel"))
+    .order_by(replay.c.position, replay.c.hold)
+    .limit(bindparam("limit"))
+)
+LEFT_COUNTS = (
+    select(replay.c.channel, func.count())
+    .where(replay.c.channel > LEFT_TO, replay.c.channel < LEFT_TO[:-1] + chr(ord(LEFT_TO[-1]) + 1))
+    .group_by(replay.c.channel)
+)
 
 
 @lru_cache(maxsize=64)
@@ -81,3 +94,9 @@ class WorklistQueries(ABC):
 
     def replays(self, limit: int) -> list[Replay]:
         return [Replay._make(row) for row in self._rows(REPLAYS, limit=limit)]
+
+    def left(self, listener: str, limit: int) -> list[Replay]:
+        return [Replay._make(row) for row in self._rows(LEFT, channel=f"{LEFT_TO}{listener}", limit=limit)]
+
+    def left_counts(self) -> Mapping[str, int]:
+        return {channel.removeprefix(LEFT_TO): count for channel, count in self._rows(LEFT_COUNTS)}

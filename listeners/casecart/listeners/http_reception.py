@@ -15,7 +15,7 @@ from casecart.formats.xml_root import NotTaken, root_of
 from casecart.listeners.http_answer import rejected, rejected_for
 from casecart.listeners.partition import PARTITIONS
 from casecart.runtime.listener import Arrival
-from casecart.runtime.marks import SUBSCRIPTION
+from casecart.runtime.marks import subscription_mark
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -155,12 +155,13 @@ class HttpReception:
     def _sign(self, sender: HttpSender, notification: Notification) -> Sign:
         """Of a peer that makes up subscriptions without end, the first thousand are told apart."""
         known = self._subscriptions.setdefault(sender.name, set())
-        name = f"{SUBSCRIPTION}{self._listener}:{sender.name}"
+        handshake = notification.kind == "handshake"
+        name = subscription_mark(self._listener, sender.name, handshake=handshake)
         if notification.subscription:
-            digest = hashlib.blake2b(notification.subscription.encode("utf-8", "replace"), digest_size=8).hexdigest()
-            if digest in known or len(known) < _MOST_SUBSCRIPTIONS:
-                known.add(digest)
-                name = f"{name}:{digest}"
+            own = subscription_mark(self._listener, sender.name, notification.subscription, handshake=handshake)
+            if own in known or len(known) < _MOST_SUBSCRIPTIONS:
+                known.add(own)
+                name = own
         return Sign(name, notification.counted or 0)
 
     def refused(self, body: bytes, source: str, schema: str, notes: str, reply: Callable[[Receipt], None]) -> Arrival:
