@@ -53,7 +53,7 @@ tryton: setup ## Make the Tryton that tests and demo post to, in var/tryton, onc
 
 # The same.
 .PHONY: node
-node: setup ## Bring the HL7 libraries of Node that tests speak with to var/node, once
+node: setup ## Bring the libraries of Node that tests speak HL7 and FHIR with to var/node, once
 	@PYTHONPATH=tests $(PYTHON) -m support.node_kit
 
 .PHONY: fhir-definitions
