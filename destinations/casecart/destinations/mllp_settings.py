@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final, Literal
 
 from casecart.formats.hl7v2 import Delimiters, Refused, codec, read_delimiters
+from casecart.runtime.here import is_here
 from casecart.runtime.tls import ClientTls
 from casecart.workspace import Declared, Duration, Finding, Rate, Text, declared, key
 
@@ -146,7 +146,7 @@ class MllpSettings(Declared):
 
     def check(self) -> Iterable[Finding]:
         """The character set is known, a message can be read again with these delimiters, and patients are not shown."""
-        if self.discloses and self.tls is None and not _is_here(self.host):
+        if self.discloses and self.tls is None and not is_here(self.host):
             words = (
                 "patients' identifiers would go to another machine in plain text: add tls, or see that the way is safe"
             )
@@ -162,11 +162,3 @@ class MllpSettings(Declared):
         if not declared.escape or not declared.subcomponent or declared.encoding_characters != self.delimiters[1:]:
             words = r"write five or six characters, such as |^~\& or |^~\&#"
             yield Finding(self.at("delimiters"), "error", "bad-format", words)
-
-
-def _is_here(host: str) -> bool:
-    """Whether it is this very machine."""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

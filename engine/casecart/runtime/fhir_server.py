@@ -19,7 +19,11 @@ class FhirTrouble(Exception):
     """The server gave no answer that helps.
 
     Attributes:
-        code: stable, such as `not-found`.
+        code: stable. Of the one request: `not-found`, `gone`, `refused`, `not-ours`, `not-asked-for`, `not-fhir`,
+            `too-large`, `redirected`, `paging-loop`, `too-many-pages`. Of the server or the way to it, and then the
+            next calls fail at once with the same for a while: `unauthorised`, `no-token`, `throttled`, `server-error`,
+            `timeout`, `connect-timeout`, `connection-refused`, `connection-failed`, `connection-lost`, `host-unknown`,
+            `tls-failed`. Of casecart itself: `stopped`.
         words: what it is and what to do; never what the server wrote.
         status: of HTTP; 0 where none came.
         passing: whether the same may work later.
@@ -69,6 +73,8 @@ class FhirServer(Protocol):
         self, method: str, path: str, resource: Mapping[str, Any] | None = None, **headers: str
     ) -> Fetched | None:
         """Any other request, such as `GET`, `Subscription/1/$events?eventsSinceNumber=3`; None: the answer is empty.
+
+        A server that says of what was created only where it is, is asked for it.
 
         Args:
             method: of HTTP.
