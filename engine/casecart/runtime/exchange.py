@@ -203,7 +203,7 @@ class _OneEndpoint:
 
 
 def _endpoint(reactor: Any, uri: Any, timeout: float) -> Any:  # noqa: ANN401 - see _web
-    host = uri.host.decode("ascii")
+    host = uri.host.decode("ascii").strip("[]")  # of an IPv6 address
     if uri.scheme == b"http":
         return plain(reactor, host, uri.port, timeout)
     from twisted.internet.ssl import optionsForClientTLS  # noqa: PLC0415 - only those with https need OpenSSL

@@ -11,7 +11,7 @@ import os
 from random import random as by_chance
 from typing import TYPE_CHECKING, Any, Final
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 
 from casecart.formats.fhir import write_resource
 from casecart.listeners.fhir_answer import fetched, sent
@@ -198,10 +198,11 @@ class FhirClient:
         began = await self._gate.enter()
         try:
             answer = await self._answer(method, path, headers or {}, body, cached=cached)
-        except FhirTrouble as trouble:
+        except (FhirTrouble, CancelledError) as trouble:
             if self._gate.stopped:
                 raise FhirTrouble("stopped", "casecart stops; the request was given up.", passing=True) from trouble
-            self._gate.failed(trouble, began)
+            if isinstance(trouble, FhirTrouble):
+                self._gate.failed(trouble, began)
             raise
         finally:
             self._gate.leave()
@@ -250,12 +251,12 @@ class FhirClient:
 
 
 def _next_of(bundle: Resource) -> str | None:
-    """Where the next page is; a bundle that is no good says nothing of it."""
-    links = bundle.get("link")
-    for link in links if isinstance(links, list) else ():
-        if isinstance(link, dict) and link.get("relation") == "next" and isinstance(link.get("url"), str):
-            return str(link["url"])
-    return None
+    """Where the next page is. Links that can't be read are a trouble: to pass them over would be to lose pages."""
+    try:
+        found = [str(link["url"]) for link in bundle.get("link", ()) if link["relation"] == "next"]
+    except (TypeError, LookupError):
+        raise _other("a bundle with links that are none") from None
+    return found[0] if found else None
 
 
 def _expected(answer: Fetched | None, reference: Reference) -> Fetched:
