@@ -28,14 +28,23 @@ class FhirTrouble(Exception):
         status: of HTTP; 0 where none came.
         passing: whether the same may work later.
         retry_after: seconds for which the server wants to be left alone.
+        asked: False where the server was not asked at all, since it is left alone after a trouble that another request
+            met: `code` and `words` are of that one.
     """
 
     def __init__(
-        self, code: str, words: str, *, status: int = 0, passing: bool = False, retry_after: float | None = None
+        self,
+        code: str,
+        words: str,
+        *,
+        status: int = 0,
+        passing: bool = False,
+        retry_after: float | None = None,
+        asked: bool = True,
     ) -> None:
         super().__init__(words)
         self.code, self.words, self.status = code, words, status
-        self.passing, self.retry_after = passing, retry_after
+        self.passing, self.retry_after, self.asked = passing, retry_after, asked
 
 
 class Fetched(NamedTuple):

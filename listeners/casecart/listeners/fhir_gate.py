@@ -108,7 +108,7 @@ class FhirGate:
         if self._why is None or left <= PATIENCE:
             return None
         why = self._why
-        return FhirTrouble(why.code, why.words, status=why.status, passing=why.passing, retry_after=left)
+        return FhirTrouble(why.code, why.words, status=why.status, passing=why.passing, retry_after=left, asked=False)
 
     def _open_in(self, seconds: float | None) -> None:
         if self._opening is not None and self._opening.active():

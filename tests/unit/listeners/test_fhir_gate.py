@@ -69,6 +69,7 @@ def test_while_the_server_wants_to_be_left_alone_calls_fail_at_once_and_say_for_
     clock.advance(20.0)
     refused = refusal(entering(gate))
     assert (refused.code, refused.status, refused.passing, refused.retry_after) == ("throttled", 429, True, 100.0)
+    assert not refused.asked
     clock.advance(100.0)
     assert entering(gate).called
 
