@@ -40,6 +40,7 @@ MOST_PAGES: Final = 10_000
 """Of one search."""
 
 _FHIR_JSON: Final = "application/fhir+json"
+_OK: Final = 200
 _CREATED: Final = 201
 _UNCHANGED: Final = 304
 _NOT_LET_IN: Final = 401
@@ -217,7 +218,7 @@ class FhirClient:
             headers = {**headers, "If-None-Match": known.tag}
         response = await self._let_in(method, path, headers, body)
         if known is not None and response.status == _UNCHANGED:
-            response = Response(200, {"content-type": _FHIR_JSON}, known.body, whole=True)
+            response = Response(_OK, {"content-type": _FHIR_JSON}, known.body, whole=True)
             return fetched(response, self._longest)
         answer = fetched(response, self._longest)
         if answer is None and response.status == _CREATED:
@@ -253,9 +254,11 @@ class FhirClient:
 def _next_of(bundle: Resource) -> str | None:
     """Where the next page is. Links that can't be read are a trouble: to pass them over would be to lose pages."""
     try:
-        found = [str(link["url"]) for link in bundle.get("link", ()) if link["relation"] == "next"]
+        found = [link["url"] for link in bundle.get("link", ()) if link["relation"] == "next"]
     except (TypeError, LookupError):
-        raise _other("a bundle with links that are none") from None
+        found = [None]
+    if not all(isinstance(url, str) for url in found):
+        raise _other("a bundle with links that are none")
     return found[0] if found else None
 
 
@@ -273,7 +276,8 @@ def _expected(answer: Fetched | None, reference: Reference) -> Fetched:
 
 
 def _other(what: str) -> FhirTrouble:
-    return FhirTrouble("not-asked-for", f"What the FHIR server answered is {what}, and not what it was asked for.")
+    words = f"What the FHIR server answered is {what}, and not what it was asked for."
+    return FhirTrouble("not-asked-for", words, status=_OK)
 
 
 def _not_ours(words: str) -> FhirTrouble:
