@@ -260,7 +260,7 @@ class _Planning:
         return Codes(table.name, known, default)
 
     def constant(self, key: str, text: Text, kind: ValueType, allowed: frozenset[str] | None) -> object:
-        value = read(text, kind, _ANYWHERE)
+        value = read(str(text), kind, _ANYWHERE)  # without its place in the file: no document is encoded with that
         if kind == "udi":
             reading = read_udi(text, _ANY_DAY)
             if not isinstance(reading, Udi):

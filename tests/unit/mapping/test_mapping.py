@@ -319,6 +319,13 @@ def test_the_sign_of_a_quantity(sign: str | None, code: str, quantity: str, expe
         assert [(each.action, str(each.quantity)) for each in mapped.documents] == [expected]
 
 
+@pytest.mark.parametrize("field", ["{value: use}", "{path: FT1-99, default: use}"])
+def test_a_text_that_the_mapping_says_itself_is_in_the_document_as_any_other(field: str) -> None:
+    (document,) = run(f"action: {field}", "FT1|1").documents
+    assert type(document.action) is str
+    assert msgspec.json.decode(msgspec.json.encode(document))["action"] == "use"
+
+
 def test_what_a_sign_changes_is_of_its_own_line_only() -> None:
     fields = "action: {value: use}\nquantity: {path: FT1-10, type: decimal, required: true, sign: by-quantity}"
     mapped = run(fields, "FT1|1|||||||||-1\nFT1|2|||||||||1")
