@@ -185,6 +185,7 @@ NEEDS = [
     pytest.param(lambda: Change(holds=[a_hold(1, state="parked")]), id="a parked exception"),
     pytest.param(lambda: Change(entries=[an_entry(1, open=1)]), id="a posting on its way"),
     pytest.param(lambda: Change(replays=[a_replay(1)]), id="a wish to be replayed"),
+    pytest.param(lambda: Change(replays=[a_replay(1)._replace(channel="follow:ehr")]), id="a wish to be followed up"),
     pytest.param(lambda: Change(legal_holds=[legal("message", "1")]), id="a legal hold on it"),
     pytest.param(lambda: Change(legal_holds=[legal("facility", "NORTH")]), id="a legal hold on its facility"),
     pytest.param(
@@ -197,6 +198,7 @@ ENDS = {
     "a parked exception": lambda: Change(hold_changes=[HoldChange("rejected", "ann", "", NOW, a_hold(1).id)]),
     "a posting on its way": lambda: Change(settlements=[Settlement(0, b"postings 1", 1)]),
     "a wish to be replayed": lambda: Change(replays_done=[(b"w" * 16,)]),
+    "a wish to be followed up": lambda: Change(replays_done=[(b"w" * 16,)]),
 }
 
 

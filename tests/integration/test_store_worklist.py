@@ -10,6 +10,7 @@ from sqlalchemy import text
 from casecart.canonical import Usage
 from casecart.runtime.made import SCHEMA, Made, encode_made
 from casecart.store import (
+    LEFT_TO,
     Change,
     Count,
     HoldChange,
@@ -181,6 +182,22 @@ def test_a_wish_is_written_once_and_is_there_until_it_is_done(store: Store) -> N
     assert store.replays(1) == [first]
     store.write(Change(replays_done=[(first.hold,)]))
     assert store.replays(10) == [later]
+
+
+def test_what_is_left_to_a_listener_stands_apart_from_what_people_wish(store: Store) -> None:
+    wish = Replay(b"h" * 16, 5, "usage", "", NOW + 9, "kim", "", "{}")
+    left = [
+        Replay(bytes([number]) * 16, number, f"{LEFT_TO}{name}", "", NOW, "ehr", "", "{}")
+        for number, name in ((4, "ehr"), (2, "ehr"), (3, "ehr"), (1, "ehr2"))
+    ]
+    store.write(Change(replays=[*left, wish]))
+    assert store.replays(1) == [wish]
+    assert [each.position for each in store.left("ehr", 2)] == [2, 3]
+    assert [each.position for each in store.left("ehr", 9, 3)] == [4]
+    assert store.left("eh", 9) == []
+    assert dict(store.left_counts()) == {"ehr": 3, "ehr2": 1}
+    store.write(Change(replays_done=[(each.hold,) for each in left[:3]]))
+    assert (store.left("ehr", 9), dict(store.left_counts())) == ([], {"ehr2": 1})
 
 
 def test_exceptions_change_and_are_found_by_what_they_are(store: Store) -> None:

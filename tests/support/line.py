@@ -22,6 +22,7 @@ from casecart.runtime.channel import compile_channels
 from casecart.runtime.destination import Answer, Delivery, Posting
 from casecart.runtime.dispatcher import Dispatcher, Limits
 from casecart.runtime.follower import Follower
+from casecart.runtime.heard import heard_in
 from casecart.runtime.identifier import Identifiers
 from casecart.runtime.item_channel import compile_item_channels
 from casecart.runtime.item_sending import ItemSending
@@ -194,6 +195,8 @@ class Line:
     limits: Limits = field(default_factory=Limits)
     budget: float = 1.0
     pipeline_class: type[Pipeline] = Pipeline
+    follows: str = "item-changes"
+    """The listener whose lease it wants, where engines share the store."""
     before: Callable[[Line], Destination] | None = None
     """Makes what stands before the script as the dispatcher's destination."""
 
@@ -205,7 +208,7 @@ class Line:
         """Control id → outcome when it was answered."""
         self.broken: list[Exception] = []
         workspace = load(self.root, kinds=installed_kinds(), document_fields={"Usage": frozenset(FIELDS)})
-        identifiers = Identifiers(self.now, os.urandom)
+        self.identifiers = identifiers = Identifiers(self.now, os.urandom)
         channels, masters = compile_channels(workspace), compile_master_channels(workspace)
         cases, items = compile_case_channels(workspace), compile_item_channels(workspace)
         self.catalogue = Catalogue()
@@ -221,6 +224,7 @@ class Line:
             clock=self.clock.seconds,
             wholes=[*masters.values(), *items.values()],
             cases=list(cases.values()),
+            heard=heard_in(workspace),
         )
         self.journal = Journal(
             store=self.store,
@@ -306,7 +310,7 @@ class Line:
             retention=self.retention,
             died=self._beware,
         )
-        member = Member(os.urandom(16), f"{WORK} {REPLAY} {DISPATCH}erp {FOLLOW}item-changes", "here:1", self.now())
+        member = Member(os.urandom(16), f"{WORK} {REPLAY} {DISPATCH}erp {FOLLOW}{self.follows}", "here:1", self.now())
         self.membership = Membership(store, member, self.clock, self.sharing, self.broken.append)
         self.sharing.backlog = SharedBacklog(
             member=member.id, partitions=self.sharing.partitions, lost=self._lost, maps=True, **parts

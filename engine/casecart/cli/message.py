@@ -99,6 +99,13 @@ def show(reference: str, root: Path, *, body: bool, json: bool) -> int:
     return Exit.FINE
 
 
+_FOLLOWED = {
+    "waiting": "is to follow it up, and hasn't yet",
+    "held": "can't follow it up: a person must see to it (see `casecart worklist`)",
+    "done": "has followed it up",
+}
+
+
 def _lines(view: MessageView, zone_name: str, zone: tzinfo) -> Iterator[str]:
     yield from _envelope(view.envelope, zone_name, zone)
     yield ""
@@ -112,6 +119,10 @@ def _lines(view: MessageView, zone_name: str, zone: tzinfo) -> Iterator[str]:
     for run in view.runs:
         yield ""
         yield from _run(run)
+    if view.followed:
+        yield ""
+    for followed in view.followed:
+        yield printable(f"listener {followed.listener} {_FOLLOWED[followed.state]}")
     for entry in view.ledger:
         yield ""
         yield from _ledger(entry, zone)

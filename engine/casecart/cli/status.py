@@ -71,6 +71,7 @@ def _lines(status: Status) -> list[str]:
     counts = [(listener.name, listener.counts) for listener in status.listeners]
     lines += _counters("LISTENER", counts)
     lines += _certificates(status)
+    lines += _to_follow_up(status)
     if status.balances.channels:
         lines += ["", *_counters("CHANNEL", [(line.channel, line.terms) for line in status.balances.channels])]
     lines += ["", *_destinations(status), ""]
@@ -79,6 +80,15 @@ def _lines(status: Status) -> list[str]:
     lines += [_balance("messages", balance, status) for balance in status.balances.messages]
     lines.append(_balance("lines", status.balances.lines, status))
     return [*lines, *_kept(status)]
+
+
+def _to_follow_up(status: Status) -> list[str]:
+    known = {listener.name for listener in status.listeners if listener.kind}
+    lines = []
+    for name, count in sorted(status.to_follow_up.items()):
+        gone = "" if name in known else ", which is no longer configured"
+        lines.append(f"to be followed up by {printable(name)}{gone}: {counted(count, 'notification')}")
+    return lines
 
 
 def _certificates(status: Status) -> list[str]:

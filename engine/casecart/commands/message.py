@@ -23,14 +23,16 @@ from casecart.commands.message_view import (
     run_view,
 )
 from casecart.commands.refusal import Refusal
-from casecart.store import MessageFilter
+from casecart.store import LEFT_TO, OPEN_STATES, MessageFilter
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from casecart.commands.actor import Permission
     from casecart.commands.desk import View
-    from casecart.store import Entry, Message, Store
+    from casecart.store import Entry, Hold, Message, Run, Store
 
-__all__ = ["AmbiguousReference", "MessageView", "RelatedView", "ShowMessage", "find_message"]
+__all__ = ["AmbiguousReference", "FollowedView", "MessageView", "RelatedView", "ShowMessage", "find_message"]
 
 MOST_RELATED = 20
 
@@ -42,6 +44,14 @@ class RelatedView(msgspec.Struct, frozen=True, kw_only=True):
     why: Literal["same control id", "same case"]
 
 
+class FollowedView(msgspec.Struct, frozen=True, kw_only=True):
+    """A listener that follows the message up, which is a notification."""
+
+    listener: str
+    state: Literal["waiting", "held", "done"]
+    """Held: it can't be followed up, and waits for a person as the exception says."""
+
+
 class MessageView(msgspec.Struct, frozen=True, kw_only=True):
     """Everything about one message."""
 
@@ -50,6 +60,7 @@ class MessageView(msgspec.Struct, frozen=True, kw_only=True):
     body: Body | None
     """None unless it was asked for."""
     runs: list[RunView]
+    followed: list[FollowedView]
     ledger: list[LedgerView]
     exceptions: list[ExceptionView]
     related: list[RelatedView]
@@ -92,17 +103,26 @@ class ShowMessage(Query[MessageView]):
         """Raises `Refusal`: not found, or several with that control id."""
         store = view.store
         message = find_message(store, self.reference)
-        entries = store.entries(message.position)
+        entries, runs = store.entries(message.position), store.runs(message.position)
+        holds = store.holds(position=message.position)
         return MessageView(
             envelope=envelope_view(message),
             structure=structure_of(message.body, message.charset),
             body=body_of(message.body, message.charset) if self.body else None,
-            runs=[run_view(run) for run in store.runs(message.position)],
+            runs=[run_view(run) for run in runs if not run.channel.startswith(LEFT_TO)],
+            followed=[_followed(store, run, holds) for run in runs if run.channel.startswith(LEFT_TO)],
             ledger=[ledger_view(entry) for entry in entries],
-            exceptions=[exception_view(hold) for hold in store.holds(position=message.position)],
+            exceptions=[exception_view(hold) for hold in holds],
             related=_related(store, message, entries),
             body_deleted=body_deletion(store, message),
         )
+
+
+def _followed(store: Store, run: Run, holds: Iterable[Hold]) -> FollowedView:
+    listener = run.channel.removeprefix(LEFT_TO)
+    waiting = any(wish.position == run.position for wish in store.left(listener, 1, run.position - 1))
+    held = any(hold.channel == run.channel and hold.state in OPEN_STATES for hold in holds)
+    return FollowedView(listener=listener, state="waiting" if waiting else "held" if held else "done")
 
 
 def find_message(store: Store, reference: str) -> Message:

@@ -11,7 +11,7 @@ from casecart.commands.desk import Command
 from casecart.commands.message import find_message
 from casecart.commands.refusal import Refusal
 from casecart.runtime.copy import encode_decision
-from casecart.store import Replay
+from casecart.store import LEFT_TO, Replay
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,7 +47,7 @@ class ReplayMessage(Command):
         return {"reason": self.reason.strip()}
 
     def change(self, view: View, change: Change, actor: Actor) -> str:
-        """A wish for each channel that worked it, or for the channels to look at it at all."""
+        """A wish for each channel that worked it and listener that followed it up, or for them to look at it at all."""
         if not self.reason.strip():
             raise Refusal("bad-value", "say why with --reason: the audit trail keeps it")
         message = find_message(view.store, self.reference)
@@ -55,7 +55,9 @@ class ReplayMessage(Command):
             when = "" if gone.at is None else f" on {gone.at:%Y-%m-%d}, by the rule for {gone.rule}"
             words = f"the body of message {message.position} was deleted{when}: it can't be worked again"
             raise Refusal("deleted", words)
-        channels: list[str] = sorted({run.channel for run in view.store.runs(message.position)})
+        runs = {run.channel for run in view.store.runs(message.position)}
+        left = {f"{LEFT_TO}{listener}" for listener in view.site.listeners}
+        channels: list[str] = sorted(name for name in runs if not name.startswith(LEFT_TO) or name in left)
         if message.outcome in ("unrouted", "quarantined"):
             channels = [""]
         elif not channels:

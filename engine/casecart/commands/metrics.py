@@ -34,6 +34,7 @@ METRICS: Final[Mapping[str, tuple[Literal["counter", "gauge"], str]]] = {
     ),
     "casecart_messages_set_aside": ("gauge", "Messages that no channel wanted, or that were put aside."),
     "casecart_messages_waiting": ("gauge", "Messages that are stored and not mapped yet."),
+    "casecart_notifications_waiting": ("gauge", "Notifications that a listener has not followed up yet."),
     "casecart_lines_total": ("counter", "Lines of usage of a channel, by what became of them; produced came in."),
     "casecart_lines": ("gauge", "Lines of usage of a channel that are left out, or that wait."),
     "casecart_postings_open": ("gauge", "Postings on their way to a destination."),
@@ -122,6 +123,10 @@ def read_metrics(store: Store, names: Names, now: int, version: str) -> list[Sam
         oldest = max(0.0, (now - min(each.oldest for each in gone)) / 1e6)
         samples.add("casecart_postings_open", sum(each.postings for each in gone), destination=REMOVED)
         samples.add("casecart_postings_oldest_seconds", oldest, destination=REMOVED)
+    for name in names.listeners:
+        samples.add("casecart_notifications_waiting", 0, listener=name)
+    for listener, left in store.left_counts().items():
+        samples.add("casecart_notifications_waiting", left, listener=_known(listener, names.listeners))
     samples.add("casecart_exceptions_open", store.held_count())
     configured = {"listener": names.listeners, "destination": names.destinations}
     for (sort, name), ends in certificates_end(store.cursors()).items():

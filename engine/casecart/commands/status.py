@@ -111,6 +111,8 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     """Where several share the store; else empty."""
     listeners: list[ListenerStatus]
     destinations: list[DestinationStatus]
+    to_follow_up: dict[str, int]
+    """Listener → notifications that wait to be followed up by it; those with none are left out."""
     exceptions_open: int
     balances: Balances
     disk: DiskView | None
@@ -163,6 +165,7 @@ class ShowStatus(Query[Status]):
                 )
                 for name in names
             ],
+            to_follow_up=dict(store.left_counts()),
             exceptions_open=store.held_count(),
             balances=both,
             disk=disk_view(store),

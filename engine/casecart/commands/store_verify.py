@@ -198,7 +198,8 @@ class _Scan:
 
     def worklist(self) -> None:
         """What people decided and was not worked yet, and what waits for them."""
-        for wish in self._store.replays(ALL):
+        left = (wish for name in self._store.left_counts() for wish in self._store.left(name, ALL))
+        for wish in (*self._store.replays(ALL), *left):
             where = f"position {wish.position}, {wish.channel or 'all channels'} {wish.place}".rstrip()
             self._sound("decision", where, partial(decode_decision, wish.decision))
         for hold in self._store.holds(code="not-owner", limit=ALL):

@@ -19,7 +19,7 @@ from casecart.master.nearest import Candidate, nearest
 from casecart.rules.item import ORDER
 from casecart.runtime.identifier import shown
 from casecart.runtime.made import decode_made
-from casecart.store import OPEN_STATES, Damaged, HoldGroup
+from casecart.store import LEFT_TO, OPEN_STATES, Damaged, HoldGroup
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -231,6 +231,10 @@ def ways(group: HoldGroup, reference: str) -> list[str]:
         return [f"{fix} {because}  (somebody has looked at it; the line was posted)"]
     if field == "posting":
         return _ways_of_posting(group, reference)
+    if group.channel.startswith(LEFT_TO):
+        found.append(f"{fix} {because}  (the cause is mended: follow the notifications up again)")
+        found.append(f"casecart worklist reject {reference} {because}  (not to be followed up, now or later)")
+        return found
     if group.code in {"item-unknown", "item-not-valid"} and field in NAMING:
         found.append(f"{fix} --item NUMBER {because}  (the item has this number from now on)")
     elif group.code.startswith("item-"):

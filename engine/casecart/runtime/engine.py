@@ -47,6 +47,7 @@ from casecart.runtime.retention import Retention, due_of, megabytes
 from casecart.runtime.secret_keys import keys_of, tokens_of
 from casecart.runtime.shared_backlog import SharedBacklog
 from casecart.runtime.sharing import LeasedJournal, Sharing
+from casecart.runtime.strays import Strays
 from casecart.runtime.unfinished import Unfinished
 from casecart.runtime.waiting import tries_of
 from casecart.store import Change, Cursor, Event, Member, Store, StoreBroken, StoreUnavailable
@@ -182,6 +183,8 @@ class Engine:
             recovered=self._recovered,
             ready=self._ready,
         )
+        fences = self._sharing.fences_of_replays if self._sharing is not None else tuple
+        self._strays = Strays(store, {str(name) for name in workspace.engine.listeners}, identifiers.mint, fences)
         self._replayer = Replayer(
             store=store,
             pipeline=self._pipeline,
@@ -195,7 +198,7 @@ class Engine:
             planned=self._planned,
             recovered=self._recovered,
             broken=failed,
-            fences=self._sharing.fences_of_replays if self._sharing is not None else tuple,
+            fences=fences,
             wholes=(
                 bringing_of(workspace, store, masters, catalogue, identifiers.mint, now),
                 ItemSending(store=store, channels=items, keys=keys, identifier=identifiers.mint, now=now),
@@ -377,7 +380,10 @@ class Engine:
         self._switch()
         if self._works:
             # In this order: by what is read of the master data after a wish, the wish can be worked off.
-            wishes = self._replayer.wishes() if self._sharing is None or self._sharing.replays is not None else []
+            ours = self._sharing is None or self._sharing.replays is not None
+            wishes = self._replayer.wishes() if ours else []
+            if ours:
+                self._strays.look()
             self._follower.look()
             self._replayer.work(wishes)
 

@@ -257,8 +257,8 @@ class Store(Protocol):
     def replays(self, limit: int) -> list[Replay]:
         """Wishes that are not done yet, oldest first, but for those that are left to listeners."""
 
-    def left(self, listener: str, limit: int) -> list[Replay]:
-        """Wishes that are left to a listener (`LEFT_TO`) and not done yet, in the order of their messages."""
+    def left(self, listener: str, limit: int, after: int = 0) -> list[Replay]:
+        """Wishes that are left to a listener (`LEFT_TO`), of messages with a position above `after`, by position."""
 
     def left_counts(self) -> Mapping[str, int]:
         """Listener → wishes that are left to it. Reads past all of them."""

@@ -274,9 +274,10 @@ class MemoryStore(MemoryRetention):
         wishes = (wish for wish in self._replays.values() if not wish.channel.startswith(LEFT_TO))
         return sorted(wishes, key=lambda wish: (wish.recorded_at, wish.hold))[:limit]
 
-    def left(self, listener: str, limit: int) -> list[Replay]:
-        wishes = (wish for wish in self._replays.values() if wish.channel == f"{LEFT_TO}{listener}")
-        return sorted(wishes, key=lambda wish: (wish.position, wish.hold))[:limit]
+    def left(self, listener: str, limit: int, after: int = 0) -> list[Replay]:
+        own = (wish for wish in self._replays.values() if wish.channel == f"{LEFT_TO}{listener}")
+        above = (wish for wish in own if wish.position > after)
+        return sorted(above, key=lambda wish: (wish.position, wish.hold))[:limit]
 
     def left_counts(self) -> Mapping[str, int]:
         wishes = (wish.channel for wish in self._replays.values() if wish.channel.startswith(LEFT_TO))

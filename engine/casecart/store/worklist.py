@@ -45,7 +45,7 @@ REPLAYS = (
 )
 LEFT = (
     select(*replay.c)
-    .where(replay.c.channel == bindparam("channel"))
+    .where(replay.c.channel == bindparam("channel"), replay.c.position > bindparam("after"))
     .order_by(replay.c.position, replay.c.hold)
     .limit(bindparam("limit"))
 )
@@ -95,8 +95,9 @@ class WorklistQueries(ABC):
     def replays(self, limit: int) -> list[Replay]:
         return [Replay._make(row) for row in self._rows(REPLAYS, limit=limit)]
 
-    def left(self, listener: str, limit: int) -> list[Replay]:
-        return [Replay._make(row) for row in self._rows(LEFT, channel=f"{LEFT_TO}{listener}", limit=limit)]
+    def left(self, listener: str, limit: int, after: int = 0) -> list[Replay]:
+        rows = self._rows(LEFT, channel=f"{LEFT_TO}{listener}", after=after, limit=limit)
+        return [Replay._make(row) for row in rows]
 
     def left_counts(self) -> Mapping[str, int]:
         return {channel.removeprefix(LEFT_TO): count for channel, count in self._rows(LEFT_COUNTS)}
