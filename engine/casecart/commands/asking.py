@@ -5,16 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from casecart.commands.configured import read_engine
 from casecart.commands.refusal import Refusal
-from casecart.commands.site import CONFIGURATION, require_workspace
 from casecart.runtime.destination import DestinationContext
-from casecart.runtime.kinds import destination_specs, installed_kinds
-from casecart.workspace import Engine, Finding, WorkspaceError
-from casecart.workspace.files import contents
+from casecart.runtime.kinds import destination_specs
 from casecart.workspace.findings import did_you_mean, listed
-from casecart.workspace.reader import read
-from casecart.workspace.reading import Reading
-from casecart.workspace.yaml import LARGEST, parse
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,14 +57,7 @@ def destination_to_ask(root: Path, name: str, actor: Actor) -> AskedDestination:
     """
     if "see" not in actor.permissions:
         raise Refusal("not-permitted", f"{actor.name} may not do this: it needs the right to see")
-    require_workspace(root)
-    findings: list[Finding] = []
-    data = contents(root, CONFIGURATION, LARGEST, findings)
-    node, mistakes = (None, []) if data is None else parse(data, CONFIGURATION)
-    reading = Reading(installed_kinds(), [*findings, *mistakes])
-    engine = None if node is None else read(Engine, node, reading)
-    if engine is None or any(finding.severity == "error" for finding in reading.findings):
-        raise WorkspaceError(reading.findings)
+    engine = read_engine(root)
     there = {str(each): component for each, component in engine.destinations.items()}
     if name not in there:
         words = f"no destination is called '{name}'; the workspace has {listed(sorted(there)) or 'none'}"

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from twisted.internet.defer import Deferred
 
+    from casecart.runtime.fhir_reading import Expected, FhirReading
     from casecart.runtime.item_changes import Followed
     from casecart.runtime.notices import Notices
 
@@ -217,6 +218,11 @@ class ListenerSpec:
     hears: Callable[[Any], tuple[str, str] | None] | None = None
     """For a kind that follows up what another listener is notified of: gives, of its settings, that listener and its
     peer there; None: nobody, by these."""
+    reads: Callable[[Any], FhirReading] | None = None
+    """For a kind that reads at a FHIR server: gives, of its settings, what and where, for people's commands."""
+    expects: Callable[[Any, str, Path], Expected | None] | None = None
+    """For a kind whose peers may be FHIR servers: gives, of its settings, a peer's name and the workspace, how that
+    peer is expected to post; None: there is no such peer."""
 
     @property
     def one_at_a_time(self) -> bool:

@@ -17,7 +17,7 @@ from twisted.web.http import datetimeToString
 from casecart.listeners.admission import NotAdmitted
 from casecart.listeners.door import Door
 from casecart.listeners.http_connection import HttpConnection
-from casecart.listeners.http_peer import HttpPeers
+from casecart.listeners.http_peer import HttpPeers, expected
 from casecart.listeners.http_reception import HttpReception
 from casecart.listeners.http_settings import HttpSettings
 from casecart.runtime.fault import told
@@ -25,9 +25,11 @@ from casecart.runtime.listener import ListenerSpec
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from casecart.listeners.http_reception import Sign
     from casecart.runtime.certificate import Certificate
+    from casecart.runtime.fhir_reading import Expected
     from casecart.runtime.listener import Listener, ListenerContext
 
 __all__ = ["SPEC", "HttpListener"]
@@ -37,11 +39,17 @@ def _make(context: ListenerContext) -> Listener:
     return HttpListener(context)
 
 
+def _expects(settings: HttpSettings, name: str, root: Path) -> Expected | None:
+    peer = next((peer for each, peer in settings.peers.items() if str(each) == name), None)
+    return None if peer is None else expected(peer, name, root)
+
+
 SPEC: Final = ListenerSpec(
     kind="http",
     about="Takes FHIR notifications and resources, JSON and XML over HTTP.",
     settings=HttpSettings,
     make=_make,
+    expects=_expects,
 )
 
 

@@ -12,6 +12,7 @@ from casecart.listeners.http_answer import rejected
 from casecart.listeners.networks import Networks, faults_in
 from casecart.listeners.partition import PARTITIONS
 from casecart.runtime.certificate import Identity
+from casecart.runtime.fhir_reading import Expected
 from casecart.workspace import Declared, Finding, Secret, Text, WorkspaceError, declared, key
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from casecart.runtime.certificate import Certificate
 
-__all__ = ["HttpPeer", "HttpPeers", "HttpSender", "SecretHeader"]
+__all__ = ["HttpPeer", "HttpPeers", "HttpSender", "SecretHeader", "expected"]
 
 _SHORTEST: Final = 16  # characters of a secret that nobody guesses
 _BEARER: Final = b"bearer "
@@ -196,6 +197,22 @@ class HttpPeers:
             path, _, last = path.rpartition(b"/")
             rest = b"/" + last + rest
         raise rejected("not-found")
+
+
+def expected(peer: HttpPeer, name: str, root: Path, environment: Mapping[str, str] = os.environ) -> Expected:
+    """How a peer is expected to post, for whoever subscribes it; its secrets are read when they are asked for."""
+
+    def headers() -> list[tuple[str, list[str]]]:
+        told = []
+        if peer.token:
+            tokens = (_revealed(each, root, environment).decode() for each in peer.token)
+            told.append(("Authorization", [f"Bearer {token}" for token in tokens]))
+        if peer.header is not None:
+            secrets = (_revealed(each, root, environment).decode() for each in peer.header.secret)
+            told.append((str(peer.header.name), list(secrets)))
+        return told
+
+    return Expected(str(peer.path or f"/{name}"), headers, peer.certificate is not None or bool(peer.networks))
 
 
 def _revealed(secret: Secret, root: Path, environment: Mapping[str, str]) -> bytes:

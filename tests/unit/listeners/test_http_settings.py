@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from casecart.listeners.http_peer import HttpPeers
+from casecart.listeners.http_peer import HttpPeers, expected
 from casecart.listeners.http_settings import HttpSettings
 from casecart.workspace import WorkspaceError
 from support.settings import findings_of, settings_of
@@ -21,7 +21,7 @@ def findings(peers: str, more: str = "") -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("peers", "more", "expected"),
+    ("peers", "more", "wrong"),
     [
         ("ehr: {facility: NORTH}", "", []),
         (f"ehr: {{facility: NORTH, {TOKEN}}}", f"interface: 0.0.0.0\n{TLS}", []),
@@ -43,8 +43,8 @@ def findings(peers: str, more: str = "") -> list[str]:
         ("ehr: {facility: NORTH}", "partition_by: subject reference\n", ["error bad-format"]),
     ],
 )
-def test_what_is_wrong_or_dangerous_is_found(peers: str, more: str, expected: list[str]) -> None:
-    assert [finding.split(" ", 1)[1] for finding in findings(peers, more)] == expected
+def test_what_is_wrong_or_dangerous_is_found(peers: str, more: str, wrong: list[str]) -> None:
+    assert [finding.split(" ", 1)[1] for finding in findings(peers, more)] == wrong
 
 
 def senders(peers: str, environment: dict[str, str]) -> HttpPeers:
@@ -99,3 +99,34 @@ def test_a_peer_is_told_by_the_address(target: bytes, found: tuple[str, bytes]) 
     known = senders("ehr: {facility: NORTH}, lab: {facility: NORTH, path: /ehr/lab, format: json}", {})
     sender, rest = known.at(target)
     assert (sender.name, rest) == found
+
+
+@pytest.mark.parametrize(
+    ("peer", "headers", "otherwise"),
+    [
+        ("facility: NORTH, token: {env: OLD}", [("Authorization", [f"Bearer {OLD}"])], False),
+        # while it is changed, the newest is the last
+        ("facility: NORTH, token: [{env: OLD}, {env: NEW}]",
+         [("Authorization", [f"Bearer {OLD}", f"Bearer {NEW}"])], False),
+        ("facility: NORTH, token: {env: OLD}, header: {name: X-Secret, secret: {env: NEW}}",
+         [("Authorization", [f"Bearer {OLD}"]), ("X-Secret", [NEW])], False),
+        ("facility: NORTH, networks: 10.0.0.0/8", [], True),
+        ("facility: NORTH", [], False),
+    ],
+)  # fmt: skip
+def test_it_is_told_what_a_subscription_must_show(
+    peer: str,
+    headers: list[tuple[str, list[str]]],
+    otherwise: bool,  # noqa: FBT001 - a row of a table
+    tmp_path: Path,
+) -> None:
+    of = settings_of(HttpSettings, f"port: 0\npeers: {{ehr: {{{peer}}}}}\n").peers["ehr"]
+    told = expected(of, "ehr", tmp_path, {"OLD": OLD, "NEW": NEW})
+    assert (told.path, told.headers(), told.otherwise) == ("/ehr", headers, otherwise)
+
+
+def test_a_secret_that_is_missing_is_missed_when_it_is_wanted(tmp_path: Path) -> None:
+    of = settings_of(HttpSettings, f"port: 0\npeers: {{ehr: {{facility: NORTH, {TOKEN}}}}}\n").peers["ehr"]
+    told = expected(of, "ehr", tmp_path, {})
+    with pytest.raises(WorkspaceError, match="EHR_TOKEN"):
+        told.headers()

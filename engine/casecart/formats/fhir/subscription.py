@@ -21,7 +21,7 @@ from casecart.formats.fhir.subscribed import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from casecart.formats.fhir.notification import Content, Dialect
     from casecart.formats.fhir.read import Resource
@@ -91,7 +91,7 @@ class Wanted:
         criteria: searches as `criterion` gives them: in the classic dialect what each subscription is about, else
             filters on the topic, which must all hold.
         content: how much is sent; the classic dialect has no `id-only`.
-        header: what it is to show with each notification.
+        headers: what it is to show with each notification.
         heartbeat: seconds between signs of life; None: none are wanted. Not in the classic dialect.
     """
 
@@ -100,7 +100,7 @@ class Wanted:
     topic: str = ""
     criteria: tuple[str, ...] = ()
     content: Content = "empty"
-    header: Header | None = field(default=None, repr=False)
+    headers: tuple[Header, ...] = field(default=(), repr=False)
     heartbeat: int | None = None
 
 
@@ -150,25 +150,25 @@ def is_wanted(there: Subscribed, wanted: Wanted) -> bool:
     return same_topic and set(there.criteria) == set(wanted.criteria)
 
 
-def asked_again(resource: Mapping[str, Any], header: Header | None) -> Resource:
+def asked_again(resource: Mapping[str, Any], headers: Collection[Header]) -> Resource:
     """A server's subscription, to be sent back so that it is made active again; all else stays as it was.
 
     Args:
         resource: as the server gave it.
-        header: what it is to show from now on, in place of what it said of a header of that name; None: as it was.
+        headers: what it is to show from now on, in place of what it said of headers of these names; none: as it was.
     """
     again = {name: value for name, value in resource.items() if name != "error"} | {"status": "requested"}
-    if header is None:
+    if not headers:
         return again
-    name = header.name.casefold()
+    names = {header.name.casefold() for header in headers}
     if subscribed(resource).dialect == "R5":
-        others = [each for each in _listed(resource, "parameter") if _name(each) != name]
-        return again | {"parameter": [*others, _parameter(header)]}
+        others = [each for each in _listed(resource, "parameter") if _name(each) not in names]
+        return again | {"parameter": [*others, *map(_parameter, headers)]}
     channel = resource.get("channel")
     held = dict(channel) if isinstance(channel, dict) else {}
-    lines = [each for each in _listed(held, "header") if not _begins(each, name)]
+    lines = [each for each in _listed(held, "header") if _begin(each) not in names]
     held.pop("_header", None)  # it stands beside the lines by their numbers
-    return again | {"channel": held | {"header": [*lines, header.line]}}
+    return again | {"channel": held | {"header": [*lines, *(header.line for header in headers)]}}
 
 
 def switched_off(resource: Mapping[str, Any]) -> Resource:
@@ -212,7 +212,7 @@ def _of_r4(criteria: str, channel: dict[str, Any]) -> Resource:
 
 
 def _lines(wanted: Wanted) -> dict[str, Any]:
-    return {} if wanted.header is None else {"header": [wanted.header.line]}
+    return {"header": [header.line for header in wanted.headers]} if wanted.headers else {}
 
 
 def _r5(wanted: Wanted) -> Resource:
@@ -229,8 +229,8 @@ def _r5(wanted: Wanted) -> Resource:
     filters = [each for search in wanted.criteria for each in _filters(search)]
     if filters:
         made["filterBy"] = filters
-    if wanted.header is not None:
-        made["parameter"] = [_parameter(wanted.header)]
+    if wanted.headers:
+        made["parameter"] = [_parameter(header) for header in wanted.headers]
     if wanted.heartbeat is not None:
         made["heartbeatPeriod"] = wanted.heartbeat
     return made
@@ -271,5 +271,5 @@ def _name(parameter: Any) -> str:  # noqa: ANN401 - any JSON
     return str(parameter.get("name", "")).casefold() if isinstance(parameter, dict) else ""
 
 
-def _begins(line: Any, name: str) -> bool:  # noqa: ANN401 - any JSON
-    return isinstance(line, str) and line.partition(":")[0].strip().casefold() == name
+def _begin(line: Any) -> str:  # noqa: ANN401 - any JSON
+    return line.partition(":")[0].strip().casefold() if isinstance(line, str) else ""

@@ -39,7 +39,7 @@ VERSIONS = {"classic": ("4.0.1", "4.3.0"), "backport": ("4.0.1", "4.3.0"), "R5":
 def wanted(dialect: Dialect = "classic", **more: Any) -> Wanted:  # noqa: ANN401 - any attribute
     """What is usual of a dialect."""
     usual: dict[str, Any] = {"criteria": (SEARCH,)} if dialect == "classic" else {"topic": TOPIC, "content": "id-only"}
-    return Wanted(dialect=dialect, endpoint=ENDPOINT, **(usual | {"header": SECRET} | more))
+    return Wanted(dialect=dialect, endpoint=ENDPOINT, **(usual | {"headers": (SECRET,)} | more))
 
 
 def made(of: Wanted) -> dict[str, Any]:
@@ -110,7 +110,7 @@ def test_one_of_r5_has_elements_for_all_of_it() -> None:
 
 @pytest.mark.parametrize("dialect", ["classic", "backport", "R5"])
 @pytest.mark.parametrize("content", ["empty", "id-only", "full-resource"])
-@pytest.mark.parametrize("more", [{}, {"header": None}, {"criteria": (SEARCH, "SupplyDelivery?status=completed")}])
+@pytest.mark.parametrize("more", [{}, {"headers": ()}, {"criteria": (SEARCH, "SupplyDelivery?status=completed")}])
 def test_whatever_is_made_is_valid_and_says_what_was_wanted(
     dialect: Dialect, content: Content, more: dict[str, Any]
 ) -> None:
@@ -120,13 +120,13 @@ def test_whatever_is_made_is_valid_and_says_what_was_wanted(
     of = wanted(dialect, content=content, **beat, **more)
     for resource in subscriptions(of):
         for version in VERSIONS[dialect]:
-            for each in (resource, asked_again(resource, SECRET), switched_off(resource)):
+            for each in (resource, asked_again(resource, [SECRET]), switched_off(resource)):
                 assert validate(each, version) is FINE
         read = subscribed(resource)
         assert is_wanted(read, of)
         assert (read.dialect, read.status, read.content) == (dialect, "requested", content)
         assert read.heartbeat == of.heartbeat
-        assert headers_of(resource) == ([] if of.header is None else [SECRET])
+        assert headers_of(resource) == (list(of.headers))
 
 
 @pytest.mark.parametrize(
@@ -185,7 +185,7 @@ def test_what_is_no_search_is_no_criterion(search: str) -> None:
 
 def test_it_is_the_wanted_one_by_endpoint_and_what_it_is_about() -> None:
     there = subscribed(made(wanted("backport")) | {"id": "1", "status": "active", "meta": {"versionId": "3"}})
-    assert is_wanted(there, wanted("backport", content="full-resource", header=None))
+    assert is_wanted(there, wanted("backport", content="full-resource", headers=()))
     assert is_wanted(there, wanted("backport", topic=f"{TOPIC}|1.0"))
     assert not is_wanted(there, wanted("backport", topic=f"{TOPIC}/other"))
     assert not is_wanted(there, wanted("backport", criteria=(SEARCH,)))
@@ -215,15 +215,15 @@ def test_the_usual_port_goes_without_saying() -> None:
 
 def test_one_that_is_asked_again_shows_the_new_secret_and_is_else_as_it_was() -> None:
     old = Header("authorization", "Bearer old")
-    there = made(wanted(header=old)) | {"id": "1", "status": "error", "error": "can't connect", "contact": [{}]}
+    there = made(wanted(headers=(old,))) | {"id": "1", "status": "error", "error": "can't connect", "contact": [{}]}
     there["channel"]["header"].insert(0, "X-Other: kept")
-    again = asked_again(there, SECRET)
+    again = asked_again(there, [SECRET])
     assert again["channel"]["header"] == ["X-Other: kept", SECRET.line]
     assert (again["status"], again["contact"], "error" in again) == ("requested", [{}], False)
     assert there["status"] == "error"  # what was read stays as it is
-    kept = asked_again(made(wanted("R5", header=old)), SECRET)
+    kept = asked_again(made(wanted("R5", headers=(old,))), [SECRET])
     assert kept["parameter"] == [{"name": "Authorization", "value": SECRET.value}]
-    assert asked_again(there, None)["channel"] == there["channel"]
+    assert asked_again(there, ())["channel"] == there["channel"]
 
 
 def test_a_classic_subscription_to_a_topic_url_is_of_the_backport() -> None:
@@ -246,7 +246,7 @@ def test_a_classic_subscription_to_a_topic_url_is_of_the_backport() -> None:
 def test_wild_ones_are_read_as_far_as_they_can_be(resource: dict[str, Any]) -> None:
     there = subscribed(resource)
     assert (there.id, there.version, there.status, there.heartbeat, there.endpoint) == ("", "", "", None, "")
-    assert asked_again(resource, SECRET)["status"] == "requested"
+    assert asked_again(resource, [SECRET])["status"] == "requested"
     assert all(isinstance(each, Header) for each in headers_of(resource))
 
 
@@ -262,7 +262,7 @@ NAMES = ["channel", "topic", "criteria", "_criteria", "meta", "filterBy", "param
 @given(st.dictionaries(st.sampled_from(NAMES), JSON))
 def test_any_json_is_read(resource: dict[str, Any]) -> None:
     assert subscribed(resource).id == ""
-    assert asked_again(resource, SECRET)["status"] == "requested"
+    assert asked_again(resource, [SECRET])["status"] == "requested"
     assert headers_of(resource) is not None
 
 
