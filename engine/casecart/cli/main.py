@@ -44,6 +44,7 @@ COMMANDS = {
     "ask": Listed("ask", "Ask a destination for an item, or for what is on hand."),
     "recall": Listed("recall", "What was called back, and on whom it was used."),
     "reconcile": Listed("reconcile", "Compare the ledger with what a destination says was moved."),
+    "fhir": Listed("fhir", "Subscribe to a FHIR server's notifications; how that stands."),
     "store": Listed("store", "Verify all that is stored."),
     "audit": Listed("audit", "Show who did what, and verify the audit trail."),
     "retention": Listed("retention", "How long what is kept; what must be kept longer."),

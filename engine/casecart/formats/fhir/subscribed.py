@@ -22,6 +22,7 @@ __all__ = [
     "Subscribed",
     "headers_of",
     "same_endpoint",
+    "same_subscription",
     "subscribed",
 ]
 
@@ -120,6 +121,19 @@ def headers_of(resource: Mapping[str, Any]) -> list[Header]:
         return [Header(_text(each.get("name")), _text(each.get("value"))) for each in parameters]
     lines = [_text(each) for each in _list(_object(resource.get("channel")).get("header"))]
     return [Header(name.strip(), value.strip()) for name, _, value in (line.partition(":") for line in lines)]
+
+
+def same_subscription(there: Subscribed, wanted: Subscribed) -> bool:
+    """Whether two tell of the same to the same address; how much they tell, and what they show, may differ."""
+    url, _, version = there.topic.partition("|")
+    wanted_url, _, wanted_version = wanted.topic.partition("|")
+    return (
+        there.dialect == wanted.dialect
+        and same_endpoint(there.endpoint, wanted.endpoint)
+        and url == wanted_url
+        and (version == wanted_version or not version or not wanted_version)
+        and set(there.criteria) == set(wanted.criteria)
+    )
 
 
 def same_endpoint(one: str, other: str) -> bool:

@@ -16,7 +16,6 @@ from casecart.formats.fhir.subscribed import (
     FILTER,
     HEARTBEAT,
     Header,
-    same_endpoint,
     subscribed,
 )
 
@@ -25,9 +24,8 @@ if TYPE_CHECKING:
 
     from casecart.formats.fhir.notification import Content, Dialect
     from casecart.formats.fhir.read import Resource
-    from casecart.formats.fhir.subscribed import Subscribed
 
-__all__ = ["BadSubscription", "Wanted", "asked_again", "criterion", "is_wanted", "subscriptions", "switched_off"]
+__all__ = ["BadSubscription", "Wanted", "asked_again", "criterion", "subscriptions", "switched_off"]
 
 _MIME: Final = "application/fhir+json"
 _REASON: Final = "casecart: what was used on patients, for the inventory"
@@ -136,18 +134,6 @@ def subscriptions(wanted: Wanted) -> list[Resource]:
     if not wanted.criteria:
         raise BadSubscription("a classic subscription needs a criterion, such as Procedure?status=completed")
     return [_classic(wanted, each) for each in wanted.criteria]
-
-
-def is_wanted(there: Subscribed, wanted: Wanted) -> bool:
-    """Whether a server's subscription tells what one of the wanted would, and to where it would."""
-    if there.dialect != wanted.dialect or not same_endpoint(there.endpoint, wanted.endpoint):
-        return False
-    if wanted.dialect == "classic":
-        return bool(there.criteria) and set(there.criteria) <= set(wanted.criteria)
-    url, _, version = there.topic.partition("|")
-    wanted_url, _, wanted_version = wanted.topic.partition("|")
-    same_topic = url == wanted_url and (version == wanted_version or not version or not wanted_version)
-    return same_topic and set(there.criteria) == set(wanted.criteria)
 
 
 def asked_again(resource: Mapping[str, Any], headers: Collection[Header]) -> Resource:

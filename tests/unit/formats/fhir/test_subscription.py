@@ -11,13 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from casecart.formats.fhir import FINE, validate
-from casecart.formats.fhir.subscribed import Header, headers_of, same_endpoint, subscribed
+from casecart.formats.fhir.subscribed import Header, headers_of, same_endpoint, same_subscription, subscribed
 from casecart.formats.fhir.subscription import (
     BadSubscription,
     Wanted,
     asked_again,
     criterion,
-    is_wanted,
     subscriptions,
     switched_off,
 )
@@ -123,7 +122,7 @@ def test_whatever_is_made_is_valid_and_says_what_was_wanted(
             for each in (resource, asked_again(resource, [SECRET]), switched_off(resource)):
                 assert validate(each, version) is FINE
         read = subscribed(resource)
-        assert is_wanted(read, of)
+        assert same_subscription(read, subscribed(resource))
         assert (read.dialect, read.status, read.content) == (dialect, "requested", content)
         assert read.heartbeat == of.heartbeat
         assert headers_of(resource) == (list(of.headers))
@@ -185,11 +184,14 @@ def test_what_is_no_search_is_no_criterion(search: str) -> None:
 
 def test_it_is_the_wanted_one_by_endpoint_and_what_it_is_about() -> None:
     there = subscribed(made(wanted("backport")) | {"id": "1", "status": "active", "meta": {"versionId": "3"}})
-    assert is_wanted(there, wanted("backport", content="full-resource", headers=()))
-    assert is_wanted(there, wanted("backport", topic=f"{TOPIC}|1.0"))
-    assert not is_wanted(there, wanted("backport", topic=f"{TOPIC}/other"))
-    assert not is_wanted(there, wanted("backport", criteria=(SEARCH,)))
-    assert not is_wanted(there, wanted())
+    for other, same in [
+        (wanted("backport", content="full-resource", headers=()), True),
+        (wanted("backport", topic=f"{TOPIC}|1.0"), True),
+        (wanted("backport", topic=f"{TOPIC}/other"), False),
+        (wanted("backport", criteria=(SEARCH,)), False),
+        (wanted(), False),
+    ]:
+        assert same_subscription(there, subscribed(made(other))) is same
     assert (there.id, there.version, there.status) == ("1", "3", "active")
 
 
