@@ -414,11 +414,21 @@ def test_one_that_does_not_work_is_asked_for_again(person: Person, status: str, 
     there = broken(person, status)
     done = person.resume(identifier)
     assert (done.subscriptions[0].done, done.subscriptions[0].status, done.fine) == ("resumed", "active", True)
-    assert "what was missed" in done.subscriptions[0].words
+    assert "found when the listener searches" in done.subscriptions[0].words
     (put,) = [asked for asked in person.site.asked if asked.method == "PUT"]
     assert (put.headers["if-match"], put.resource["status"]) == ('W/"1"', "requested")
     assert there.one()["channel"]["header"] == [f"Authorization: {SECRET}"]
     assert person.resume().subscriptions[0].done == "there"
+
+
+@of_version("5.0.0")
+def test_of_one_that_is_counted_the_engine_asks_for_what_was_missed(person: Person) -> None:
+    there = Subscriptions(person.site, becomes="error")
+    person.subscribe(topic=TOPIC)
+    there.becomes = "active"
+    done = person.resume(endpoint=ENDPOINT)
+    assert "asks first for what was missed" in done.subscriptions[0].words
+    assert there.one()["parameter"] == [{"name": "Authorization", "value": SECRET}]
 
 
 def test_the_secret_is_written_anew_only_for_an_address_that_is_named(person: Person) -> None:

@@ -43,6 +43,8 @@ _NOT_REACHED: Final = (
     "its handshake was not answered well. Look whether the engine runs; whether the server reaches this address "
     "(name, firewall, proxy); whether it trusts the certificate there; and whether it shows the secret"
 )
+_RECOVERED: Final = "the engine asks first for what was missed, as soon as the server says how far it has counted"
+_SEARCHED: Final = "its events are not counted: what was missed is found when the listener searches next ('every')"
 _WAITS: Final = (
     "the server has not posted its handshake yet, or it was not answered: the engine must run for that. "
     "`casecart fhir status` tells when it is active"
@@ -143,7 +145,7 @@ async def resume(at: At, identifier: str | None, endpoint: str | None, token: st
     at.note(ResumeNote, subscription=f"Subscription/{there.read.id}", endpoint=there.read.endpoint)
     await at.change("PUT", there, asked_again(there.resource, headers if endpoint is not None else ()))
     settled = await at.settled(there.read.id)
-    told = "the engine asks first for what was missed"
+    told = _SEARCHED if settled.read.dialect == "classic" else _RECOVERED
     return _changed(at, settled, "resumed", told if settled.read.status == "active" else _standing(settled))
 
 
