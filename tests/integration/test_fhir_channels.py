@@ -220,7 +220,8 @@ HELD: Final[list[tuple[int, dict[str, Any], list[tuple[str, str]]]]] = [
     (1, {"serialNumber": "SN-9"}, [("conflict", "serial")]),
     (1, {"udiCarrier": []}, [("item-untold", "item")]),
     (0, {"encounter": {"reference": "#inside"}}, [("missing", "case")] * 2),
-    (0, {"status": "finished"}, [("code-not-in-table", "action")] * 3 + [("missing", "line")]),
+    (0, {"status": "finished"}, [("invalid-resource", "")] * 3),
+    (1, {"expirationDate": "soon"}, [("invalid-resource", "")]),
 ]
 
 
@@ -228,6 +229,28 @@ def test_what_a_person_must_see_is_held(line: Fhir) -> None:
     for number, (entry, members, held) in enumerate(HELD):
         line.give(changed(sample("procedure-hip-stem"), entry, **members), f"M{number}")
         assert (number, [found[1:] for found in line.held(f"M{number}")]) == (number, held)
+
+
+def test_a_resource_that_breaks_its_definition_is_held_and_the_others_of_its_bundle_go_on(line: Fhir) -> None:
+    told = sample("procedure-hip-stem")
+    told["entry"].append({"fullUrl": "urn:uuid:1", "resource": sample("supply-delivery-screws") | {"id": "sd-2"}})
+    line.give(changed(told, 0, status="finished"), "M1")
+    assert line.posted() == [("use", Decimal(3), SCREW, "SC-88412")]
+    holds = line.store.holds(position=line.position("M1"))
+    assert {hold.place for hold in holds} == {f"Bundle.entry[0].resource.focalDevice[{number}]" for number in range(3)}
+    (cause,) = {hold.cause for hold in holds}
+    assert cause.startswith("the resource is not as FHIR R4 has it at Procedure.status (unknown-code). This must be")
+    assert "finished" not in cause
+    line.give(told | {"id": "mended"}, "M2")
+    assert line.posted()[1:] == [("use", ONE, STEM, "SN-4720"), ("use", ONE, CUP, "CUP2604")]
+
+
+def test_what_no_version_of_fhir_forbids_is_let_pass_whatever_version_was_guessed(line: Fhir) -> None:
+    told = changed(sample("procedure-hip-stem"), 0, ownElement={"x": [1]}, extension=[{"url": "urn:x"}])
+    line.give(told, "M1")
+    line.give(sample("inventory-report-screws"), "M2", schema="fhir/4.0.1")
+    assert [item for _, _, item, _ in line.posted()] == [STEM, CUP, SCREW]
+    assert line.held("M1") + line.held("M2") == []
 
 
 def test_a_bundle_goes_to_the_channels_of_what_is_in_it(line: Fhir) -> None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from casecart.formats.fhir.path.value import Json
+    from casecart.mapping.fhir_validity import Validity
     from casecart.mapping.plan import FhirLines
     from casecart.mapping.trouble import Found
 
@@ -29,19 +30,19 @@ class Line(Scope):
     failed: tuple[Found, ...] = ()
 
 
-def lines_of(message: Json, lines: FhirLines) -> tuple[list[str], list[Line]]:
+def lines_of(message: Json, lines: FhirLines, validity: Validity) -> tuple[list[str], list[Line]]:
     """The place of each line, and what its paths are asked in.
 
     The message is a resource, or a bundle of any type with the resource in its entries; what an entry requests is not
     looked at. Places are FHIRPath, which counts from 0: `Procedure.focalDevice[0]`, and in a bundle
-    `Bundle.entry[2].resource.focalDevice[0]`. Of several versions of a resource in one bundle the newest has lines.
+    `Bundle.entry[2].resource.focalDevice[0]`. Of several versions of a resource in one bundle the newest has
+    lines. Those of a resource that is not right have failed.
     """
     find = _Finder(message).find
     names: list[str] = []
     found: list[Line] = []
     for at, resource in _resources(message, lines.resource):
         place = at + lines.below
-        failed = means_otherwise() if modified((resource,)) else ()
         try:
             given = lines.each.function(resource, Scope(resource, resource, resource, {}, find))
         except PathFailed as why:
@@ -49,6 +50,9 @@ def lines_of(message: Json, lines: FhirLines) -> tuple[list[str], list[Line]]:
             found.append(Line(None, resource, resource, {}, find, path_failed("each", lines.each.text)(why)))
             continue
         elements = items(given)
+        if not elements:
+            continue  # a resource without lines keeps nobody busy, whatever is wrong with it
+        failed = (*(means_otherwise() if modified((resource,)) else ()), *validity.of(resource, at))
         names += [f"{place}[{number}]" for number in range(len(elements))] if lines.below else [place] * len(elements)
         found += [Line(element, resource, resource, {}, find, failed) for element in elements]
     return names, found

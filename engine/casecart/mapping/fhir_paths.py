@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from casecart.formats.fhir import VERSIONS, alike, installed
 from casecart.formats.fhir.path import FhirPath, FhirPathError, compile_path, element_of
 from casecart.formats.fhir.path.names import RESOURCES
 from casecart.mapping.plan import FhirLines
@@ -51,7 +52,26 @@ class FhirPaths:
         resource = (self._element() or ("",))[0]
         below = "" if each is None else "".join(each.text.split("\n"))[len(resource) :]
         known = tuple((alias, path) for alias, path in bind if path is not None)
-        self.lines = FhirLines(resource, each or compile_path("{}"), below, known, declaration.says == "state")
+        self.lines = FhirLines(
+            resource,
+            each or compile_path("{}"),
+            below,
+            known,
+            once=declaration.says == "state",
+            validate=declaration.reads.validate or "fast",
+            version=VERSIONS[self._version],
+        )
+        if declaration.reads.validate == "strict":
+            self._strict(declaration.reads.at("validate"), resource)
+
+    def _strict(self, place: Place, resource: str) -> None:
+        """There is somebody to ask."""
+        if not installed():
+            message = "strict validation needs fhir.resources: pip install 'casecart[fhir-strict]'"
+            self._error(place, "bad-value", message, None)
+        elif self._version == "R4" and resource and not alike(resource):
+            message = f"R4 has no strict validation of {resource}, which R4B defines otherwise: leave 'validate' out"
+            self._error(place, "bad-value", message, None)
 
     def _element(self) -> tuple[str, ...] | None:
         """The names of the element that a line is."""

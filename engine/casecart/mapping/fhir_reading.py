@@ -8,6 +8,7 @@ from casecart.formats.fhir.path import FhirPath, PathFailed
 from casecart.formats.hl7v2.compile import indented
 from casecart.mapping.fhir_lines import lines_of
 from casecart.mapping.fhir_text import day_there, digits_of, modified, text_of, texts_of
+from casecart.mapping.fhir_validity import Validity
 from casecart.mapping.mapped import MANY
 from casecart.mapping.trouble import line_twice, means_otherwise, path_failed
 
@@ -33,6 +34,7 @@ class FhirReading:
         self._paths: dict[str, str] = {}
         self.names: dict[str, object] = {
             "lines_of": lines_of,
+            "Validity": Validity,
             "LINES": lines,
             "PathFailed": PathFailed,
             "OTHERWISE": means_otherwise(),
@@ -55,7 +57,8 @@ class FhirReading:
     def begin(self) -> list[str]:
         """Finds the lines."""
         return [
-            "names, groups = lines_of(message, LINES)",
+            "validity = Validity(LINES, context.version)",
+            "names, groups = lines_of(message, LINES, validity)",
             *(["seen = set()"] if self._once else []),
         ]
 
@@ -85,7 +88,8 @@ class FhirReading:
             ]
         if self._lines.bind:
             # What is not understood may turn the meaning of all else, also of what `where` asks.
-            lines += ["if not bad and modified(bound.values()):", "    bad += OTHERWISE", *given_up]
+            lines += ["if not bad and modified(bound.values()):", "    bad += OTHERWISE"]
+            lines += ["if not bad:", "    bad += validity.of_bound(bound)", *given_up]
         return lines
 
     def at_end(self) -> list[str]:

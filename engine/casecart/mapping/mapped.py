@@ -32,6 +32,7 @@ class MappingContext(msgspec.Struct, frozen=True, kw_only=True):
             values that go into a document.
         source: the message's identity; a document's `source` is this and the place.
         charset: the codec of bytes that are written as escape sequences.
+        version: of FHIR, as 4.0.1, by which resources are looked at before they are read; empty: they are not.
         watch: goes over the lines of a message that has `MANY`, and raises when it has taken too long.
     """
 
@@ -41,6 +42,7 @@ class MappingContext(msgspec.Struct, frozen=True, kw_only=True):
     token: Callable[[str, str], str]
     source: str
     charset: str = "utf-8"
+    version: str = ""
     watch: Callable[[Sequence[Any]], Iterable[Any]] = _unwatched
 
 

@@ -92,6 +92,8 @@ class FhirLines:
         below: what of its path stands behind the resource's type, as `.focalDevice`; lines are called by it.
         bind: asked of each line, in this order; each may use those before it.
         once: of one line of the document a message speaks once: each word stands over the one before.
+        validate: how resources are looked at before they are read: fast, strict or none.
+        version: the mapping's, as 4.0.1.
     """
 
     resource: str
@@ -99,6 +101,8 @@ class FhirLines:
     below: str
     bind: tuple[tuple[str, FhirPath], ...]
     once: bool
+    validate: str = "none"
+    version: str = "4.0.1"
 
 
 @dataclass(frozen=True, slots=True)

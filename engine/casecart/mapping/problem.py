@@ -47,6 +47,7 @@ CODES: Final[Mapping[str, str]] = MappingProxyType(
         "udi-ambiguous": "The device's code (UDI) can be read in more than one way, and nothing decides which.",
         "path-failed": "A FHIRPath has no answer here: several values where one is wanted, or one of another type.",
         "modifier-extension": "The resource says by a modifierExtension that it may mean something else.",
+        "invalid-resource": "The resource, or one that it names, is not as FHIR defines it.",
         "not-allowed": "The document's field can't have this value.",
         "quantity-sign": "The sign of the quantity contradicts the action, or nothing says what it means.",
     }

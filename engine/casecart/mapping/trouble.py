@@ -17,12 +17,13 @@ if TYPE_CHECKING:
     from datetime import date
     from zoneinfo import ZoneInfo
 
+    from casecart.formats.fhir import Problem as NotValid
     from casecart.formats.fhir.path import PathFailed
     from casecart.mapping.plan import FieldPlan
 
     _Given = str | date | tuple[str, ...] | None
 
-__all__ = ["Found", "Trouble", "line_twice", "means_otherwise", "path_failed", "told_twice"]
+__all__ = ["Found", "Trouble", "line_twice", "means_otherwise", "not_valid", "path_failed", "told_twice"]
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -57,6 +58,24 @@ def means_otherwise() -> tuple[Found]:
         "out from its sender what they mean, and book the line by hand or leave it"
     )
     return (Found(-1, "modifier-extension", "", "modifierExtension", words),)
+
+
+def not_valid(version: str, problem: NotValid, path: str, *, several: bool) -> tuple[Found]:
+    """A resource is not as a version of FHIR defines it; what is said of it repeats nothing that stands there.
+
+    Args:
+        version: R4, R4B or R5.
+        problem: what is wrong.
+        path: where in the message.
+        several: other things are wrong as well.
+    """
+    # Where in the message is no part of the cause: of a hundred resources with one mistake a person hears once.
+    words = (
+        f"the resource is not as FHIR {version} has it at {problem.place} ({problem.code}"
+        f"{', and more' if several else ''}). {problem.words} Have its sender mend it and send it again, or let the "
+        "mapping take such resources by validate: none"
+    )
+    return (Found(-1, "invalid-resource", "", path, words),)
 
 
 def line_twice() -> tuple[Found]:

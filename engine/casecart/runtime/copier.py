@@ -145,6 +145,7 @@ class Copier:
             token=pseudonyms.token,
             source=message.control_id,
             charset=charset,
+            version=message.schema[len(FHIR) :] if text.__class__ is dict else "",
             watch=self._watch.over,
         )
         mapped = channel.map(text, context)

@@ -32,8 +32,21 @@ class Reads(Declared):
         form="a version such as 2.3, 2.5.1 or 2.8.2, or for FHIR R4, R4B or R5",
     )
 
+    validate: Literal["fast", "strict", "none"] | None = key(
+        about=(
+            "How resources are looked at before they are read, for FHIR only. fast, which holds without it: structure, "
+            "types, what must be there, choices and required codes; elements that FHIR doesn't have are let pass. "
+            "strict: those too, and by fhir.resources as well, which is some twenty times slower. none: not at all. "
+            "A resource that is not right is held, and so is one that a `bind` leads to."
+        ),
+        example="strict",
+        default=None,
+    )
+
     def check(self) -> Iterable[Finding]:
-        """The version is one of the format."""
+        """The version is one of the format, and only FHIR's resources are looked at."""
+        if self.validate is not None and self.format != "fhir":
+            yield Finding(self.at("validate"), "error", "bad-value", "only FHIR is validated: leave 'validate' out")
         if self.version is not None and self.version.startswith("R") != (self.format == "fhir"):
             known = "R4, R4B or R5" if self.format == "fhir" else "a version such as 2.5.1 or 2.8.2"
             yield Finding(self.at("version"), "error", "bad-value", f"a version of {self.format} is {known}")

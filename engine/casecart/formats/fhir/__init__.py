@@ -8,7 +8,7 @@ from casecart.formats.fhir.outcome import ALL_OK, Issue, issue_of, operation_out
 from casecart.formats.fhir.problem import Problem, Refused
 from casecart.formats.fhir.read import LIMITS, Limits, Resource, read_resource
 from casecart.formats.fhir.reference import Canonical, Reference, read_canonical, read_reference, reference_of
-from casecart.formats.fhir.strict import NotInstalled, validate_strictly
+from casecart.formats.fhir.strict import NotInstalled, alike, installed, validate_strictly
 from casecart.formats.fhir.validate import FINE, Modifier, Validation, validate
 
 __all__ = [
@@ -28,8 +28,10 @@ __all__ = [
     "Refused",
     "Resource",
     "Validation",
+    "alike",
     "contained",
     "inner_resources",
+    "installed",
     "issue_of",
     "operation_outcome",
     "read_bundle",

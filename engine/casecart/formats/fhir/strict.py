@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from functools import cache
 from importlib import import_module
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from casecart.formats.fhir.bundle import inner_resources
@@ -18,7 +19,7 @@ from casecart.formats.fhir.validate import Validation, element_names, validate
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-__all__ = ["NotInstalled", "alike", "validate_strictly"]
+__all__ = ["NotInstalled", "alike", "installed", "validate_strictly"]
 
 _MODULES = {"4.0.1": "fhir.resources.R4B", "4.3.0": "fhir.resources.R4B", "5.0.0": "fhir.resources"}
 
@@ -49,6 +50,11 @@ def validate_strictly(resource: Mapping[str, Any], version: str) -> Validation:
         words = f"R4 has no strict validation of {', '.join(unlike)}: there are models of R4B only, which differ."
         return Validation((Problem("strict-not-supported", resource["resourceType"], words),), found.modifiers)
     return Validation(tuple(_problems(resource, version)), found.modifiers)
+
+
+def installed() -> bool:
+    """Whether fhir.resources is here; it is not imported."""
+    return all(find_spec(name) is not None for name in ("pydantic", "fhir", "fhir.resources"))
 
 
 @cache

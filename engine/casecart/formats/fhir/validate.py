@@ -60,19 +60,20 @@ class Validation:
 FINE: Final = Validation()
 
 
-def validate(resource: Mapping[str, Any], version: str) -> Validation:
+def validate(resource: Mapping[str, Any], version: str, *, tolerant: bool = False) -> Validation:
     """What is wrong with a resource; `FINE` itself where there is nothing to say.
 
     Args:
         resource: as `read_resource` gives it.
         version: a value of `VERSIONS`.
+        tolerant: elements that FHIR doesn't have are no problem.
     """
-    return FINE if passes(resource, version) else look(resource, version)
+    return FINE if passes(resource, version) else look(resource, version, tolerant=tolerant)
 
 
-def look(resource: Mapping[str, Any], version: str) -> Validation:
+def look(resource: Mapping[str, Any], version: str, *, tolerant: bool = False) -> Validation:
     """The same, element by element: slower, and with words. This decides."""
-    looking = _Looking(definitions(version))
+    looking = _Looking(definitions(version), tolerant=tolerant)
     with suppress(_Enough):
         looking.resource(resource, "", 0)
     return Validation(tuple(looking.problems), tuple(looking.modifiers))
@@ -85,12 +86,15 @@ class _Enough(Exception):
 class _Looking:
     """One resource's problems and modifiers."""
 
-    def __init__(self, defined: Definitions) -> None:
+    def __init__(self, defined: Definitions, *, tolerant: bool) -> None:
         self.problems: list[Problem] = []
         self.modifiers: list[Modifier] = []
         self._defined = defined
+        self._tolerant = tolerant
 
     def _found(self, code: str, place: str, words: str) -> None:
+        if self._tolerant and code == "unknown-element":
+            return
         self.problems.append(Problem(code, place, words))
         if len(self.problems) == _MOST:
             raise _Enough
