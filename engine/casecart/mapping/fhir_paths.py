@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from casecart.formats.fhir import VERSIONS, alike, installed
 from casecart.formats.fhir.path import FhirPath, FhirPathError, compile_path, element_of
+from casecart.formats.fhir.path.elements import ANYTHING, kinds_of, resource_kinds
 from casecart.formats.fhir.path.names import RESOURCES
 from casecart.mapping.plan import FhirLines
 from casecart.workspace.findings import Finding
@@ -13,6 +14,7 @@ from casecart.workspace.findings import Finding
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from casecart.formats.fhir.path.elements import Kinds
     from casecart.workspace.findings import Place
     from casecart.workspace.mapping import Mapping
     from casecart.workspace.text import Text
@@ -39,7 +41,8 @@ class FhirPaths:
         self._error = error
         self._version = str(declaration.reads.version or "R4")
         self._base: tuple[str, ...] | None = None  # set once `each` is read
-        self._bound: list[str] = []
+        self._line: Kinds = ANYTHING
+        self._bound: dict[str, Kinds] = {}
         self.all: list[tuple[Text, FhirPath]] = []
         if declaration.makes != "Usage":
             message = f"{declaration.makes} can't be made from FHIR yet: only Usage can"
@@ -78,7 +81,7 @@ class FhirPaths:
         return self._base
 
     def _each(self, text: Text) -> FhirPath | None:
-        path = self._compiled(text)
+        path, kinds = self._compiled(text)
         if path is None:
             return None
         names = element_of(text)
@@ -86,23 +89,26 @@ class FhirPaths:
             message = "each begins with a resource's type and names elements of it, as in Procedure.focalDevice"
             self._error(text.place, "bad-path", message, None)
             return None
-        self._base = names
+        self._base, self._line = names, kinds
         return path
 
     def _bind(self, alias: str, text: Text) -> FhirPath | None:
-        path = self.path(text)
-        self._bound.append(alias)
+        path, self._bound[alias] = self._asked(text)
         return path
 
     def path(self, text: Text) -> FhirPath | None:
         """The path of a field, which is asked of a line."""
+        return self._asked(text)[0]
+
+    def _asked(self, text: Text) -> tuple[FhirPath | None, Kinds]:
+        """A path that is asked of a line, and what it comes to."""
         names = self._first_name(text)
         base = self._base
         if base is not None and names in RESOURCES and (len(base) > 1 or names != base[0]):
             line = ".".join(base)
             message = f"the path is asked of a line, which is a {line}: what is above it begins with %resource"
             self._error(text.place, "bad-path", message, None)
-            return None
+            return None, ANYTHING
         return self._compiled(text)
 
     @staticmethod
@@ -110,15 +116,20 @@ class FhirPaths:
         head = text.lstrip().split(".", 1)[0].strip()
         return head if head.isidentifier() else ""
 
-    def _compiled(self, text: Text) -> FhirPath | None:
+    def _compiled(self, text: Text) -> tuple[FhirPath | None, Kinds]:
         base = None if self._base is None else ".".join(self._base)
         try:
             path = compile_path(str(text), version=self._version, base=base, variables=self._bound)
         except FhirPathError as error:
             self._error(text.within(error.column), "bad-path", error.message, error.suggestion)
-            return None
+            return None, ANYTHING
         self.all.append((text, path))
-        return path
+        wrong: list[FhirPathError] = []
+        resource = ANYTHING if self._base is None else resource_kinds(self._base[0])
+        kinds = kinds_of(str(text), self._line, resource, self._bound, wrong)
+        for each in wrong:
+            self._error(text.within(each.column), "bad-path", each.message, each.suggestion)
+        return path, kinds
 
     @staticmethod
     def several(_path: object) -> bool:

@@ -295,8 +295,9 @@ def test_a_number_keeps_its_digits(quantity: Decimal | int, value: str) -> None:
 
 @pytest.mark.parametrize("quantity", [Decimal("1E+999999999"), Decimal("1E-999999999"), 10**50])
 def test_a_number_that_would_fill_the_memory_is_held(quantity: Decimal | int) -> None:
-    text = "each: SupplyDelivery\nfields:\n  quantity: {path: suppliedItem.value, type: decimal, required: true}\n"
-    found = mapped({"resourceType": "SupplyDelivery", "suppliedItem": {"value": quantity}}, text)
+    path = "suppliedItem.quantity.value"
+    text = f"each: SupplyDelivery\nfields:\n  quantity: {{path: {path}, type: decimal, required: true}}\n"
+    found = mapped({"resourceType": "SupplyDelivery", "suppliedItem": {"quantity": {"value": quantity}}}, text)
     assert troubles(found) == [("SupplyDelivery", "path-failed", "quantity")]
 
 
@@ -403,6 +404,25 @@ def test_a_mistake_above_the_fields_is_told(head: tuple[str, str], expected: str
         assert compile_mapping(mapping(text), TABLES).format == "fhir"
     else:
         assert findings(text)[0].startswith(expected)
+
+
+MISTYPED = """\
+each: Procedure.focalDevise
+bind: {device: manipulated.resolve(), what: "%resource.used"}
+fields:
+  lot: {path: "%device.lotNumbre", optional: true}
+  case: {path: "%resource.encounter.refrence", optional: true, token: case}
+  line: {join: ["%resource.id", "%what.concept.codng.code"]}
+"""
+
+
+def test_an_element_that_fhir_does_not_have_is_told_at_its_column_with_what_was_meant() -> None:
+    found = findings(HEAD + MISTYPED.replace("]}", "], optional: true}"))
+    assert found == [
+        "5:17 error bad-path FHIR has no 'focalDevise' in Procedure. Did you mean 'focalDevice'?",
+        "9:37 error bad-path FHIR has no 'refrence' in Reference. Did you mean 'reference'?",
+        "10:48 error bad-path FHIR has no 'codng' in CodeableConcept. Did you mean 'coding'?",
+    ]
 
 
 def test_a_path_that_is_not_compiled_is_warned_of_at_its_place() -> None:

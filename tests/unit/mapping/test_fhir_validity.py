@@ -125,7 +125,7 @@ def test_a_mapping_that_is_strict_where_nobody_can_be_is_refused(monkeypatch: py
         return str(only)
 
     text = HEAD.replace("fhir}", "fhir, validate: strict}") + BODY
-    unlike = finding(text.replace("Procedure.focalDevice", "Composition.section"))
+    unlike = finding(text.replace("Procedure.focalDevice", "Composition.section").replace("manipulated", "entry"))
     assert unlike.startswith("mappings/m.yaml:2:33 error bad-value R4 has no strict validation of Composition")
     monkeypatch.setattr(strict, "find_spec", lambda _: None)
     assert finding(text).endswith("strict validation needs fhir.resources: pip install 'casecart[fhir-strict]'")
