@@ -155,7 +155,8 @@ def _listed(told: dict[tuple[str, str], Told], places: Collection[str]) -> str:
 def _line(view: View, message: Message, source: Source, told: Told) -> tuple[CaseFile, str]:
     """The line's case, and its name. Raises `Refusal`."""
     position, place, channel = source
-    for facility, case_key in dict.fromkeys((row.facility, row.case_key) for row in view.store.entries(position)):
+    rows = [row for row in view.store.entries(position) if row.destination]
+    for facility, case_key in dict.fromkeys((row.facility, row.case_key) for row in rows):
         file = read_case(view.store, facility, case_key)
         name = file.line_of(source)
         if name is not None:

@@ -103,8 +103,10 @@ class ShowMessage(Query[MessageView]):
         """Raises `Refusal`: not found, or several with that control id."""
         store = view.store
         message = find_message(store, self.reference)
-        entries, runs = store.entries(message.position), store.runs(message.position)
+        runs = store.runs(message.position)
         holds = store.holds(position=message.position)
+        # What is kept of a resource's versions is no part of any case.
+        entries = [entry for entry in store.entries(message.position) if entry.destination]
         return MessageView(
             envelope=envelope_view(message),
             structure=structure_of(message.body, message.charset),

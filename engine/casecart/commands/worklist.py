@@ -225,16 +225,27 @@ def ways(group: HoldGroup, reference: str) -> list[str]:
     """What can be done about a cause, as commands to type."""
     fix = f"casecart worklist fix {reference}"
     because = '--reason "..."'
+    reject = f"casecart worklist reject {reference} {because}"
     field = group.subject.partition(":")[0]
-    found: list[str] = []
     if group.kind == "flagged":
         return [f"{fix} {because}  (somebody has looked at it; the line was posted)"]
     if field == "posting":
         return _ways_of_posting(group, reference)
     if group.channel.startswith(LEFT_TO):
-        found.append(f"{fix} {because}  (the cause is mended: follow the notifications up again)")
-        found.append(f"casecart worklist reject {reference} {because}  (not to be followed up, now or later)")
-        return found
+        return [
+            f"{fix} {because}  (the cause is mended: follow the notifications up again)",
+            f"{reject}  (not to be followed up, now or later)",
+        ]
+    if group.code == DELETED:
+        return [
+            f"{fix} --accept {because}  (it was not used: take it back)",
+            f"{reject}  (it was used: what was posted stays)",
+        ]
+    return [*_ways_of_lines(group, field, fix, because), f"{reject}  (not to be posted, now or later)"]
+
+
+def _ways_of_lines(group: HoldGroup, field: str, fix: str, because: str) -> list[str]:
+    found: list[str] = []
     if group.code in {"item-unknown", "item-not-valid"} and field in NAMING:
         found.append(f"{fix} --item NUMBER {because}  (the item has this number from now on)")
     elif group.code.startswith("item-"):
@@ -247,7 +258,6 @@ def ways(group: HoldGroup, reference: str) -> list[str]:
         found.append(f"{fix} --accept {because}  (post the lines all the same)")
     if group.code != "not-owner":
         found.append(f"{fix} {because}  (the cause is mended: work the lines again)")
-    found.append(f"casecart worklist reject {reference} {because}  (not to be posted, now or later)")
     return found
 
 
@@ -276,6 +286,9 @@ DAMAGED = "posting:damaged"
 
 UNSURE = "posting:unknown"
 """Subject of an exception about a posting that was given up without knowing what became of it."""
+
+DELETED = "resource-deleted"
+"""Code of an exception about what was told of a resource that is deleted at its server."""
 
 ACCEPTABLE = frozenset(
     {

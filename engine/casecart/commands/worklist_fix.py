@@ -14,7 +14,7 @@ from casecart.commands.desk import Desk
 from casecart.commands.master_data import append, load_documents, tidy, versions
 from casecart.commands.refusal import Refusal
 from casecart.commands.site import opened, read_site
-from casecart.commands.worklist import ACCEPTABLE, DAMAGED, NAMING, OPEN, UNSURE, find_cause
+from casecart.commands.worklist import ACCEPTABLE, DAMAGED, DELETED, NAMING, OPEN, UNSURE, find_cause
 from casecart.commands.workspace import load_workspace
 from casecart.master.checks import clashes, two_quantities
 from casecart.master.import_plan import DocumentChange, empty_document
@@ -178,7 +178,7 @@ class _Fixing:
             raise Refusal("bad-value", f"--item is for lines whose item is in doubt, and this is {group.code}")
         if wish.value is not None and group.code != "code-not-in-table":
             raise Refusal("bad-value", f"--value is for a code that a table lacks, and this is {group.code}")
-        if wish.accept and group.code not in ACCEPTABLE | {"not-owner"}:
+        if wish.accept and group.code not in ACCEPTABLE | {"not-owner", DELETED}:
             raise Refusal("bad-value", f"--accept is for findings of the step verify, and this is {group.code}")
         if group.code == "not-owner" and not wish.accept:
             words = "take over what the other system says with --accept, or reject it"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from casecart.mapping.compile import CompiledMapping, compile_mapping
 from casecart.mapping.fhir_paths import interpreted_paths
-from casecart.mapping.mapped import Mapped, MappingContext
+from casecart.mapping.mapped import Mapped, MappingContext, Version
 from casecart.mapping.outgoing import CompiledOutgoing, Document, NotWritable, compile_outgoing
 from casecart.mapping.problem import CODES, Problem
 
@@ -17,6 +17,7 @@ __all__ = [
     "MappingContext",
     "NotWritable",
     "Problem",
+    "Version",
     "compile_mapping",
     "compile_outgoing",
     "interpreted_paths",

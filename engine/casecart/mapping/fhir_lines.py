@@ -13,14 +13,14 @@ from casecart.mapping.fhir_text import modified
 from casecart.mapping.trouble import means_otherwise, path_failed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from casecart.formats.fhir.path.value import Json
     from casecart.mapping.fhir_validity import Validity
     from casecart.mapping.plan import FhirLines
     from casecart.mapping.trouble import Found
 
-__all__ = ["lines_of"]
+__all__ = ["finder_of", "lines_of", "resources_in"]
 
 
 @dataclass(slots=True)
@@ -38,10 +38,10 @@ def lines_of(message: Json, lines: FhirLines, validity: Validity) -> tuple[list[
     `Bundle.entry[2].resource.focalDevice[0]`. Of several versions of a resource in one bundle the newest has
     lines. Those of a resource that is not right have failed.
     """
-    find = _Finder(message).find
+    find = finder_of(message)
     names: list[str] = []
     found: list[Line] = []
-    for at, resource in _resources(message, lines.resource):
+    for at, resource in resources_in(message, lines.resource):
         place = at + lines.below
         try:
             given = lines.each.function(resource, Scope(resource, resource, resource, {}, find))
@@ -58,8 +58,13 @@ def lines_of(message: Json, lines: FhirLines, validity: Validity) -> tuple[list[
     return names, found
 
 
-def _resources(message: Json, kind: str) -> list[tuple[str, Json]]:
-    """The resources of a type, by their places."""
+def finder_of(message: Json) -> Callable[[str, Sequence[Json]], Json]:
+    """What leads from a reference in a message to the resource that is meant, as a `Scope` wants it."""
+    return _Finder(message).find
+
+
+def resources_in(message: Json, kind: str) -> list[tuple[str, Json]]:
+    """The resources of a type, by their places; of several versions in a bundle the newest."""
     if message.get("resourceType") == kind:
         return [(kind, message)]
     newest: dict[object, tuple[str, Json]] = {}

@@ -61,6 +61,7 @@ class FhirPaths:
             below,
             known,
             once=declaration.says == "state",
+            takes_back=self._takes_back(declaration, resource),
             validate=declaration.reads.validate or "fast",
             version=VERSIONS[self._version],
         )
@@ -75,6 +76,19 @@ class FhirPaths:
         elif self._version == "R4" and resource and not alike(resource):
             message = f"R4 has no strict validation of {resource}, which R4B defines otherwise: leave 'validate' out"
             self._error(place, "bad-value", message, None)
+
+    def _takes_back(self, declaration: Mapping, resource: str) -> FhirPath | None:
+        """The path that is asked of a resource, whether it names all of its lines."""
+        text = declaration.takes_back
+        if text is None:
+            return None
+        try:
+            path = compile_path(str(text), version=self._version, base=resource or None)
+        except FhirPathError as error:
+            self._error(text.within(error.column), "bad-path", error.message, error.suggestion)
+            return None
+        self.all.append((text, path))
+        return path
 
     def _element(self) -> tuple[str, ...] | None:
         """The names of the element that a line is."""

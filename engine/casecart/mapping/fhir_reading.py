@@ -9,6 +9,7 @@ from casecart.formats.hl7v2.compile import indented
 from casecart.mapping.fhir_lines import lines_of
 from casecart.mapping.fhir_text import day_there, digits_of, modified, text_of, texts_of
 from casecart.mapping.fhir_validity import Validity
+from casecart.mapping.fhir_versions import versions_of
 from casecart.mapping.mapped import MANY
 from casecart.mapping.trouble import line_twice, means_otherwise, path_failed
 
@@ -35,6 +36,7 @@ class FhirReading:
         self.names: dict[str, object] = {
             "lines_of": lines_of,
             "Validity": Validity,
+            "versions_of": versions_of,
             "LINES": lines,
             "PathFailed": PathFailed,
             "OTHERWISE": means_otherwise(),
@@ -53,6 +55,11 @@ class FhirReading:
                 if isinstance(path, FhirPath) and path.text not in self._paths:
                     self._paths[path.text] = name = f"p_{len(self._paths)}"
                     self.names[name] = path.function
+
+    @property
+    def made(self) -> str:
+        """What `Mapped` gets besides the lines."""
+        return "" if self._lines.takes_back is None else ", versions_of(message, LINES)"
 
     def begin(self) -> list[str]:
         """Finds the lines."""

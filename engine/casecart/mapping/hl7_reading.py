@@ -29,6 +29,7 @@ class Hl7Reading:
     """
 
     takes = "text"
+    made = ""
 
     def __init__(self, plan: Plan, lines: Hl7Lines) -> None:
         paths = [path for field in plan.fields for path in field.paths if isinstance(path, Path)]

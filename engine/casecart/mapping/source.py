@@ -106,7 +106,7 @@ class Source:
             "new = True",
             "shared = ()",
             *self.reading.loops(self._line),
-            "return Mapped(documents, places, filtered, exceptions)",
+            f"return Mapped(documents, places, filtered, exceptions{self.reading.made})",
         ]
         return [f"def run({self.reading.takes}, context):", *indented(lines)]
 

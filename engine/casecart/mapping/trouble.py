@@ -23,7 +23,16 @@ if TYPE_CHECKING:
 
     _Given = str | date | tuple[str, ...] | None
 
-__all__ = ["Found", "Trouble", "line_twice", "means_otherwise", "not_valid", "path_failed", "told_twice"]
+__all__ = [
+    "Found",
+    "Trouble",
+    "line_twice",
+    "means_otherwise",
+    "not_valid",
+    "path_failed",
+    "resource_deleted",
+    "told_twice",
+]
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -85,6 +94,15 @@ def line_twice() -> tuple[Found]:
         "that tells them apart, or book the second one by hand"
     )
     return (Found(-1, "conflict", "line", "", words),)
+
+
+def resource_deleted() -> tuple[Found]:
+    """A resource is deleted at its server, which is no word on what was used: errors are entered as errors."""
+    words = (
+        "the resource is deleted at its server, which tells nothing of the reason: find out from its sender whether "
+        "this was used; if it was not, take it back with --accept, else reject this"
+    )
+    return (Found(-1, "resource-deleted", "", "", words),)
 
 
 def path_failed(what: str, path: str) -> Callable[[PathFailed], tuple[Found]]:

@@ -64,6 +64,7 @@ class Copy:
         documents: of `mapped`, in its order; those that could be resolved are.
         troubles: by the index of a document that could not be resolved.
         decisions: what people decided, by place; only a replay has any.
+        every: the message as it was mapped, also where only some of its lines are worked.
         times: since when what a line says is so, by place, where that is another time than its message's.
     """
 
@@ -72,12 +73,13 @@ class Copy:
     pseudonyms: Pseudonyms
     watch: Watch
     documents: list[Usage] = field(init=False)
+    every: Mapped = field(init=False)
     troubles: dict[int, tuple[Trouble, ...]] = field(default_factory=dict)
     decisions: Mapping[str, Decision] = field(default_factory=dict)
     times: Mapping[str, int] | None = None
 
     def __post_init__(self) -> None:
-        self.documents = self.mapped.documents
+        self.documents, self.every = self.mapped.documents, self.mapped
 
     def resolve(self, catalogue: Catalogue) -> None:
         """Find the item, location and account of each line, if the channel has a step for that."""

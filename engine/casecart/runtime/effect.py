@@ -13,10 +13,11 @@ from casecart.runtime.copy import NOTHING_DECIDED
 from casecart.runtime.finding import lookups
 from casecart.runtime.ledger import Ledger
 from casecart.runtime.made import SCHEMA, Made, encode_made
+from casecart.runtime.versions import LEFT_OUT, Versions, version_of
 from casecart.store import Change, Damaged, Event, Hold, Message, Run, Store, encode_tokens, storable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from casecart.canonical import Usage
     from casecart.master.catalogue import Catalogue
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from casecart.runtime.copy import Copy
     from casecart.runtime.serials import Serials
     from casecart.runtime.statements import Statements
+    from casecart.runtime.versions import LeftOut
     from casecart.runtime.window import Work
 
 __all__ = ["CopyEffect", "case_damaged", "event", "hold"]
@@ -86,12 +88,12 @@ class CopyEffect:
         """The lines of a message that is worked for the first time. Gives the work for destinations."""
         return self._apply(0, None)
 
-    def replay(self, attempt: int, places: int) -> list[Work]:
+    def replay(self, attempt: int, places: Collection[str]) -> list[Work]:
         """Lines that were held, worked again.
 
         Args:
             attempt: numbers this run of the channel over the message.
-            places: how many lines are worked again. One that the mapping doesn't make any more counts as filtered.
+            places: the lines that are worked again. One that the mapping doesn't make any more counts as filtered.
         """
         return self._apply(attempt, places)
 
@@ -132,21 +134,33 @@ class CopyEffect:
     def _line_id(self, usage: Usage, place: str) -> str:
         return usage.line or f"{self._message.control_id}/{place}"
 
-    def _apply(self, attempt: int, places: int | None) -> list[Work]:
+    def _apply(self, attempt: int, places: Collection[str] | None) -> list[Work]:
         message, channel, mapped = self._message, self._channel, self._copy.mapped
+        versions = self._versions() if self._copy.every.versions else None
         lines = [
-            (place, self._line_id(usage, place))
-            for usage, place in zip(self._copy.documents, mapped.places, strict=True)
+            (index, usage, place, self._line_id(usage, place))
+            for index, (usage, place) in enumerate(zip(self._copy.documents, mapped.places, strict=True))
         ]
-        self._look_up(lines)
-        watched = self._copy.watch.over(self._copy.documents)
+        filtered, left_out = mapped.filtered, []
+        if versions is not None:
+            gone = {place for _, usage, place, line in lines if self._gone(versions, usage, line)}
+            lines = [line for line in lines if line[2] not in gone]
+            filtered = [*filtered, *((place, LEFT_OUT) for place in sorted(gone))]
+            left_out = [self._leave_out(each) for each in versions.left_out()]
+        self._look_up([(usage, line) for _, usage, _, line in lines])
         documents = [
             (place, line, self._line(index, usage, place, line))
-            for index, (usage, (place, line)) in enumerate(zip(watched, lines, strict=True))
+            for index, usage, place, line in self._copy.watch.over(lines)
         ]
+        if versions is not None:
+            left_out += [self._leave_out(each) for each in versions.asked()]
+            self._change.lookups += lookups(message.position, (usage for _, _, usage in left_out), ())
+        documents += left_out
         for problem in mapped.exceptions:
             self._hold(problem.place, "", Trouble(problem.code, problem.field, problem.words, problem.subject))
-        made = Made(SCHEMA, documents, mapped.filtered, self._held)
+        if places is not None and not (places or documents or filtered or self._held):
+            return self._ledger.works()  # nothing was worked again
+        made = Made(SCHEMA, documents, filtered, self._held)
         self._change.runs.append(
             Run(
                 message.position,
@@ -159,23 +173,43 @@ class CopyEffect:
             )
         )
         held = {place for place, _, _ in self._held}
-        produced = len(documents) + len(mapped.filtered) + len({problem.place for problem in mapped.exceptions})
+        produced = len(documents) + len(filtered) + len({problem.place for problem in mapped.exceptions})
         if places is None:
             self._ledger.count("produced", produced)
-            self._ledger.count("filtered", len(mapped.filtered))
+            self._ledger.count("filtered", len(filtered))
             self._ledger.count("held", len(held))
         else:
-            self._ledger.count("filtered", len(mapped.filtered) + places - produced)
-            self._ledger.count("held", len(held) - places)
+            new = sum(place not in places for place, _, _ in left_out)
+            self._ledger.count("produced", new)
+            self._ledger.count("filtered", len(filtered) + len(places) + new - produced)
+            self._ledger.count("held", len(held) - len(places))
         return self._ledger.works()
 
-    def _look_up(self, lines: list[tuple[str, str]]) -> None:
+    def _versions(self) -> Versions:
+        return Versions(self._message, self._copy, self._statements, line_id=self._line_id, write=self._ledger.tell)
+
+    def _gone(self, versions: Versions, usage: Usage, line: str) -> bool:
+        return usage.case is not None and versions.gone(self._pseudonyms.case_key(usage.case), line)
+
+    def _leave_out(self, each: LeftOut) -> tuple[str, str, Usage]:
+        """A line that a version of its resource doesn't name any more is taken back, as one of the message's."""
+        place, usage = each.said.place, each.document
+        why = each.why
+        if why is None:
+            why = self._ledger.state(each.case_key, each.line, each.said, self._channel.repeat)
+            if usage.serial is not None and self._channel.verify is not None:
+                self._serials.add(usage, each.line, self._message.position, self._channel.name)
+        if why is not None:
+            self._hold(place, each.line, why)
+        return place, each.line, usage
+
+    def _look_up(self, lines: list[tuple[Usage, str]]) -> None:
         """Lots and serial numbers are found again later; what the message takes back counts before what it uses."""
         position, given = self._message.position, self._pseudonyms.given
-        self._change.lookups += lookups(position, self._copy.documents, given)
+        self._change.lookups += lookups(position, [usage for usage, _ in lines], given)
         if self._channel.verify is None:
             return
-        for usage, (_, line) in zip(self._copy.documents, lines, strict=True):
+        for usage, line in lines:
             if usage.serial is not None and usage.action == "reverse":
                 self._serials.add(usage, line, position, self._channel.name)
 
@@ -242,7 +276,7 @@ class CopyEffect:
 
     def _said(self, usage: Usage, place: str, line: str, decision: Decision) -> Said:
         channel, message, adds = self._channel, self._message, not self._channel.replaces
-        times, said = self._copy.times, message.occurred_at
+        times = self._copy.times
         own = None if times is None else times.get(place)
         stated = consumption(usage, key="", revision=0, line=line)
         quantity = stated.quantity
@@ -256,7 +290,7 @@ class CopyEffect:
             kind=decision.kind,
             quantity=quantity,
             replaces=not adds,
-            version=own if own is not None else message.recorded_at if said is None else said,
+            version=version_of(message, own),
             document=msgspec.structs.replace(stated, action="use", quantity=NONE),
         )
 

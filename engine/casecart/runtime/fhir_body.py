@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from casecart.formats.fhir import Limits, Refused, read_resource
+from casecart.formats.fhir.deletion import deletions_in
 from casecart.formats.fhir.envelope import changed_at
 from casecart.rules import Trouble
 from casecart.runtime.fault import NotWorkable
@@ -52,11 +53,12 @@ def times_in(resource: Mapping[str, Any], places: Iterable[str]) -> dict[str, in
 
 
 def types_in(resource: Mapping[str, Any]) -> frozenset[str]:
-    """The types of the resource, or of those in a bundle's entries; a bundle itself is one of them."""
+    """The types of the resource, or of those in a bundle's entries, deleted or not; a bundle itself is one."""
     found = [resource.get("resourceType")]
     entries = resource.get("entry") if "Bundle" in found else None
     for entry in entries if entries.__class__ is list else ():
         held = entry.get("resource") if entry.__class__ is dict else None
         if held.__class__ is dict:
             found.append(held.get("resourceType"))
+    found += [deletion.type for deletion in deletions_in(resource)]
     return frozenset(each for each in found if each.__class__ is str)

@@ -9,7 +9,7 @@ import msgspec
 from casecart.rules import WAITS_FOR_CHARGE, Said, Trouble, consumption, due
 from casecart.runtime.copy import encode_decision
 from casecart.runtime.destination import Posting
-from casecart.runtime.made import Statement, Verdict, encode_postings, encode_statements
+from casecart.runtime.made import Statement, Verdict, encode_postings, encode_statements, encode_telling
 from casecart.runtime.window import Work
 from casecart.store import OPEN_STATES, Change, Count, Entry, HoldChange, Message, Replay, Store
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from casecart.canonical import Usage
     from casecart.canonical.consumption import Consumption
     from casecart.rules import Due, Keys, Line, Movement, Repeat
+    from casecart.rules.telling import Telling
     from casecart.runtime.channel import Decision
     from casecart.runtime.statements import Statements
     from casecart.store import Hold
@@ -185,6 +186,25 @@ class Ledger:
         """What a person found out about a posting that was given up."""
         self._row(destination, case_key, order_key)[2].append(verdict)
         self._add(case_key, destination, verdict)
+
+    def tell(self, resource_key: bytes, telling: Telling) -> None:
+        """Keep what a version of a resource names."""
+        self._statements.tell(resource_key, telling)
+        message = self._message
+        entry = Entry(
+            sequence=self._reserve(),
+            position=message.position,
+            channel=self._channel,
+            facility=message.facility,
+            case_key=resource_key,
+            order_key=resource_key,
+            destination="",
+            open=0,
+            recorded_at=message.recorded_at,
+            postings=encode_postings([]),
+            statements=encode_telling(telling),
+        )
+        self._change.entries.append(entry)
 
     def count(self, name: str, amount: int) -> None:
         """Of the channel's lines."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 import msgspec
 
 from casecart.canonical import Case, Usage
+from casecart.rules.telling import Telling
 from casecart.runtime.destination import Posting
 from casecart.store.seal import Damaged, opened, sealed
 
@@ -26,9 +27,11 @@ __all__ = [
     "decode_made",
     "decode_postings",
     "decode_statements",
+    "decode_tellings",
     "encode_made",
     "encode_postings",
     "encode_statements",
+    "encode_telling",
 ]
 
 SCHEMA = "Usage/1"
@@ -80,9 +83,11 @@ class Verdict(msgspec.Struct, array_like=True, gc=False, frozen=True):
     outcome: Literal["posted", "not posted"]
 
 
-class _Statements(msgspec.Struct, array_like=True, gc=False):
+class _Statements(msgspec.Struct, array_like=True, gc=False, omit_defaults=True):
     statements: list[Statement]
     verdicts: list[Verdict]
+    tellings: list[Telling] = []
+    """Of a row that stands under the key of a resource, and has nothing else."""
 
 
 _encoder = msgspec.msgpack.Encoder()
@@ -122,6 +127,16 @@ def decode_statements(data: bytes | None) -> tuple[list[Statement], list[Verdict
         return [], []
     decoded = _decoded(_statements.decode, data, "The statements of a row of the ledger")
     return decoded.statements, decoded.verdicts
+
+
+def encode_telling(telling: Telling) -> bytes:
+    """For a ledger row of its own, as its statements."""
+    return sealed(_encoder.encode(_Statements([], [], [telling])))
+
+
+def decode_tellings(data: bytes | None) -> list[Telling]:
+    """From a ledger row."""
+    return [] if data is None else _decoded(_statements.decode, data, "The statements of a row of the ledger").tellings
 
 
 def encode_made(made: Made) -> bytes:

@@ -243,7 +243,7 @@ class Pipeline:
         """
         self._begin_again(message, change)
         copy = self._copier.fixed(message, channel, decisions)
-        works = self._copy_effect(message, copy, change).replay(attempt, len(decisions))
+        works = self._copy_effect(message, copy, change).replay(attempt, decisions.keys())
         change.events.append(event("casecart.message.replayed", message, _type(message)))
         return works
 
@@ -270,12 +270,12 @@ class Pipeline:
         made, rest = self._copier.divided(message, channel, known, gone)
         again = (rest.places | before.keys()) - known - gone
         works: list[Work] = []
-        if again:
+        if again or rest.every.versions:
             new = len(again - before.keys())
             filtered = sum(before.get(place) == "filtered" for place in again)
             effect = self._copy_effect(message, rest, change)
             effect.recount(new=new, filtered=filtered)
-            works += effect.replay(attempt, len(again))
+            works += effect.replay(attempt, again)
         works += self._copy_effect(message, made, change).compare()
         change.events.append(event("casecart.message.replayed", message, _type(message)))
         return works

@@ -9,7 +9,7 @@ import msgspec
 
 from casecart.canonical.consumption import Consumption
 from casecart.rules import Case, Line, Movement, Said
-from casecart.runtime.made import Statement, Verdict, decode_postings, decode_statements
+from casecart.runtime.made import Statement, Verdict, decode_postings, decode_statements, decode_tellings
 from casecart.runtime.states import OPEN
 from casecart.store import Damaged, case_lookup
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from casecart.rules import Effect
+    from casecart.rules.telling import Telling
     from casecart.runtime.copy import Copy
     from casecart.runtime.destination import Posting
     from casecart.store import CaseRow, Entry, Store
@@ -51,8 +52,11 @@ class Statements:
     """
 
     def __init__(self, store: Store, copies: Iterable[Copy]) -> None:
+        self._store = store
         self._cases: dict[bytes, tuple[list[_Row], set[str]]] = {}
-        self._added: list[tuple[bytes, set[str]]] = []
+        self._added: list[tuple[bytes, set[str] | None]] = []
+        self._told: dict[bytes, list[Telling]] = {}
+        self._asked: set[bytes] = set()
         self._damaged: dict[bytes, Damaged] = {}
         cases: set[tuple[str, bytes]] = set()
         for copy in copies:
@@ -61,6 +65,8 @@ class Statements:
                 if document.case is not None and document.case != asked:
                     asked = document.case
                     cases.add((document.facility or "", copy.pseudonyms.case_key(asked)))
+            for version in copy.every.versions:
+                cases.add((copy.pseudonyms.facility, copy.pseudonyms.resource_key(copy.channel.name, version.name)))
         self._read(store, cases)
 
     @classmethod
@@ -73,6 +79,7 @@ class Statements:
     def _read(self, store: Store, cases: set[tuple[str, bytes]]) -> None:
         if not cases:
             return
+        self._asked.update([case_key for _, case_key in cases])
         store.lock([case_lookup(case_key) for _, case_key in cases])
         for row in store.case_rows(cases):
             rows, lines = self._of(row.case_key)
@@ -82,6 +89,8 @@ class Statements:
                 self._damaged[row.case_key] = damage
                 lines.add(_waiting)  # so that no line of it is taken for a new one
                 continue
+            if not row.destination:
+                self._told.setdefault(row.case_key, []).extend(decode_tellings(row.statements))
             rows.append((row.position, row.channel, row.destination, stated))
             lines.update(map(_name, stated))
 
@@ -112,6 +121,21 @@ class Statements:
         lines |= new
         self._added.append((case_key, new))
 
+    def also(self, facility: str, case_keys: Iterable[bytes]) -> None:
+        """Cases that no copy speaks of: what is told of a resource may be about those, too."""
+        self._read(self._store, {(facility, key) for key in case_keys if key not in self._asked})
+
+    def tellings(self, resource_key: bytes) -> Sequence[Telling]:
+        """What the versions of a resource that a copy speaks of have told. Raises `Damaged`, as `case`."""
+        if resource_key in self._damaged:
+            raise self._damaged[resource_key]
+        return self._told.get(resource_key, ())
+
+    def tell(self, resource_key: bytes, telling: Telling) -> None:
+        """What a version tells now."""
+        self._told.setdefault(resource_key, []).append(telling)
+        self._added.append((resource_key, None))
+
     @property
     def mark(self) -> int:
         """How much has been added."""
@@ -120,6 +144,9 @@ class Statements:
     def take_back(self, mark: int) -> None:
         """What was added since the mark is not made after all."""
         for case_key, new in reversed(self._added[mark:]):
+            if new is None:
+                self._told[case_key].pop()
+                continue
             rows, lines = self._cases[case_key]
             rows.pop()
             lines -= new

@@ -196,6 +196,15 @@ class Mapping(Declared):
         example="OBX-4.1",
         default=None,
     )
+    takes_back: SourcePath | None = key(
+        about=(
+            "For FHIR with `says: state`: a FHIRPath, asked of the resource, that is true where it names all that was "
+            "used, such as a completed procedure. What an earlier version named, and such a one doesn't, is taken "
+            "back. Without it nothing is that a version leaves out."
+        ),
+        example="\"status in ('completed' | 'entered-in-error')\"",
+        default=None,
+    )
     where: Expression | None = key(
         about=(
             "Only lines for which this is true are mapped. It is decided first, from the fields that it "
@@ -228,3 +237,7 @@ class Mapping(Declared):
             if self.makes == "Case":
                 message = "a case is from now on as a message says: write says: state"
             yield Finding(self.at("says"), "error", "bad-value", message)
+        told = (str(self.reads.format), str(self.makes), str(self.says))
+        if self.takes_back is not None and told != ("fhir", "Usage", "state"):
+            message = "takes_back is for Usage of FHIR that says: state: other messages have lines that take back"
+            yield Finding(self.at("takes_back"), "error", "bad-value", message)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from casecart.formats.fhir.notification import Notification
 
-__all__ = ["Envelope", "changed_at", "envelope_of"]
+__all__ = ["Envelope", "changed_at", "envelope_of", "moment"]
 
 _LONGEST: Final = 199  # characters of a control id
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -93,16 +93,17 @@ def _bounded(control_id: str) -> str:
 
 def _time(resource: Mapping[str, Any]) -> int | None:
     written = _text(resource.get("timestamp"))
-    return _moment(written) if written else changed_at(resource)
+    return moment(written) if written else changed_at(resource)
 
 
 def changed_at(resource: Mapping[str, Any]) -> int | None:
     """When a resource got to be as it is (`meta.lastUpdated`), µs since 1970; None: it doesn't say, or not readably."""
     meta = resource.get("meta")
-    return _moment(_text(meta.get("lastUpdated"))) if isinstance(meta, dict) else None
+    return moment(_text(meta.get("lastUpdated"))) if isinstance(meta, dict) else None
 
 
-def _moment(written: str) -> int | None:
+def moment(written: str) -> int | None:
+    """An instant of FHIR, µs since 1970; None: it is none."""
     if not 20 <= len(written) <= 40:  # noqa: PLR2004 - an instant has a time and a zone
         return None
     try:

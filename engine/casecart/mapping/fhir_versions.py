@@ -1,0 +1,58 @@
+"""The versions of resources in a FHIR message that name all of their lines: what they leave out is taken back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from casecart.formats.fhir.deletion import deletions_in
+from casecart.formats.fhir.envelope import changed_at
+from casecart.formats.fhir.path import PathFailed, Scope
+from casecart.mapping.fhir_lines import finder_of, resources_in
+from casecart.mapping.fhir_text import modified
+from casecart.mapping.mapped import Version
+from casecart.mapping.trouble import means_otherwise, path_failed, resource_deleted
+
+if TYPE_CHECKING:
+    from casecart.formats.fhir.path.value import Json
+    from casecart.mapping.plan import FhirLines
+
+__all__ = ["versions_of"]
+
+
+def versions_of(message: Json, lines: FhirLines) -> list[Version]:
+    """Each resource of the mapping's type in a message, as far as it has an id: two of one id are one.
+
+    A resource that is deleted, or that may mean something else than it says, names nothing; then a person is asked
+    about what was told of it before.
+    """
+    asked = lines.takes_back
+    if asked is None:
+        return []
+    find = finder_of(message)
+    found: list[Version] = []
+    for place, resource in resources_in(message, lines.resource):
+        name = resource.get("id")
+        if name.__class__ is not str:
+            continue
+        problem, whole = None, False
+        if modified((resource,)):
+            problem = _OTHERWISE.at(place)
+        else:
+            try:
+                whole = asked.function(resource, Scope(resource, resource, resource, {}, find)) in (True, [True])
+            except PathFailed as why:
+                problem = path_failed("takes_back", asked.text)(why)[0].at(place)
+        found.append(Version(place, f"{lines.resource}/{name}", whole, problem, changed_at(resource)))
+    told = {version.name: version.changed_at for version in found}
+    for deletion in deletions_in(message):
+        called = f"{deletion.type}/{deletion.id}"
+        last, when = told.get(called), deletion.at
+        newer = called not in told or (when is not None and last is not None and when >= last)
+        if deletion.type == lines.resource and newer:
+            place = f"Bundle.entry[{deletion.entry}]"
+            found.append(Version(place, called, whole=False, problem=_DELETED.at(place), changed_at=when))
+    return found
+
+
+_OTHERWISE: Final = means_otherwise()[0]
+_DELETED: Final = resource_deleted()[0]
