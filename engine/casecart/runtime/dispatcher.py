@@ -92,7 +92,7 @@ class Dispatcher:
         self._settling = Settling(destination=name, organisation=organisation, now=now, identifier=identifier)
         self._delivery: Delivery = destination.delivery
         self._pace = None if limits.rate is None else Pace(limits.rate, reactor.seconds)
-        self._idle: Deferred[None] | None = None
+        self._idle: list[Deferred[None]] = []
         self.settled = 0
         """How many calls have ended, with what came of them in the store."""
         self.paused = False
@@ -247,7 +247,7 @@ class Dispatcher:
         else:
             self._outbox.free(batch.keys)
         self._go_on()
-        if self._idle is not None and not self._flights:
+        if self._idle and not self._flights:
             self._limit.cancel()
             self._give_up()
 
@@ -306,14 +306,19 @@ class Dispatcher:
 
     # --- the end
     def stop(self, within: float) -> Deferred[None]:
-        """Send nothing more; fires when what is on its way was answered and recorded, or after `within` seconds."""
+        """Send nothing more; fires when what is on its way was answered and recorded, or after `within` seconds.
+
+        Whoever asks while that lasts waits for the same.
+        """
         self._halt()
         done: Deferred[None] = Deferred()
         if not self._flights:
             done.callback(None)
             return done
-        self._idle = done
-        self._limit = self._reactor.callLater(within, self._give_up)
+        # Its lease may be on its way to another engine, for which somebody waits already, when this one is stopped.
+        if not self._idle:
+            self._limit = self._reactor.callLater(within, self._give_up)
+        self._idle.append(done)
         return done
 
     def release(self) -> None:
@@ -325,7 +330,7 @@ class Dispatcher:
         self._term += 1
         self._flights.forget()
         self._forget()
-        if self._idle is not None:
+        if self._idle:
             self._limit.cancel()
             self._give_up()
 
@@ -338,6 +343,6 @@ class Dispatcher:
         self._company = self._paced = None
 
     def _give_up(self) -> None:
-        if self._idle is not None:
-            idle, self._idle = self._idle, None
-            idle.callback(None)
+        idle, self._idle = self._idle, []
+        for each in idle:
+            each.callback(None)

@@ -247,3 +247,14 @@ def test_a_stop_that_is_overtaken_by_the_loss_of_the_destination_ends() -> None:
     assert not stopping.called
     engine.dispatcher.release()
     assert stopping.called
+
+
+def test_a_stop_while_the_destination_is_being_given_away_ends_both() -> None:
+    site = site_of(Delivery.KEYED)
+    engine = stopped(site, None, 0)
+    ended: list[str] = []
+    giving, stopping = engine.dispatcher.stop(10.0), engine.dispatcher.stop(10.0)
+    giving.addCallback(lambda _: engine.dispatcher.release()).addCallback(lambda _: ended.append("given"))
+    stopping.addCallback(lambda _: ended.append("stopped"))
+    site.clock.advance(10.0)
+    assert (ended, site.clock.getDelayedCalls()) == (["given", "stopped"], [])
