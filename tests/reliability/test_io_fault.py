@@ -23,9 +23,10 @@ from support.under_load import UnderLoad
 from support.workspace import Settings, write
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from support.shim import Call
     from support.trial import Trial
 
 MESSAGES, TOGETHER = 50, 10
@@ -47,6 +48,15 @@ def fault(shim: Path, folder: Path, log: Path, at: int, error: int) -> dict[str,
         "IO_FAULT_ERROR": str(error),
         "IO_FAULT_LOG": str(log),
     }
+
+
+def in_a_closing(found: Sequence[Call], opened: float) -> bool:
+    """Whether the sync that failed was of the database itself, before the store was open.
+
+    SQLite moves its log into the database when the last connection is closed, and tells nobody that this failed. It
+    needs to tell nobody: the log stays, and all of it is moved again.
+    """
+    return any(call.failed and call.path.endswith(".db") and call.at < opened for call in found)
 
 
 class Run(NamedTuple):
@@ -177,10 +187,10 @@ def test_after_a_failed_sync_the_engine_ends_at_once_and_never_syncs_again(
     cycles = trial.times(3, 30)
     log, folder = tmp_path / "calls", tmp_path / "store"
     folder.mkdir()
-    ended_after = []
+    ended_after: list[float] = []
     with UnderLoad(tmp_path, f"sqlite:///{folder}/casecart.db") as scene:
         scene.begin()
-        for _ in range(cycles):
+        while len(ended_after) < cycles:
             scene.hear(60)
             scene.engine.kill()
             log.unlink(missing_ok=True)
@@ -188,6 +198,9 @@ def test_after_a_failed_sync_the_engine_ends_at_once_and_never_syncs_again(
             scene.engine.environment = {**fault(shim, folder, log, at, errno.EIO), "IO_FAULT_SYNCS": "1"}
             with suppress(NotStarted):
                 scene.engine.start()
+            opened = time.monotonic()
+            if scene.engine.running and in_a_closing(calls(log), opened):
+                continue
             code = scene.engine.wait(60)
             ended = time.monotonic()
             found = calls(log)
