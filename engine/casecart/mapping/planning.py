@@ -271,7 +271,7 @@ class _Planning:
         elif allowed is not None and value not in allowed:
             message = f"the {key} is not one of {listed(sorted(allowed))}"
             self.error(text.place, "unknown-value", message, did_you_mean(text, allowed))
-        return value
+        return str(value) if isinstance(value, str) else value  # a text of YAML knows its place, and can't be encoded
 
     def signs(self, fields: list[FieldPlan]) -> None:
         names = [field.name for field in fields]

@@ -16,10 +16,13 @@ if TYPE_CHECKING:
 
     from casecart.canonical.consumption import Consumption
 
-__all__ = ["THING", "Due", "Line", "Movement", "Said", "due", "net", "standing", "target", "thing"]
+__all__ = ["SHARED", "THING", "Due", "Line", "Movement", "Said", "due", "net", "standing", "target", "thing"]
 
 THING: Final = ("item", "di", "lot", "serial", "unit", "location", "disposition", "ownership", "cost_center")
 """Fields of a document that tell one thing from another; where no product is told, the charge code does, too."""
+
+SHARED: Final = "device-"
+"""How a line is named that is named after its serial number; the digest of that follows (`rules.shared_line`)."""
 
 _ZERO: Final = Decimal(0)
 
@@ -110,8 +113,13 @@ def thing(document: Consumption) -> bytes:
 
 
 def standing(said: Iterable[Said]) -> list[Said]:
-    """The statements that count: those over which no other one stands."""
+    """The statements that count: those over which no other one stands.
+
+    Of a line that several channels tell of, those of the channel that was the last to be taken at its word.
+    """
     counting = list({statement.source: statement for statement in said}.values())
+    if counting and counting[-1].document.line.startswith(SHARED):
+        counting = [statement for statement in counting if statement.channel == counting[-1].channel]
     replacing = [statement for statement in counting if statement.replaces]
     if replacing:
         last = max(replacing, key=lambda statement: (statement.version, statement.position))

@@ -6,12 +6,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal
 
 from casecart.rules.ledger import Line, Said, net, target, thing
+from casecart.rules.shared_line import differences, is_shared, of_another
 from casecart.rules.trouble import Trouble
 
 if TYPE_CHECKING:
     from decimal import Decimal
 
     from casecart.canonical.consumption import Consumption
+    from casecart.rules.shared_line import Word
 
 __all__ = ["WAITS_FOR_CHARGE", "Case", "Repeat", "Taken"]
 
@@ -71,6 +73,11 @@ class Case:
         before = self._said_before(said)
         if before is not None:
             return self._again(line, said, *before)
+        word = of_another(said, self.lines.get(line)) if is_shared(line) else None
+        return self._first(line, said, repeat) if word is None else self._second(line, said, word, repeat)
+
+    def _first(self, line: str, said: Said, repeat: Repeat) -> Taken | Trouble:
+        """About a line that this channel alone tells of, or that several speak of as one."""
         if said.replaces:
             return Taken(line, [said])
         if said.quantity < 0:
@@ -91,7 +98,7 @@ class Case:
 
     def _again(self, line: str, said: Said, name: str, other: Said) -> Taken | Trouble:
         """The same place of the same message, worked again: what is posted stays."""
-        of_it = _same_thing if said.quantity < 0 else _just_that
+        of_it = _agree if is_shared(name) else _same_thing if said.quantity < 0 else _just_that
         if other.quantity == said.quantity and of_it(said.document, other.document):
             return Taken(name)
         posted = any(movement.effect != "none" for movement in self.lines[name].movements)
@@ -99,12 +106,26 @@ class Case:
             return _trouble("replay-differs")
         return Taken(name, [said])
 
+    def _second(self, line: str, said: Said, word: Word, repeat: Repeat) -> Taken | Trouble:
+        """About a thing that another channel told of: it agrees, it corrects what it agreed on, or a person decides."""
+        if word.old:
+            return Taken(line)
+        if not said.replaces and said.quantity > 0 and word.own > 0 and repeat != "add":
+            return _trouble("repeated-charge") if repeat == "hold" else Taken(line)
+        if word.wanted < 0:
+            return _trouble("credit-exceeds" if word.own > 0 else WAITS_FOR_CHARGE)
+        if word.why is not None:
+            return word.why
+        told = word.on(said)
+        return Taken(line, [told]) if said.replaces or said.quantity <= 0 else self._charge(line, told)
+
     def _charge(self, line: str, said: Said) -> Taken:
         taken = Taken(line, [said])
         fits = [
             credit
             for name, credit in self.waiting
             if credit.quantity + said.quantity >= 0
+            and (credit.channel == said.channel or not is_shared(line))
             and (name == line or (_numbered(credit.document) and _same_thing(credit.document, said.document)))
         ]
         if len(fits) == 1:
@@ -130,7 +151,9 @@ class Case:
         # What a message uses in place of what it takes back is not what it takes back.
         fits = [fit for fit in fits if fit[1].position < said.position] or fits
         if len(fits) == 1:
-            return Taken(fits[0][0], [_on(said, fits[0][1])])
+            name, charge = fits[0]
+            word = of_another(said, self.lines[name]) if is_shared(name) else None
+            return Taken(name, [_on(said, charge)]) if word is None else self._second(name, said, word, "hold")
         return _trouble("credit-ambiguous" if fits else WAITS_FOR_CHARGE)
 
 
@@ -153,6 +176,10 @@ def _same_thing(credited: Consumption, charged: Consumption) -> bool:
         and known[0] == known[1]
         and all(getattr(credited, name) in (None, getattr(charged, name)) for name in ("lot", "serial"))
     )
+
+
+def _agree(one: Consumption, other: Consumption) -> bool:
+    return not differences(one, other)
 
 
 def _just_that(one: Consumption, other: Consumption) -> bool:

@@ -87,6 +87,7 @@ class Channel:
         self.revision = revision
         self.map, self.fill, self.resolve, self.verify = mapping.run, fill, resolve, verify
         self.hooked = declaration.hook is not None
+        self.by_serial = declaration.line == "serial"
         self.replaces = declared.says == "state"
         self.repeat: Repeat = declared.repeat
         self._route = route
@@ -177,6 +178,23 @@ def _not_read(declaration: Declaration, step: MapStep, workspace: Workspace) -> 
             yield Finding(accepted.place, "error", "bad-value", words)
 
 
+def _line_rule(declaration: Declaration, step: MapStep, workspace: Workspace) -> Iterator[Finding]:
+    """A line that is named after its serial number has one, and is let go of when it gets another one."""
+    declared = workspace.mappings.get(step.map)
+    if declared is None or declaration.line != "serial":
+        return
+    place = declaration.at("line")
+    if "serial" not in declared.fields:
+        words = f"lines are named after their serial numbers, and mapping '{step.map}' gives no serial"
+        yield Finding(place, "error", "missing-field", words)
+    if declared.says == "state" and declared.takes_back is None:
+        words = (
+            f"mapping '{step.map}' says: state without takes_back: a line whose serial number is corrected would be "
+            "posted twice"
+        )
+        yield Finding(place, "error", "bad-value", words)
+
+
 def _compile_resolve(step: ResolveStep) -> Resolve:
     wanted = step.resolve
     return compile_resolve(
@@ -244,6 +262,7 @@ def compile_channels(workspace: Workspace) -> Mapping[str, Channel]:
         compiled_route = _compile_route(route, findings)
         findings += _not_usage(mapping, workspace)
         findings += _not_read(declaration, mapping, workspace)
+        findings += _line_rule(declaration, mapping, workspace)
         findings += _not_postable(route, workspace, mapping.map)
         if resolve is not None:
             findings += _not_told(resolve, workspace, mapping.map, [name for name in TOLD if filled.get(name)])

@@ -132,7 +132,11 @@ class CopyEffect:
         return self._ledger.works()
 
     def _line_id(self, usage: Usage, place: str) -> str:
-        return usage.line or f"{self._message.control_id}/{place}"
+        told = usage.line or f"{self._message.control_id}/{place}"
+        if not self._channel.by_serial or usage.serial is None or usage.case is None:
+            return told
+        shared = self._pseudonyms.shared_line(usage.serial)
+        return self._statements.named(self._pseudonyms.case_key(usage.case), told, shared)
 
     def _apply(self, attempt: int, places: Collection[str] | None) -> list[Work]:
         message, channel, mapped = self._message, self._channel, self._copy.mapped

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from casecart.rules.ledger import SHARED
+
 if TYPE_CHECKING:
     from casecart.rules import Keys, Tokens
 
@@ -45,6 +47,10 @@ class Pseudonyms:
     def resource_key(self, channel: str, name: str) -> bytes:
         """The ledger's key of what a channel was told of a resource, such as `Procedure/17`, whatever its case."""
         return self._keys.case(self.facility, f"{channel}\0{name}", "resource")
+
+    def shared_line(self, serial: str) -> str:
+        """The name of the line of a thing with a serial number, which it does not tell."""
+        return f"{SHARED}{self._keys.order(self.facility, 'serial', serial).hex()}"
 
     def case_key(self, case: str) -> bytes:
         """The ledger's key of a document's case, which is a token or, if the mapping gives it none, the value."""

@@ -99,6 +99,11 @@ class Statements:
         known = self._cases.get(case_key)
         return known is None or (line not in known[1] and _waiting not in known[1])
 
+    def named(self, case_key: bytes, told: str, shared: str) -> str:
+        """The name of a line that is told by an id and by a serial number: by that, unless the id is known already."""
+        known = self._cases.get(case_key)
+        return told if known is not None and told in known[1] else shared
+
     def case(self, case_key: bytes) -> Case:
         """What the case comes to as of now. Raises `Damaged` where a row of it is."""
         if case_key in self._damaged:

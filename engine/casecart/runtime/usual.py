@@ -75,6 +75,7 @@ class Usual:
         """The postings by destination, case and order; adds (place, line, document) to `documents`."""
         channel = copy.channel
         decide, verify, keys = channel.decide, channel.verify, self._keys
+        by_serial = channel.by_serial
         new, recorded_at = self._statements.new, message.recorded_at
         seen: set[str] = set()
         rows: dict[_Where, list[Posting]] = {}
@@ -86,6 +87,8 @@ class Usual:
                 case, case_key = usage.case, copy.pseudonyms.case_key(usage.case)
             decision = decide(usage)
             line = usage.line or f"{message.control_id}/{place}"
+            if by_serial and usage.serial is not None:
+                line = self._statements.named(case_key, line, copy.pseudonyms.shared_line(usage.serial))
             if decision.hold or line in seen or not new(case_key, line):
                 return None
             seen.add(line)

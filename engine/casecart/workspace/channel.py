@@ -188,6 +188,16 @@ class Channel(Declared):
         at_least=1,
     )
     retain: Retain = key(about="How long its messages are kept.", example="{bodies: 90d}", default="{}")
+    line: Literal["told", "serial"] = key(
+        about=(
+            "What a line of a case is. told: what the sender gives an id of its own. serial: a thing with a serial "
+            "number, whatever id it has; so that channels which say so, such as one of HL7 v2 and one of FHIR, tell of "
+            "the same line: what the second one says changes nothing, and is held if it disagrees. Lines without a "
+            "serial number are as told."
+        ),
+        example="serial",
+        default="told",
+    )
     # The last one, because from here on the class has another `key`.
     key: Text = key(
         about="The document's field that orders postings: those with the same value go out one by one.",
