@@ -12,6 +12,11 @@ __all__ = [
     "DISPATCHER",
     "DRAINED",
     "FHIR",
+    "FHIR_EVENTS",
+    "FHIR_LOOKED",
+    "FHIR_SEARCHED",
+    "FHIR_TROUBLE",
+    "FHIR_WHOLE",
     "FINGERPRINT",
     "FOLLOW",
     "ITEMS",
@@ -58,6 +63,25 @@ FOLLOW: Final = "follow:"
 
 FHIR: Final = "fhir:"
 """Cursor, with a listener's name behind it, a colon, and what is the listener's to say: how far it has come."""
+
+FHIR_EVENTS: Final = "events:"
+"""Behind `FHIR`, a listener and a colon, with a subscription behind it (`Subscription/1`). Position: up to this number
+all its events are here; -1: there is no such subscription any more. Epoch: how often it has begun to count anew."""
+
+FHIR_WHOLE: Final = "whole:"
+"""Likewise. Position: when no event of the subscription was known to be missing, µs since 1970."""
+
+FHIR_SEARCHED: Final = "searched:"
+"""Behind `FHIR`, a listener and a colon, with a resource type, a colon and the hash of a search. Position: what
+changed until then is here, µs since 1970 by the server's clock."""
+
+FHIR_LOOKED: Final = "looked"
+"""Behind `FHIR`, a listener and a colon. Position: the wish of the heard peer to be looked at that was seen to, as its
+mark has it."""
+
+FHIR_TROUBLE: Final = "trouble"
+"""Behind `FHIR`, a listener and a colon. Position: since when its server gives no answer that helps (µs); 0: it
+does. Epoch: the status of HTTP; 0 where none came."""
 
 ITEMS: Final = "items:"
 """Cursor, with a listener's name behind it. Position: up to which version of the master data changes of items were

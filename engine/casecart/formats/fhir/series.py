@@ -3,7 +3,8 @@
 The server counts its events from 1. Up to `known` all have come; what comes behind a gap waits for the gap to close.
 Out of order is usual, so a gap has a time of grace; then the server is asked for the missing events (`$events`), and
 where it can't give them, for all that changed since (`_lastUpdated`). Nothing here is lost by asking too much: what
-comes twice is known by its identity. Only `known` and `number` need be kept; after a restart the rest is asked for.
+comes twice is known by its identity. Only `known`, `number` and `whole` need be kept; after a restart the rest is asked
+for (`doubt`).
 """
 
 from __future__ import annotations
@@ -71,6 +72,7 @@ class Series:
         now: when this is made; from here on there should be signs of life.
         known: the highest number up to which all events have come; None: it is not known where to begin.
         number: how often the server has begun to count anew.
+        whole: when all was known to be here; None: that is not known.
         grace: that a gap may last before it is asked about.
         heartbeat: the period in which the server gives signs of life; None: it promised none.
     """
@@ -81,14 +83,16 @@ class Series:
         *,
         known: int | None = None,
         number: int = 0,
+        whole: int | None = None,
         grace: int = 30_000_000,
         heartbeat: int | None = None,
     ) -> None:
         self.known, self.number = known, number
+        self.whole = whole
+        """Since when nothing more is known to be missing."""
         self._grace, self._heartbeat = grace, heartbeat
         self._ahead: list[int] = []  # numbers behind a gap, in their order
         self._counted = known or 0  # so many events the server must have had
-        self._whole: int | None = None  # since when nothing more is known to be missing
         self._sign = now
         self._gap: int | None = None
         self._doubt = False  # an answer to $status is wanted
@@ -103,6 +107,14 @@ class Series:
         known = self.known or 0
         last = self._ahead[0] - 1 if self._ahead else self._counted
         return (known + 1, last) if self.known is not None and last > known else None
+
+    def doubt(self) -> None:
+        """Have the server asked how far it is, as after a restart."""
+        self._doubt = True
+
+    def promised(self, heartbeat: int | None, now: int) -> None:
+        """The server gives signs of life in this period, from now on; None: it promises none."""
+        self._heartbeat, self._sign = heartbeat, now
 
     def heard(self, notification: Notification, now: int) -> Heard:
         """A notification of this subscription came, by itself or as an answer."""
@@ -172,7 +184,7 @@ class Series:
         if self.missing is None:
             self._gap, self._no_events = None, False
             if self._look is None:
-                self._whole = now
+                self.whole = now
                 self._settle(now)
         elif self._gap is None:
             self._gap = now
@@ -189,7 +201,7 @@ class Series:
     def _wanted(self, now: int) -> Ask | None:
         missing = self.missing
         if self._look is not None or (missing is not None and self._no_events):
-            return AskChanges(self._whole, self._counted)
+            return AskChanges(self.whole, self._counted)
         if missing is not None and self._gap is not None and now >= self._gap + self._grace:
             return AskEvents(*missing)
         return AskStatus() if self._doubt or self._silent(now) else None

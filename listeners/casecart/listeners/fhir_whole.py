@@ -1,0 +1,152 @@
+"""The message that a resource makes: a bundle with the resource first, and behind it what it refers to.
+
+The same versions make the same bytes, by whichever way they came: members are in alphabetical order, and the resources
+that are referred to in that of their names.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import msgspec
+
+from casecart.formats.fhir import LIMITS, read_reference
+from casecart.formats.fhir.envelope import envelope_of
+from casecart.listeners.fhir_answer import of_the_server
+from casecart.runtime.fhir_server import FhirTrouble
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator, Mapping
+
+    from casecart.formats.fhir import Reference, Resource
+    from casecart.formats.fhir.envelope import Envelope
+    from casecart.runtime.fhir_server import FhirServer
+
+__all__ = ["MOST_REFERENCES", "Whole", "Wholes", "name_of"]
+
+MOST_REFERENCES: Final = 200
+"""Of one resource, that are followed."""
+_LONGEST_TRIED: Final = 3600.0
+"""Seconds after which a reference that the server fails at, time and again, is left out."""
+_MOST_FAILED: Final = 1000  # such references
+_PATHS: Final = (("subject", "reference"), ("patient", "reference"))
+"""What keeps messages in order, as at an HTTP listener."""
+_ENCODER: Final = msgspec.json.Encoder(decimal_format="number", order="deterministic")
+
+
+class Whole(NamedTuple):
+    """A message."""
+
+    body: bytes
+    envelope: Envelope
+    left_out: int
+    """Resources that are referred to and are not in it, though their types are wanted."""
+
+
+class Wholes:
+    """Makes messages of resources.
+
+    Args:
+        server: gives what they refer to.
+        include: types of resources that go with them.
+        seconds: a clock that is never set.
+    """
+
+    def __init__(self, server: FhirServer, include: Collection[str], seconds: Callable[[], float]) -> None:
+        self._server, self._include, self._seconds = server, frozenset(include), seconds
+        self._failed: dict[str, float] = {}
+
+    async def of(self, focus: Resource, brought: Mapping[str, Resource] | None = None, again: str = "") -> Whole:
+        """The message that a resource makes.
+
+        What the server does not have, or won't give, or another server has, is left out: the line that needs it is held
+        by its mapping.
+
+        Args:
+            focus: the resource; it has an id.
+            brought: resources that came with it, by their names (`Device/1`): they are not asked for.
+            again: for a resource without version and time, tells this state from the same one at another time.
+
+        Fails with `FhirTrouble` that passes, or is of the server as a whole.
+        """
+        entries = [self._entry(focus)]
+        room, left_out = LIMITS.size, 0
+        for reference in self._references(focus):
+            found = (brought or {}).get(f"{reference.type}/{reference.id}")
+            if found is None and len(entries) <= MOST_REFERENCES and room > 0:
+                found, size = await self._read(reference)
+                room -= size
+            if found is None:
+                left_out += 1
+            else:
+                entries.append(self._entry(found))
+        body = _ENCODER.encode({"resourceType": "Bundle", "type": "collection", "entry": entries})
+        envelope = envelope_of(focus, None, _PATHS)
+        if not envelope.control_id:
+            envelope = envelope._replace(control_id=_identity(focus, body, again))
+        return Whole(body, envelope, left_out)
+
+    async def _read(self, reference: Reference) -> tuple[Resource | None, int]:
+        """What is referred to, and its bytes; None: it is left out."""
+        try:
+            fetched = await self._server.read(reference)
+        except FhirTrouble as trouble:
+            at_this = trouble.code == "server-error"
+            again = self._may_try_again(reference.text) if at_this else trouble.passing or of_the_server(trouble)
+            if again:
+                raise
+            return None, 0
+        self._failed.pop(reference.text, None)
+        its_own = name_of(fetched.resource) == f"{reference.type}/{reference.id}"
+        return (fetched.resource if its_own else None), len(fetched.body)
+
+    def _may_try_again(self, reference: str) -> bool:
+        if len(self._failed) >= _MOST_FAILED:
+            self._failed.clear()
+        return self._seconds() < self._failed.setdefault(reference, self._seconds()) + _LONGEST_TRIED
+
+    def _references(self, focus: Resource) -> list[Reference]:
+        """What is wanted of what the resource refers to, each once, in the order of names."""
+        found: dict[str, Reference] = {}
+        for text in _texts(focus):
+            reference = read_reference(text.removeprefix(f"{self._server.base}/"))
+            if reference.kind in {"relative", "absolute"} and reference.type in self._include:
+                found[reference.text] = reference
+        found.pop(name_of(focus), None)
+        return [found[text] for text in sorted(found)]
+
+    def _entry(self, resource: Resource) -> dict[str, Any]:
+        return {"fullUrl": f"{self._server.base}/{name_of(resource)}", "resource": resource}
+
+
+def name_of(resource: Mapping[str, Any]) -> str:
+    """Such as `Procedure/1`, safe to be asked for; empty: it has no such name."""
+    kind, identifier = resource.get("resourceType"), resource.get("id")
+    if not isinstance(kind, str) or not isinstance(identifier, str):
+        return ""
+    name = f"{kind}/{identifier}"
+    return name if read_reference(name).kind == "relative" and "/_history/" not in name else ""
+
+
+def _texts(node: object) -> Iterator[str]:
+    """Of all references within a resource, those of what it contains included."""
+    waiting = [node]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, dict):
+            text = one.get("reference")
+            if isinstance(text, str):
+                yield text
+            waiting += one.values()
+        elif isinstance(one, list):
+            waiting += one
+
+
+def _identity(focus: Resource, body: bytes, again: str) -> str:
+    """Of a resource that has no version: its time tells it from others, else its bytes and `again`."""
+    meta = focus.get("meta")
+    updated = meta.get("lastUpdated") if isinstance(meta, dict) else None
+    if isinstance(updated, str) and updated.isascii() and len(updated) <= len("2026-01-01T00:00:00.000000000+00:00"):
+        return f"{name_of(focus)}@{updated}"
+    return f"{name_of(focus)}@{hashlib.blake2b(body, digest_size=16).hexdigest()}{again}"
