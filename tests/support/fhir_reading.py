@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from casecart.store import Message, Store
     from support.fhir_site import FhirSite
 
-__all__ = ["HEARS", "POLLS", "Reading", "begun", "device", "procedure", "reading", "told", "until", "workspace"]
+__all__ = ["HEARS", "HTTP", "POLLS", "Reading", "begun", "device", "procedure", "reading", "told", "until", "workspace"]
 
 HTTP = "ehr-http: {kind: http, port: 0, peers: {ehr: {facility: NORTH, token: {file: ehr.token}}}}"
 HEARS = "hears: ehr-http/ehr, grace: 100ms, searches: [Procedure]"
@@ -152,12 +152,12 @@ class Reading:
         return sum(count.amount for count in counts if (count.scope, count.name) == ("lines:procedures", "produced"))
 
 
-def workspace(root: Path, url: str, site: FhirSite, settings: str) -> None:
+def workspace(root: Path, url: str, site: FhirSite, settings: str, *, http: str = HTTP) -> None:
     """The workspace of an engine that reads at a server."""
     write_workspace(root)
     file = root / "config" / "engine.yaml"
     reads = f"ehr: {{kind: fhir, facility: NORTH, server: {{url: '{site.base}'}}, {settings}}}"
-    text = file.read_text("utf-8").replace("listeners:\n", f"listeners:\n  {HTTP}\n  {reads}\n")
+    text = file.read_text("utf-8").replace("listeners:\n", f"listeners:\n  {http}\n  {reads}\n")
     file.write_text(f"{text}store: {url}\n", "utf-8")
     (root / "channels/procedures.yaml").write_text(CHANNEL, "utf-8")
     (root / "mappings/procedures.yaml").write_text(MAPPING, "utf-8")

@@ -197,7 +197,7 @@ class Follow:
 
     def _failed(self, message: Message, trouble: FhirTrouble) -> Trouble | None:
         """What a person is told; None: it is tried again later."""
-        at_this = trouble.code == "server-error"
+        at_this = trouble.code == "server-error" and trouble.asked
         if of_the_server(trouble):
             self._patience.failed(trouble)
             if not at_this:

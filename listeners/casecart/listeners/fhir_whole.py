@@ -92,7 +92,7 @@ class Wholes:
         try:
             fetched = await self._server.read(reference)
         except FhirTrouble as trouble:
-            at_this = trouble.code == "server-error"
+            at_this = trouble.code == "server-error" and trouble.asked
             again = self._may_try_again(reference.text) if at_this else trouble.passing or of_the_server(trouble)
             if again:
                 raise
