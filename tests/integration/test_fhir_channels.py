@@ -276,3 +276,13 @@ def test_a_stored_body_that_is_no_resource_is_put_aside_and_the_next_one_is_work
         assert [held.code for held in line.store.holds(position=line.position(f"M{number}"))] == ["not-fhir"], number
     line.give(sample("charge-item-granules"), "M9")
     assert line.outcomes() == {**{f"M{number}": "quarantined" for number in range(8)}, "M9": "processed"}
+
+
+def test_no_file_of_the_corpus_is_put_aside_by_any_channel(line: Fhir, corpus: Path) -> None:
+    files = sorted((corpus / "fhir").glob("*/*.json"))
+    for number, file in enumerate(files):
+        schema = "fhir/5.0.0" if "r5" in file.parent.name else "fhir/4.0.1"
+        for peer in ("orsys", "orlog"):
+            line.give(file.read_bytes(), f"{number}-{peer}", schema=schema, peer=peer)
+    assert set(line.outcomes().values()) == {"processed", "unrouted"}
+    assert len(line.outcomes()) == 2 * len(files)
