@@ -1,0 +1,191 @@
+"""From an EHR with FHIR to postings, over real HTTP: notified, fetched with a token, posted once, nothing missed."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from support.client_key import ClientKey
+from support.ehr import TOKEN, Ehr, reading, uses
+from support.fhir_peer import Medplum, SmartServer
+from support.rest_hook import RestHook
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from support.ehr import AtWork
+    from support.subscription import Content, Dialect
+    from support.user import User
+
+pytestmark = pytest.mark.timeout(120)
+
+
+@pytest.fixture(scope="module")
+def ehr() -> Iterator[Ehr]:
+    key = ClientKey()
+    with SmartServer(key) as smart, Medplum(smart) as medplum:
+        yield Ehr(key, smart, medplum)
+
+
+@pytest.fixture(autouse=True)
+def _token(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EHR_TOKEN", TOKEN)
+
+
+@pytest.fixture
+def hook(ehr: Ehr) -> Iterator[RestHook]:
+    with RestHook(ehr.medplum) as server:
+        yield server
+
+
+@pytest.fixture
+def at_ehr(user: User, ehr: Ehr, hook: RestHook) -> Iterator[AtWork]:
+    """An engine that reads at the EHR."""
+    with reading(user, ehr, hook) as work:
+        yield work
+
+
+def test_a_notification_that_names_a_procedure_has_it_fetched_with_a_token_and_posted_once(at_ehr: AtWork) -> None:
+    at_ehr.subscribe()
+    procedure = at_ehr.operate()
+    at_ehr.posts(*uses(procedure))
+    number = procedure["id"].removeprefix("proc-")
+    assert at_ehr.asked_for("GET /Procedure", "GET /Device") == [
+        f"GET /Procedure/proc-{number}",
+        f"GET /Device/stem-{number}",
+    ]
+
+
+def test_the_same_notification_again_posts_nothing_also_after_a_kill(at_ehr: AtWork) -> None:
+    subscription = at_ehr.subscribe()
+    procedure = at_ehr.operate()
+    at_ehr.posts(*uses(procedure))
+    at_ehr.hook.tell(subscription, *subscription.events)
+    at_ehr.engine.kill()
+    at_ehr.engine.start()
+    at_ehr.hook.tell(subscription, *subscription.events)
+    at_ehr.posts(*uses(procedure, at_ehr.operate()))
+
+
+WAYS: list[tuple[Dialect, Content]] = [
+    ("classic", "empty"),
+    ("classic", "full-resource"),
+    *[(dialect, content) for dialect in ("R4", "R4B", "R5") for content in ("empty", "id-only", "full-resource")],
+]
+
+
+@pytest.mark.parametrize(("dialect", "content"), WAYS)
+def test_each_dialect_and_each_content_comes_to_the_same_postings(
+    user: User, ehr: Ehr, dialect: Dialect, content: Content
+) -> None:
+    version = "R4" if dialect == "classic" else dialect
+    with RestHook(ehr.medplum, version) as hook, reading(user, ehr, hook, version=version) as work:
+        work.subscribe(dialect, content)
+        work.posts(*uses(work.operate(version)))
+
+
+def test_what_was_entered_in_error_is_taken_back(at_ehr: AtWork) -> None:
+    at_ehr.subscribe()
+    procedure, other = at_ehr.operate(), at_ehr.operate()
+    at_ehr.posts(*uses(procedure, other))
+    at_ehr.hook.document(procedure | {"status": "entered-in-error"})
+    at_ehr.posts(*uses(procedure, other), *uses(procedure, action="reverse"))
+
+
+def test_three_events_that_were_lost_are_asked_for_and_posted_once(at_ehr: AtWork) -> None:
+    subscription = at_ehr.subscribe()
+    first = at_ehr.operate()
+    with at_ehr.hook.losing():
+        lost = [at_ehr.operate() for _ in range(3)]
+    last = at_ehr.operate()
+    at_ehr.posts(*uses(first, *lost, last))
+    assert at_ehr.asked_for(f"GET /Subscription/{subscription.id}/$events") == [
+        f"GET /Subscription/{subscription.id}/$events?eventsSinceNumber=2&eventsUntilNumber=4"
+    ]
+    assert at_ehr.asked_for("GET /Procedure?") == []
+
+
+@pytest.mark.parametrize(("operations", "keeps"), [({"status"}, None), (set(), None), ({"status", "events"}, 1)])
+def test_events_that_the_server_can_not_give_again_are_found_by_a_search(
+    user: User, ehr: Ehr, operations: set[str], keeps: int | None
+) -> None:
+    with (
+        RestHook(ehr.medplum, operations=frozenset(operations), keeps=keeps) as hook,
+        reading(user, ehr, hook) as work,
+    ):
+        work.subscribe()
+        first = work.operate()
+        with hook.losing():
+            lost = [work.operate() for _ in range(3)]
+        work.posts(*uses(first, *lost, work.operate()))
+        assert len(work.asked_for("GET /Procedure?")) == 1
+
+
+def test_events_that_overtake_each_other_are_posted_once_and_nobody_is_asked(at_ehr: AtWork) -> None:
+    subscription = at_ehr.subscribe()
+    first = at_ehr.operate()
+    with at_ehr.hook.holding():
+        late = [at_ehr.operate() for _ in range(3)]
+    at_ehr.hook.send(*reversed(at_ehr.hook.held))
+    at_ehr.posts(*uses(first, *late))
+    assert at_ehr.asked_for(f"GET /Subscription/{subscription.id}/$") == []
+
+
+def test_a_server_that_counts_anew_is_heard_from_its_first_event_on(at_ehr: AtWork) -> None:
+    subscription = at_ehr.subscribe()
+    before = [at_ehr.operate() for _ in range(3)]
+    at_ehr.posts(*uses(*before))
+    at_ehr.hook.restart(subscription)
+    after = at_ehr.operate()
+    with at_ehr.hook.losing():
+        lost = at_ehr.operate()
+    last = at_ehr.operate()
+    at_ehr.posts(*uses(*before, after, lost, last))
+
+
+def test_a_heartbeat_that_stays_away_has_the_server_asked_for_its_status_and_what_was_missed(at_ehr: AtWork) -> None:
+    subscription = at_ehr.subscribe(heartbeat=1)
+    first = at_ehr.operate()
+    at_ehr.posts(*uses(first))
+    status = f"GET /Subscription/{subscription.id}/$status"
+    with at_ehr.hook.losing():
+        lost = at_ehr.operate()
+    at_ehr.posts(*uses(first, lost))
+    assert at_ehr.asked_for(status)
+
+
+def test_heartbeats_that_come_leave_the_server_in_peace(at_ehr: AtWork) -> None:
+    subscription = at_ehr.subscribe(heartbeat=2)
+    at_ehr.posts(*uses(at_ehr.operate()))
+    before = len(at_ehr.asked_for(f"GET /Subscription/{subscription.id}/$"))
+    for _ in range(20):
+        at_ehr.hook.heartbeat(subscription)
+        at_ehr.user.json("status")
+        time.sleep(0.2)
+    assert len(at_ehr.asked_for(f"GET /Subscription/{subscription.id}/$")) == before
+
+
+def test_what_was_told_while_the_engine_was_down_is_posted_once_when_it_is_up(at_ehr: AtWork) -> None:
+    at_ehr.subscribe()
+    first = at_ehr.operate()
+    at_ehr.posts(*uses(first))
+    at_ehr.engine.kill()
+    missed = [at_ehr.operate() for _ in range(2)]
+    at_ehr.engine.start()
+    at_ehr.posts(*uses(first, *missed))
+
+
+def test_a_token_that_ended_is_asked_for_again(user: User, ehr: Ehr) -> None:
+    with (
+        SmartServer(ehr.key, lifetime=2) as smart,
+        Medplum(smart) as medplum,
+        RestHook(medplum) as hook,
+        reading(user, Ehr(ehr.key, smart, medplum), hook) as work,
+    ):
+        work.subscribe()
+        first = work.operate()
+        work.posts(*uses(first))
+        time.sleep(2.5)  # no event tells that a token has ended
+        work.posts(*uses(first, work.operate()))

@@ -1,0 +1,203 @@
+"""An EHR with FHIR, and a user's engine that reads at it: Medplum's resources, oidc-provider's tokens, our sender."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from support.engine_process import EngineProcess, free_port
+from support.fhir_peer import CLIENT, SCOPES, Medplum, SmartServer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from support.client_key import ClientKey
+    from support.rest_hook import RestHook
+    from support.subscription import Content, Dialect, Subscription
+    from support.user import User
+
+__all__ = ["CUP", "STEM", "AtWork", "Ehr", "implants", "reading", "uses"]
+
+TOKEN = "a-token-of-sixteen-characters"
+CHANNEL = """\
+channel: fhir-procedures
+about: Implants in the record of a procedure become stock movements.
+owner: {business: Supply chain, technical: Integration}
+from: [ehr]
+accept: [Procedure]
+steps:
+  - map: MAPPING
+  - resolve:
+      item: {}
+      location: {from: [department]}
+      cost_center: {from: [department]}
+      supplier: {from: [item]}
+  - verify: [lot, serial, expiry, recall]
+  - route: [{post: {to: inventory, as: consumption}}]
+"""
+LISTENERS = """\
+  ehr-http:
+    kind: http
+    port: HTTP
+    peers: {ehr: {facility: NORTH, token: {env: EHR_TOKEN}}}
+  ehr:
+    kind: fhir
+    facility: NORTH
+    server: {url: "BASE", version: VERSION, AUTHENTICATION}
+    hears: ehr-http/ehr
+    searches: [Procedure]
+    overlap: 0s
+    grace: 200ms
+MORE"""
+SMART = (
+    "authentication: {smart: {client: CLIENT, key: {file: var/secrets/smart.pem}, key_id: KEY, scopes: [SCOPES], "
+    "token_url: TOKENS}}"
+)
+PATIENCE = 30.0  # seconds
+STEM, CUP = "HIP-STEM-12", "HIP-CUP-54"
+
+numbers = itertools.count(1)
+
+
+def implants(version: str = "R4") -> list[dict[str, Any]]:
+    """A made-up device, and the procedure that implants it and a cup that is contained; their ids are new."""
+    number = next(numbers)
+    device = {
+        "resourceType": "Device",
+        "id": f"stem-{number}",
+        "status": "active",
+        "serialNumber": f"SN-{number}",
+        "expirationDate": "2028-12-31",
+    }
+    carrier = {"carrierHRF": f"(01)00643169001763(17)281231(21)SN-{number}", "deviceIdentifier": "00643169001763"}
+    cup = {"carrierHRF": f"(01)09521234543213(17)290630(10)CUP2604(21)C-{number}", "deviceIdentifier": "09521234543213"}
+    issuer = {"issuer": "http://hl7.org/fhir/NamingSystem/gs1-di"} if version == "R5" else {}
+    period = {"start": "2026-11-03T08:15:00-06:00", "end": "2026-11-03T10:40:00-06:00"}
+    action = {"coding": [{"system": "http://hl7.org/fhir/device-action", "code": "implanted"}]}
+    procedure = {
+        "resourceType": "Procedure",
+        "id": f"proc-{number}",
+        "status": "completed",
+        "subject": {"reference": "Patient/test-1"},
+        "encounter": {"reference": f"Encounter/e-{number}", "identifier": {"value": f"V-{number}"}},
+        "occurrencePeriod" if version == "R5" else "performedPeriod": period,
+        "location": {"identifier": {"value": "OR-MAIN"}},
+        "focalDevice": [
+            {"action": action, "manipulated": {"reference": f"Device/stem-{number}"}},
+            {"action": action, "manipulated": {"reference": "#cup"}},
+        ],
+        "contained": [{"resourceType": "Device", "id": "cup", "status": "active", "udiCarrier": [cup | issuer]}],
+    }
+    return [device | {"udiCarrier": [carrier | issuer]}, procedure]
+
+
+class Ehr(NamedTuple):
+    """Its servers."""
+
+    key: ClientKey
+    smart: SmartServer
+    medplum: Medplum
+
+
+class Posted(NamedTuple):
+    """What the engine handed over."""
+
+    action: str
+    quantity: str
+    item: str
+    serial: str
+
+
+class AtWork:
+    """An engine that reads at the EHR, and what people see of both.
+
+    Attributes:
+        user: at a terminal.
+        hook: the EHR as the engine sees it.
+        engine: it runs.
+    """
+
+    def __init__(self, user: User, hook: RestHook, engine: EngineProcess, endpoint: str) -> None:
+        self.user, self.hook, self.engine, self.endpoint = user, hook, engine, endpoint
+
+    def subscribe(
+        self, dialect: Dialect = "R4", content: Content = "id-only", heartbeat: int | None = None
+    ) -> Subscription:
+        """A subscription to procedures whose notifications the engine takes."""
+        return self.hook.subscribe(dialect, content, self.endpoint, f"Authorization: Bearer {TOKEN}", heartbeat)
+
+    def operate(self, version: str = "R4") -> dict[str, Any]:
+        """Somebody documents a device, and a procedure with it and a cup; the procedure as it is now."""
+        device, procedure = implants(version)
+        self.hook.document(device)
+        return self.hook.document(procedure)
+
+    @property
+    def posted(self) -> list[Posted]:
+        """In the order of the serial numbers, a use before what takes it back."""
+        found = [Posted(*(str(each[name]) for name in Posted._fields)) for each in self.user.handed_over]
+        return sorted(found, key=lambda each: (each.serial, each.action != "use"))
+
+    def posts(self, *expected: Posted) -> None:
+        """Waits until so much is posted, and nothing is on its way; it is that and nothing else."""
+        give_up = time.monotonic() + PATIENCE
+        while len(self.user.handed_over) < len(expected):
+            assert time.monotonic() < give_up, self.posted
+            time.sleep(0.02)
+        status = self.user.rest()
+        assert self.posted == sorted(expected, key=lambda each: (each.serial, each.action != "use"))
+        assert status["balances"]["exact"] is True
+
+    def asked_for(self, *paths: str) -> list[str]:
+        """Of what the engine asked the EHR, that which begins so."""
+        return [each for each in self.hook.asked if each.startswith(paths)]
+
+
+def uses(*procedures: dict[str, Any], action: str = "use") -> list[Posted]:
+    """What the implants of procedures come to."""
+    found = []
+    for procedure in procedures:
+        number = procedure["id"].removeprefix("proc-")
+        found += [Posted(action, "1", STEM, f"SN-{number}"), Posted(action, "1", CUP, f"C-{number}")]
+    return found
+
+
+@contextmanager
+def reading(
+    user: User,
+    ehr: Ehr,
+    hook: RestHook,
+    *,
+    version: Literal["R4", "R4B", "R5"] = "R4",
+    more: str = "",
+    mapping: str = "fhir-procedure-devices",
+) -> Iterator[AtWork]:
+    """The user's engine reads at it; in the end it stops, and has nothing to complain about.
+
+    Args:
+        user: whose workspace it is.
+        ehr: what plays it.
+        hook: what stands before it.
+        version: of FHIR.
+        more: of the listener's settings, in YAML.
+        mapping: of procedures.
+    """
+    port = free_port()
+    ehr.key.write(user.ws / "var" / "secrets" / "smart.pem")
+    smart = SMART.replace("CLIENT", CLIENT).replace("KEY", ehr.key.name).replace("TOKENS", f"{ehr.smart.url}/token")
+    smart = smart.replace("SCOPES", SCOPES.replace(" ", ", "))
+    told = LISTENERS.replace("HTTP", str(port)).replace("BASE", hook.base).replace("AUTHENTICATION", smart)
+    told = told.replace("VERSION", version).replace("MORE", "".join(f"    {line}\n" for line in more.splitlines()))
+    settings = user.ws / "config" / "engine.yaml"
+    text = settings.read_text("utf-8")
+    settings.write_text(text.replace("\ndestinations:", f"{told}\ndestinations:"), "utf-8")
+    (user.ws / "channels" / "fhir-procedures.yaml").write_text(CHANNEL.replace("MAPPING", mapping), "utf-8")
+    checked = user.run("check")
+    assert checked.returncode == 0, checked.stdout
+    with EngineProcess(user.ws, user.port) as engine:
+        engine.start()
+        yield AtWork(user, hook, engine, f"http://127.0.0.1:{port}/ehr")
+        assert engine.stop() == 0
+        assert "Traceback" not in engine.log
