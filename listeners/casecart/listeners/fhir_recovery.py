@@ -135,6 +135,7 @@ class Recovery:
         """
         one = self._of(notification, marks)
         if one is not None:
+            self._hear_signs(one, marks)  # a handshake that came before it; one that came after it costs a question
             one.series.heard(notification, self._now())
             if notification.numbers:
                 one.begun[position] = notification.numbers[0]
@@ -162,10 +163,7 @@ class Recovery:
     def look(self, marks: Mapping[str, Cursor]) -> None:
         """Hear signs of life, and ask what is to be asked."""
         for one in list(self._all.values()):
-            for mark, position in self._signs(one.name, marks).items():
-                if one.signs.get(mark) != position:
-                    one.signs[mark] = position
-                    self._sign(one, marks[mark])
+            self._hear_signs(one, marks)
             if not one.asking and self._patience.over and (ask := one.series.next(self._now())) is not None:
                 one.asking = True
                 self._spawn(self._ask(one, ask))
@@ -190,6 +188,12 @@ class Recovery:
             return {}
         names = [subscription_mark(*self._heard, name, handshake=handshake) for handshake in (True, False)]
         return {mark: marks[mark].position for mark in names if mark in marks}
+
+    def _hear_signs(self, one: _Subscription, marks: Mapping[str, Cursor]) -> None:
+        for mark, position in self._signs(one.name, marks).items():
+            if one.signs.get(mark) != position:
+                one.signs[mark] = position
+                self._sign(one, marks[mark])
 
     def _sign(self, one: _Subscription, mark: Cursor) -> None:
         handshake = mark.name.endswith(":handshake")
