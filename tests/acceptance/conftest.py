@@ -6,8 +6,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from support.client_key import ClientKey
+from support.ehr import AtWork, Ehr, reading
 from support.engine_process import EngineProcess
+from support.fhir_peer import Medplum, SmartServer
 from support.forked import run
+from support.rest_hook import RestHook
 from support.user import SAMPLE, User
 
 if TYPE_CHECKING:
@@ -47,3 +51,25 @@ def at_work(user: User) -> Iterator[User]:
         yield user
         assert engine.stop() == 0
         assert "Traceback" not in engine.log
+
+
+@pytest.fixture(scope="session")
+def ehr() -> Iterator[Ehr]:
+    """An EHR with FHIR that the tests of a worker share: what each documents is its own."""
+    key = ClientKey()
+    with SmartServer(key) as smart, Medplum(smart) as medplum:
+        yield Ehr(key, smart, medplum)
+
+
+@pytest.fixture
+def hook(ehr: Ehr) -> Iterator[RestHook]:
+    """What the engine sees of it."""
+    with RestHook(ehr.medplum) as server:
+        yield server
+
+
+@pytest.fixture
+def at_ehr(user: User, ehr: Ehr, hook: RestHook) -> Iterator[AtWork]:
+    """An engine that reads at the EHR."""
+    with reading(user, ehr, hook) as work:
+        yield work

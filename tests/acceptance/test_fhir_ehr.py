@@ -7,44 +7,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.client_key import ClientKey
-from support.ehr import TOKEN, Ehr, reading, uses
+from support.ehr import Ehr, reading, uses
 from support.fhir_peer import Medplum, SmartServer
 from support.rest_hook import RestHook
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from support.ehr import AtWork
     from support.subscription import Content, Dialect
     from support.user import User
 
 pytestmark = pytest.mark.timeout(120)
-
-
-@pytest.fixture(scope="module")
-def ehr() -> Iterator[Ehr]:
-    key = ClientKey()
-    with SmartServer(key) as smart, Medplum(smart) as medplum:
-        yield Ehr(key, smart, medplum)
-
-
-@pytest.fixture(autouse=True)
-def _token(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("EHR_TOKEN", TOKEN)
-
-
-@pytest.fixture
-def hook(ehr: Ehr) -> Iterator[RestHook]:
-    with RestHook(ehr.medplum) as server:
-        yield server
-
-
-@pytest.fixture
-def at_ehr(user: User, ehr: Ehr, hook: RestHook) -> Iterator[AtWork]:
-    """An engine that reads at the EHR."""
-    with reading(user, ehr, hook) as work:
-        yield work
 
 
 def test_a_notification_that_names_a_procedure_has_it_fetched_with_a_token_and_posted_once(at_ehr: AtWork) -> None:

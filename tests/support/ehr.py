@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from support.engine_process import EngineProcess, free_port
 from support.fhir_peer import CLIENT, SCOPES, Medplum, SmartServer
+from support.rest_hook import delivered
+from support.subscription import Post
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +30,7 @@ owner: {business: Supply chain, technical: Integration}
 from: [ehr]
 accept: [Procedure]
 steps:
-  - map: MAPPING
+  - map: fhir-procedure-devices
   - resolve:
       item: {}
       location: {from: [department]}
@@ -41,20 +43,17 @@ LISTENERS = """\
   ehr-http:
     kind: http
     port: HTTP
-    peers: {ehr: {facility: NORTH, token: {env: EHR_TOKEN}}}
+    peers: {ehr: {facility: NORTH, token: {file: var/secrets/ehr}}}
   ehr:
     kind: fhir
     facility: NORTH
-    server: {url: "BASE", version: VERSION, AUTHENTICATION}
+    server: {url: "BASE", version: VERSION, SERVER, authentication: {AUTHENTICATION}}
     hears: ehr-http/ehr
     searches: [Procedure]
     overlap: 0s
     grace: 200ms
-MORE"""
-SMART = (
-    "authentication: {smart: {client: CLIENT, key: {file: var/secrets/smart.pem}, key_id: KEY, scopes: [SCOPES], "
-    "token_url: TOKENS}}"
-)
+"""
+SMART = "smart: {client: CLIENT, key: {file: var/secrets/smart.pem}, key_id: KEY, scopes: [SCOPES]URL}"
 PATIENCE = 30.0  # seconds
 STEM, CUP = "HIP-STEM-12", "HIP-CUP-54"
 
@@ -128,6 +127,11 @@ class AtWork:
         """A subscription to procedures whose notifications the engine takes."""
         return self.hook.subscribe(dialect, content, self.endpoint, f"Authorization: Bearer {TOKEN}", heartbeat)
 
+    def post(self, body: bytes, token: str = TOKEN, **headers: str) -> int:
+        """The status that answers somebody who posts to the engine."""
+        kind = {"Authorization": f"Bearer {token}", "Content-Type": "application/fhir+json"}
+        return delivered(Post("POST", self.endpoint, kind | headers, body))
+
     def operate(self, version: str = "R4") -> dict[str, Any]:
         """Somebody documents a device, and a procedure with it and a cup; the procedure as it is now."""
         device, procedure = implants(version)
@@ -171,8 +175,8 @@ def reading(
     hook: RestHook,
     *,
     version: Literal["R4", "R4B", "R5"] = "R4",
-    more: str = "",
-    mapping: str = "fhir-procedure-devices",
+    server: str = "timeout: 10s",
+    token_url: bool = True,
 ) -> Iterator[AtWork]:
     """The user's engine reads at it; in the end it stops, and has nothing to complain about.
 
@@ -181,19 +185,20 @@ def reading(
         ehr: what plays it.
         hook: what stands before it.
         version: of FHIR.
-        more: of the listener's settings, in YAML.
-        mapping: of procedures.
+        server: more of its settings.
+        token_url: whether the engine is told where tokens are; else it asks the EHR.
     """
     port = free_port()
+    (user.ws / "var" / "secrets" / "ehr").write_text(TOKEN, "utf-8")
     ehr.key.write(user.ws / "var" / "secrets" / "smart.pem")
-    smart = SMART.replace("CLIENT", CLIENT).replace("KEY", ehr.key.name).replace("TOKENS", f"{ehr.smart.url}/token")
-    smart = smart.replace("SCOPES", SCOPES.replace(" ", ", "))
-    told = LISTENERS.replace("HTTP", str(port)).replace("BASE", hook.base).replace("AUTHENTICATION", smart)
-    told = told.replace("VERSION", version).replace("MORE", "".join(f"    {line}\n" for line in more.splitlines()))
+    tokens = f', token_url: "{ehr.smart.url}/token"' if token_url else ""
+    smart = SMART.replace("CLIENT", CLIENT).replace("KEY", ehr.key.name).replace("URL", tokens)
+    told = LISTENERS.replace("HTTP", str(port)).replace("BASE", hook.base).replace("VERSION", version)
+    told = told.replace("SERVER", server).replace("AUTHENTICATION", smart.replace("SCOPES", SCOPES.replace(" ", ", ")))
     settings = user.ws / "config" / "engine.yaml"
     text = settings.read_text("utf-8")
     settings.write_text(text.replace("\ndestinations:", f"{told}\ndestinations:"), "utf-8")
-    (user.ws / "channels" / "fhir-procedures.yaml").write_text(CHANNEL.replace("MAPPING", mapping), "utf-8")
+    (user.ws / "channels" / "fhir-procedures.yaml").write_text(CHANNEL, "utf-8")
     checked = user.run("check")
     assert checked.returncode == 0, checked.stdout
     with EngineProcess(user.ws, user.port) as engine:

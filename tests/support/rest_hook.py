@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 import threading
+import time
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from http.client import HTTPConnection
@@ -22,12 +23,12 @@ from support.open_port import until
 from support.subscription import Happened, Post, Subscription, subscription_resource
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from support.fhir_peer import Medplum
     from support.subscription import Content, Dialect
 
-__all__ = ["RestHook"]
+__all__ = ["RestHook", "delivered"]
 
 PATIENCE = 20.0  # seconds
 OPERATION = re.compile(r"/Subscription/([^/?]+)/\$(status|events)(?:\?(.*))?")
@@ -50,6 +51,8 @@ class RestHook:
         asked: method and path of what clients asked, in order.
         sent: what was sent, and the status that answered it; 0: nothing did.
         held: what is held back, in order.
+        spoil: makes something else of the answer to a request, such as `GET /Procedure/1`.
+        pause: seconds before each byte of an answer's body.
     """
 
     def __init__(
@@ -67,6 +70,8 @@ class RestHook:
         self.asked: list[str] = []
         self.sent: list[tuple[Post, int]] = []
         self.held: list[Post] = []
+        self.spoil: Callable[[str, Answer], Answer] = lambda _, answer: answer
+        self.pause = 0.0
         self._way: Literal["send", "hold", "lose"] = "send"
 
     @property
@@ -136,13 +141,13 @@ class RestHook:
             self.held += posts
         elif self._way == "send":
             for post in posts:
-                self.sent.append((post, _delivered(post)))
+                self.sent.append((post, delivered(post)))
 
     def _shake_hands(self, subscription: Subscription) -> None:
         """Standards want any 2xx; the classic dialect has no handshake."""
         if subscription.dialect != "classic":
             post = subscription.sign("handshake", now())
-            status = _delivered(post)
+            status = delivered(post)
             self.sent.append((post, status))
             if not 200 <= status < 300:
                 subscription.status, subscription.errors = "error", ["no-response"]
@@ -152,8 +157,11 @@ class RestHook:
     # --- answering
 
     def answer(self, method: str, path: str, headers: dict[str, str], body: bytes) -> Answer:
-        """A client's request."""
+        """To a client's request."""
         self.asked.append(f"{method} {path}")
+        return self.spoil(self.asked[-1], self._answer(method, path, headers, body))
+
+    def _answer(self, method: str, path: str, headers: dict[str, str], body: bytes) -> Answer:
         operation = OPERATION.fullmatch(path)
         if operation is None:
             answer = self._passed_on(method, path, headers, body)
@@ -233,7 +241,15 @@ class _Handler(BaseHTTPRequestHandler):
                 self.send_header(name, value)
         self.send_header("Content-Length", str(len(answer.body)))
         self.end_headers()
-        self.wfile.write(answer.body)
+        try:
+            if self.hook.pause:
+                for byte in answer.body:
+                    time.sleep(self.hook.pause)
+                    self.wfile.write(bytes([byte]))
+            else:
+                self.wfile.write(answer.body)
+        except OSError:  # who asked has had enough
+            self.close_connection = True
         self.hook.after(self.command, self.path, answer)
 
     do_GET = do_POST = do_PUT = do_DELETE = _do  # noqa: N815 - as http.server calls them
@@ -247,7 +263,7 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _delivered(post: Post) -> int:
+def delivered(post: Post) -> int:
     """The status that answers it; 0: nothing did."""
     parts = urlsplit(post.url)
     try:
