@@ -94,6 +94,7 @@ class Follow:
         self._busy: set[int] = set()
         self._working = 0  # of these, that ask the server: the others wait for a search
         self._again: dict[int, _Tried] = {}
+        self._heard: set[int] = set()  # those whose numbers are counted
         self._done = 0
 
     def look(self, recovery: Recovery, marks: Mapping[str, Cursor]) -> None:
@@ -101,8 +102,8 @@ class Follow:
         if self._working >= _AT_ONCE or not self._patience.over:
             return
         waiting = self._notices.waiting(min(_SLICE + len(self._again) + len(self._busy), _MOST))
-        there = {message.position for message in waiting}
-        self._again = {position: tried for position, tried in self._again.items() if position in there | self._busy}
+        there = {message.position for message in waiting} | self._busy
+        self._again = {position: tried for position, tried in self._again.items() if position in there}
         for message in waiting:
             position = message.position
             if self._working >= _AT_ONCE:
@@ -116,15 +117,17 @@ class Follow:
         position, notification = message.position, None
         try:
             notification = _read(message)
-            if position not in self._again:
+            if position not in self._heard:
+                self._heard.add(position)
                 recovery.heard(notification, position, marks)
             self._working += 1
             try:
                 await self.follow(notification, f"-{position}")
             finally:
                 self._working -= 1
-            if notification.asks_to_look:
-                await recovery.searched(notification)
+            if notification.asks_to_look and not await self._searched(notification, recovery):
+                self._busy.discard(position)
+                return
         except FhirTrouble as trouble:
             held = self._failed(message, trouble)
         except NotWorkable as bad:
@@ -146,9 +149,20 @@ class Follow:
             self._notices.held(message, held)
             self._over(position, notification, recovery)
 
+    async def _searched(self, notification: Notification, recovery: Recovery) -> bool:
+        """Whether all that changed is here. What is wrong with a search is no fault of the notification: it waits."""
+        try:
+            await recovery.searched(notification)
+        except FhirTrouble as trouble:
+            if trouble.code == "no-searches":
+                raise
+            return False
+        return True
+
     def _over(self, position: int, notification: Notification | None, recovery: Recovery) -> None:
         self._busy.discard(position)
         self._again.pop(position, None)
+        self._heard.discard(position)
         if notification is not None:
             recovery.followed(notification, position)
 

@@ -52,6 +52,7 @@ class _Subscription:
         kept: what is durable, or on the way: known, number, whole.
         signs: positions of the marks that were heard already.
         asking: whether something is being asked.
+        alive: whether anything was heard of it in this run.
         status: as the server said last.
         trouble: code of what was wrong when something was asked last; empty: nothing.
     """
@@ -62,6 +63,7 @@ class _Subscription:
     kept: tuple[int, int, int] = (-1, 0, 0)
     signs: dict[str, int] = field(default_factory=dict)
     asking: bool = False
+    alive: bool = False
     status: str = ""
     trouble: str = ""
 
@@ -136,6 +138,7 @@ class Recovery:
         one = self._of(notification, marks)
         if one is not None:
             self._hear_signs(one, marks)  # a handshake that came before it; one that came after it costs a question
+            one.alive = True
             one.series.heard(notification, self._now())
             if notification.numbers:
                 one.begun[position] = notification.numbers[0]
@@ -192,7 +195,7 @@ class Recovery:
     def _hear_signs(self, one: _Subscription, marks: Mapping[str, Cursor]) -> None:
         for mark, position in self._signs(one.name, marks).items():
             if one.signs.get(mark) != position:
-                one.signs[mark] = position
+                one.signs[mark], one.alive = position, True
                 self._sign(one, marks[mark])
 
     def _sign(self, one: _Subscription, mark: Cursor) -> None:
@@ -257,12 +260,13 @@ class Recovery:
         except FhirTrouble as trouble:
             if trouble.passing or of_the_server(trouble):
                 raise
-            if not await self._is_there(one):
+            if not one.alive and not await self._is_there(one):
                 self._forget(one)
                 return
             told = None
         if told is None:
             await self._changes(one, one.series.whole, one.series.known or 0)
+            one.series.not_told(self._now())
             return
         anew = one.series.heard(told, self._now()).anew
         if anew:

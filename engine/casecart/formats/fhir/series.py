@@ -215,6 +215,11 @@ class Series:
             self._no_events = True
             self._settle(now)
 
+    def not_told(self, now: int) -> None:
+        """The server gives no answer to `$status` that helps: it has no such operation. Ask anew when there is need."""
+        self._doubt, self._sign = False, now
+        self._settle(now)
+
     def recovered(self, through: int, now: int) -> None:
         """All that changed is here, as `AskChanges` wanted it; `now` is when the question was put."""
         if self._look is not None and self._look <= now:

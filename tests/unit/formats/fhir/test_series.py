@@ -226,3 +226,21 @@ def test_in_any_order_and_with_any_losses_all_is_known_in_the_end(seed: int) -> 
         elif isinstance(ask, AskStatus):
             series.heard(sign("query-status", 59), now)
     assert (series.known, seen) == (59, set(numbers))
+
+
+def test_after_a_restart_the_status_is_asked_and_once_only_where_there_is_none() -> None:
+    series = begun(3)
+    series.doubt()
+    assert series.next(1) == AskStatus()
+    series.not_told(2)
+    assert series.next(100 * GRACE) is None
+
+
+def test_when_all_was_here_is_kept_over_a_restart() -> None:
+    series = begun(3)
+    series.heard(events(4), 7)
+    assert series.whole == 7
+    again = Series(100, known=4, whole=series.whole, grace=GRACE)
+    again.heard(events(6), 200)
+    again.not_given(200)
+    assert again.next(200) == AskChanges(7, 6)
