@@ -1,4 +1,4 @@
-"""A listener that reads at a FHIR server, without network and store: both are in memory, and the test moves the clock."""
+"""A listener that reads at a FHIR server, without network and store: both are in memory; the test moves the clock."""
 
 from __future__ import annotations
 
