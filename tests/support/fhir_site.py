@@ -116,7 +116,7 @@ class FhirSite:
         tokens: whom it lets in; None: everybody.
 
     Attributes:
-        asked: the requests below and beside its base, in their order, but those for tokens.
+        asked: the requests below and beside its base, in their order, but those for tokens and where they are given.
         port: its own.
     """
 
@@ -170,7 +170,10 @@ class FhirSite:
         return versions[-1] if versions else None
 
     def next(self, *replies: Reply, where: str = "") -> None:
-        """What the next requests are answered, one each; those whose path holds the pattern `where`."""
+        """What the next requests are answered, one each; those whose path holds the pattern `where`.
+
+        Those for tokens, and for where they are given, only if the pattern says so.
+        """
         self._next.extend((re.compile(where), reply) for reply in replies)
 
     def route(self, method: str, pattern: str, handler: Callable[[Asked], Reply]) -> None:
@@ -210,15 +213,18 @@ class FhirSite:
 
     def answer(self, asked: Asked) -> Reply:
         """What a request is answered."""
-        if self.tokens is not None and asked.path == self.tokens.path:
-            return Reply(*self.tokens.issue(asked.body, f"{self.origin}{self.tokens.path}"))
-        self.asked.append(asked)
+        about_tokens = self.tokens is not None and asked.path in {self.tokens.path, _WELL_KNOWN}
+        if not about_tokens:
+            self.asked.append(asked)
         for at, (where, reply) in enumerate(self._next):
-            if where.search(asked.path):
+            if where.search(asked.path) and (where.pattern or not about_tokens):
                 del self._next[at]
                 return reply
-        if asked.path == ".well-known/smart-configuration" and self.tokens is not None:
-            return Reply(200, self.tokens.configuration(f"{self.origin}{self.tokens.path}"), _JSON)
+        if self.tokens is not None and about_tokens:
+            endpoint = f"{self.origin}{self.tokens.path}"
+            if asked.path == _WELL_KNOWN:
+                return Reply(200, self.tokens.configuration(endpoint), _JSON)
+            return Reply(*self.tokens.issue(asked.body, endpoint))
         if self.tokens is not None and asked.path != "metadata" and not self.tokens.good(asked.headers):
             return Reply.outcome(401, "login", WWW_Authenticate="Bearer")
         for method, pattern, handler in self._routes:
@@ -290,6 +296,7 @@ class FhirSite:
         return Reply.of(bundle | ({"entry": entries} if entries else {}))
 
 
+_WELL_KNOWN = ".well-known/smart-configuration"
 _JSON = {"Content-Type": "application/json"}
 _UNKNOWN = Reply.outcome(404, "not-supported")
 

@@ -40,6 +40,7 @@ class Tokens:
         refused: why assertions were not taken, and how often.
         issued: the tokens, and the scopes of each.
         configured: what the server says of itself, where that is not the truth.
+        turned_away: requests without a good token.
     """
 
     path = "/token"
@@ -59,6 +60,7 @@ class Tokens:
         self.refused: Counter[str] = Counter()
         self.issued: dict[str, str] = {}
         self.configured: dict[str, Any] = {}
+        self.turned_away = 0
         self.basic: tuple[str, str] | None = None
 
     @property
@@ -86,7 +88,9 @@ class Tokens:
         scheme, _, said = headers.get("authorization", "").partition(" ")
         if scheme == "Basic" and self.basic is not None:
             return base64.b64decode(said).decode() == ":".join(self.basic)
-        return scheme == "Bearer" and self._good.get(said, 0.0) > self._seconds()
+        good = scheme == "Bearer" and self._good.get(said, 0.0) > self._seconds()
+        self.turned_away += not good
+        return good
 
     def issue(self, body: bytes, endpoint: str) -> tuple[int, bytes, dict[str, str]]:
         """Status, body and headers of the answer to a request for a token."""

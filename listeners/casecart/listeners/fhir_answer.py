@@ -78,9 +78,9 @@ def whole(response: Response, longest: int) -> None:
     if response.whole:
         return
     if len(response.body) >= longest:
-        words = f"The FHIR server's answer is larger than the {longest} bytes that are read (maximum_answer)."
+        words = f"The answer has more than the {longest} bytes that are read; of resources, see maximum_answer."
         raise FhirTrouble("too-large", words, status=response.status)
-    words = "The FHIR server's answer broke off, or did not come to its end in time."
+    words = "The answer broke off, or did not come to its end in time."
     raise FhirTrouble("connection-lost", words, status=response.status, passing=True)
 
 

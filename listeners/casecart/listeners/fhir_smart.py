@@ -122,6 +122,16 @@ class Smart:
             each.callback(None) if result is None else each.errback(result)  # type: ignore[arg-type]  # a Failure
 
     async def _renew(self) -> None:
+        """Get a token. What isn't passing is told as `no-token`: what is not found here is not what was asked for."""
+        try:
+            await self._got()
+        except FhirTrouble as trouble:
+            self._endpoint = None  # the server may name another one by now
+            if trouble.passing or trouble.code == "tls-failed":
+                raise
+            raise _no_token(trouble.words, trouble.status) from trouble
+
+    async def _got(self) -> None:
         endpoint = self._endpoint or self._configured or await self._discovered()
         if self._client is None or endpoint != self._endpoint:
             if self._client is not None:
@@ -137,11 +147,7 @@ class Smart:
         headers = {"User-Agent": "casecart", "Accept": "application/json", "Content-Type": _FORM}
         began = self._reactor.seconds()
         response = await sent(self._client.send("POST", headers, urlencode(form).encode("ascii")), _WHO)
-        try:
-            self._token = _token(response, began)
-        except FhirTrouble:
-            self._endpoint = None  # the server may name another one by now
-            raise
+        self._token = _token(response, began)
 
     async def _discovered(self) -> str:
         response = await self._ask(_WELL_KNOWN, {"Accept": "application/json"})
