@@ -56,5 +56,6 @@ def test_a_server_without_tls_is_asked_nothing(authority: Authority, tmp_path: P
     with FhirSite() as site, asking(f"https://localhost:{site.port}/fhir/r4", more, root=tmp_path) as ehr:
         with pytest.raises(FhirTrouble) as raised:
             ehr.read("Procedure/p1")
-        assert raised.value.code == "connect-timeout"
+        # What a web server makes of a handshake is chance: silence, or a 400.
+        assert raised.value.code in {"connect-timeout", "tls-failed"}
         assert site.asked == []
