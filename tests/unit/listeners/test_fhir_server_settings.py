@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -9,12 +10,15 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from casecart.listeners.fhir_client import client_of
-from casecart.listeners.fhir_server_settings import FhirServerSettings
-from casecart.workspace import WorkspaceError
+from casecart.listeners.fhir_server_settings import FhirAuthentication, FhirServerSettings, SmartBackend
+from casecart.runtime.fhir_server import FhirTrouble
+from casecart.workspace import WorkspaceError, keys_of
+from support.checkout import ROOT
 from support.reactor import reactor
 from support.settings import findings_of, settings_of
 
 HTTPS = "url: https://ehr.example/fhir/r4\n"
+PAGE = (ROOT / "docs" / "reference" / "fhir-server.md").read_text("utf-8")
 SMART = "client: casecart, key: {file: smart.key}, key_id: c1, scopes: [system/Procedure.rs]"
 
 
@@ -106,3 +110,16 @@ def test_a_secret_that_is_missing_stops_the_start(how: str) -> None:
     settings = settings_of(FhirServerSettings, f"{HTTPS}authentication: {{{how}}}\n")
     with pytest.raises(WorkspaceError, match="secret-missing"):
         client_of(settings, reactor=reactor, now=lambda: 0, root=Path(), environment={})
+
+
+@pytest.mark.parametrize("block", re.findall(r"```yaml\n(.+?)```", PAGE, re.DOTALL))
+def test_what_the_page_shows_can_be_written_like_that(block: str) -> None:
+    assert findings_of(FhirServerSettings, block) == []
+
+
+def test_the_page_has_every_key_and_every_code_of_a_trouble() -> None:
+    told = set(re.findall(r"`([a-z_-]+)`", PAGE))
+    keys = {each.name for kind in (FhirServerSettings, SmartBackend, FhirAuthentication) for each in keys_of(kind)}
+    codes = re.findall(r"`([a-z-]+)`", str(FhirTrouble.__doc__).partition("code:")[2].partition("words:")[0])
+    assert len(codes) > 15
+    assert (keys | set(codes)) - told == set()
