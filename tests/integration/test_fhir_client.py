@@ -8,6 +8,7 @@ from email.utils import formatdate
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from twisted.internet.defer import CancelledError
 
 from casecart.runtime.fhir_server import FhirTrouble
 from support.fhir_asking import Asking, asking, trouble_of
@@ -240,6 +241,18 @@ def test_no_more_requests_than_configured_are_under_way_and_the_end_tells_all_wh
         with pytest.raises(FhirTrouble, match="stops"):
             ehr.read("Procedure/p1")
     assert len(site.asked) == 2
+
+
+def test_a_call_that_is_given_up_is_no_trouble_of_the_server(site: FhirSite, ehr: Asking) -> None:
+    site.next(Reply(silent=True))
+    (call,) = ehr.reading("Procedure/p1")
+    while not site.asked:
+        in_reactor(lambda: None)
+    in_reactor(call.cancel)
+    with pytest.raises(CancelledError):
+        in_reactor(lambda: call)
+    assert ehr.server._gate._backoff.failures == 0  # type: ignore[attr-defined]  # of the class
+    assert ehr.read("Procedure/p1").resource["id"] == "p1"
 
 
 def ids(pages: list[Any]) -> list[list[str]]:

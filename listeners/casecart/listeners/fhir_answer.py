@@ -5,6 +5,9 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
+from twisted.internet.defer import CancelledError
+from twisted.internet.error import ConnectingCancelledError
+
 from casecart.formats.fhir import Limits, Refused, read_resource
 from casecart.runtime.destination import NotDelivered, OutcomeUnknown
 from casecart.runtime.fhir_server import Fetched, FhirTrouble
@@ -34,13 +37,24 @@ async def sent(request: Deferred[Response], who: str = "The FHIR server") -> Res
 
     Raises:
         FhirTrouble: no status came back.
+        CancelledError: the caller didn't want to wait any more.
     """
     try:
         return await request
     except (NotDelivered, OutcomeUnknown) as trouble:
+        if _given_up(trouble):
+            raise CancelledError from trouble
         words = trouble.words.replace("The service", who).replace("the service", who[:1].lower() + who[1:])
         permanent = isinstance(trouble, NotDelivered) and trouble.permanent
         raise FhirTrouble(trouble.code, words, passing=not permanent) from trouble
+
+
+def _given_up(trouble: NotDelivered | OutcomeUnknown) -> bool:
+    """Whether the caller ended it: the exchange itself does the same when the time is over."""
+    cause = trouble.__cause__
+    causes = [cause, *[reason.value for reason in getattr(cause, "reasons", ())]]
+    cancelled = any(isinstance(each, CancelledError | ConnectingCancelledError) for each in causes)
+    return cancelled and "timeout" not in trouble.code
 
 
 def fetched(response: Response, longest: int) -> Fetched | None:
