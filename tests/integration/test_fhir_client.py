@@ -121,6 +121,9 @@ def half(body: bytes) -> Reply:
         (Reply.outcome(502), "server-error", True),
         (Reply.outcome(503), "throttled", True),
         (Reply(404, b"<html>Jane Made-Up</html>", HTML), "not-found", False),
+        # The status says enough, however much of the body comes.
+        (Reply(503, b"Jane", HTML, length=100), "throttled", True),
+        (Reply(500, b" " * 20_000, HTML), "server-error", True),
         # Nothing that could be trusted is said by these, though they say that all is well.
         (Reply(200, b"<html>Jane Made-Up</html>", HTML), "not-fhir", False),
         (Reply(200, json.dumps(PROCEDURE).encode(), HTML), "not-fhir", False),

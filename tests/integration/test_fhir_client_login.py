@@ -129,6 +129,7 @@ TOKEN = {"access_token": "made-up", "token_type": "bearer", "expires_in": 300}
         (Reply(404, b"", JSON), "no-token", False, "authorization"),
         (Reply(429, b"", JSON | {"Retry-After": "77"}), "throttled", True, "authorization"),
         (Reply(500, b"Jane", JSON), "server-error", True, "authorization"),
+        (Reply(500, b" " * 70_000, JSON), "server-error", True, "authorization"),
         (Reply(302, b"", {"Location": "http://127.0.0.1:9/"}), "no-token", False, "redirects are not followed"),
         (Reply(200, b"<html>Jane Made-Up</html>", JSON), "no-token", False, "no bearer token"),
         (Reply(200, b"[]", JSON), "no-token", False, "no bearer token"),

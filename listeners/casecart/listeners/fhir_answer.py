@@ -67,10 +67,10 @@ def fetched(response: Response, longest: int) -> Fetched | None:
     Raises:
         FhirTrouble: it brings none.
     """
-    whole(response, longest)
     status, headers = response.status, response.headers
     if not 200 <= status < 300:  # noqa: PLR2004 - all of HTTP's for success
-        raise trouble_of(status, headers)
+        raise trouble_of(status, headers)  # whatever its body is, and how much of it came
+    whole(response, longest)
     if not response.body:
         return None
     if headers.get("content-encoding", "identity") != "identity":

@@ -151,9 +151,9 @@ class Smart:
 
     async def _discovered(self) -> str:
         response = await self._ask(_WELL_KNOWN, {"Accept": "application/json"})
-        whole(response, _LONGEST)
         if response.status != HTTPStatus.OK:
             raise trouble_of(response.status, response.headers, "Asked where it gives tokens, the FHIR server")
+        whole(response, _LONGEST)
         endpoint = _object(response).get("token_endpoint")
         try:
             origin = FhirBase(endpoint if isinstance(endpoint, str) else "").origin
@@ -169,13 +169,13 @@ class Smart:
 
 
 def _token(response: Response, began: float) -> _Token:
-    whole(response, _LONGEST)
     status, said = response.status, _object(response)
     if status in _REFUSALS:
         reason = _REASONS.get(str(said.get("error")), "it doesn't say why as OAuth does")
         raise _no_token(f"{_WHO} gives no token ({status}): {reason}.", status)
     if status != HTTPStatus.OK:
         raise trouble_of(status, response.headers, _WHO)
+    whole(response, _LONGEST)
     token, lasts = said.get("access_token"), said.get("expires_in", _USUAL)
     if not isinstance(token, str) or not _TOKEN.fullmatch(token) or str(said.get("token_type")).lower() != "bearer":
         raise _no_token(f"{_WHO} answered with something that is no bearer token.", status)
