@@ -6,33 +6,37 @@ import json
 import time
 from collections import Counter
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, cast
 
 import pytest
 
+from casecart.runtime.marks import subscription_mark
 from casecart.store import MessageFilter, migrate
 from support.answered import Answered
 from support.http_door import TOKEN, connected, notification, post, received
 from support.http_door import Answered as Answer
 from support.line import SECRET, write_workspace
+from support.plugin import installed
 from support.reactor import in_reactor
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from casecart.listeners.http import HttpListener
     from casecart.store import Store
+    from support.hearing import Hearing
 
 HTTP = "listeners:\n  ehr-http: {kind: http, port: 0, peers: {ehr: {facility: NORTH, token: {file: ehr.token}}}}\n"
 
 
 @contextmanager
-def running(root: Path, url: str) -> Iterator[tuple[Store, HttpListener]]:
-    """An engine's store, and its HTTP listener."""
+def engine(root: Path, url: str, listeners: str = HTTP) -> Iterator[Answered]:
+    """A running engine."""
     write_workspace(root)
     settings = root / "config" / "engine.yaml"
-    text = settings.read_text("utf-8").replace("listeners:\n", HTTP)
+    text = settings.read_text("utf-8").replace("listeners:\n", listeners)
     settings.write_text(f"{text}store: {url}\n", "utf-8")
     (root / "ehr.token").write_text(TOKEN, "utf-8")
     for name in ("keys", "tokens"):
@@ -41,10 +45,17 @@ def running(root: Path, url: str) -> Iterator[tuple[Store, HttpListener]]:
     made = in_reactor(Answered, root, url)
     in_reactor(made.start)
     try:
-        yield made.store, cast("HttpListener", made.engine.listeners["ehr-http"])
+        yield made
     finally:
         in_reactor(made.stop)
     assert made.failed == []
+
+
+@contextmanager
+def running(root: Path, url: str) -> Iterator[tuple[Store, HttpListener]]:
+    """An engine's store, and its HTTP listener."""
+    with engine(root, url) as made:
+        yield made.store, cast("HttpListener", made.engine.listeners["ehr-http"])
 
 
 def answers(listener: HttpListener, *requests: bytes) -> list[Answer]:
@@ -56,8 +67,13 @@ def answers(listener: HttpListener, *requests: bytes) -> list[Answer]:
 
 def worked(store: Store) -> None:
     """Waits for what did not fit into the turn of its answer."""
+    wait_until(lambda: not any(store.waiting_counts().values()))
+
+
+def wait_until(so: Callable[[], bool]) -> None:
+    """What becomes so by itself."""
     give_up = time.monotonic() + 20
-    while any(in_reactor(store.waiting_counts).values()):
+    while not in_reactor(so):
         assert time.monotonic() < give_up
         time.sleep(0.01)
 
@@ -90,9 +106,31 @@ def test_signs_of_life_are_marks_in_the_store_and_no_messages(tmp_path: Path, st
         requests = [post(notification(0, "handshake")), *[post(notification(7, "heartbeat"))] * 3, post()]
         assert [answer.status for answer in answers(listener, *requests)] == [200] * 5
         marks = in_reactor(lambda: [each for each in store.cursors() if each.name.startswith("subscription:ehr-http:")])
-        assert sorted((mark.name.count(":"), mark.epoch) for mark in marks) == [(2, 0), (3, 7)]
+        own = partial(subscription_mark, "ehr-http", "ehr", "Subscription/s1")
+        assert {mark.name: mark.epoch for mark in marks} == {
+            subscription_mark("ehr-http", "ehr"): 0, own(): 7, own(handshake=True): 0
+        }  # fmt: skip
         assert all(mark.position > 0 for mark in marks)
         assert counts(store) == {}
+
+
+def test_a_listener_is_given_what_the_peer_notifies_that_it_hears(tmp_path: Path, store_url: str) -> None:
+    ehr = "  ehr: {kind: hearing, hears: ehr-http/ehr}\n"
+    with installed(), engine(tmp_path, store_url, f"{HTTP}{ehr}") as made:
+        store, listener = made.store, cast("HttpListener", made.engine.listeners["ehr-http"])
+        hearing = cast("Hearing", made.engine.listeners["ehr"])
+        assert [answer.status for answer in answers(listener, post(notification(1)), post(notification(2)))] == [
+            200
+        ] * 2
+        worked(store)
+        wait_until(hearing.notices.mine)
+        given = in_reactor(lambda: hearing.notices.waiting(10))
+        assert [message.control_id for message in given] == ["Subscription/s1#1", "Subscription/s1#2"]
+        ended: list[str] = []
+        in_reactor(lambda: hearing.notices.done(given[0], lambda: ended.append("first")))
+        wait_until(lambda: bool(ended))
+        assert [message.position for message in in_reactor(lambda: hearing.notices.waiting(10))] == [given[1].position]
+        assert counts(store) == {"received": 2, "processed": 2}
 
 
 @pytest.mark.timeout(60)

@@ -21,6 +21,7 @@ from casecart.store import (
     Identity,
     KnownCase,
     MessageFilter,
+    Replay,
     Settlement,
     Store,
     StoreBroken,
@@ -65,8 +66,12 @@ MESSAGES = st.lists(
 )
 LOOKUPS = st.sampled_from([1, 4 << 32, (4 << 32) + 1])
 ENTRIES = st.lists(st.tuples(NAMES, NUMBERS, NAMES, st.integers(0, 3), st.binary(max_size=100)), max_size=4)
+WISHES = NUMBERS.map(lambda number: number.to_bytes(16))
+LEFT = st.sampled_from(["", "usage", "follow:", "follow:ehr", "follow:ehr2", "follow;", "follower"])
 SMALL = st.builds(
     Change,
+    replays=st.lists(st.builds(Replay, WISHES, NUMBERS, LEFT, NAMES, NUMBERS, NAMES, NAMES, TEXTS), max_size=4),
+    replays_done=st.lists(st.tuples(WISHES), max_size=2),
     lookups=st.lists(st.tuples(LOOKUPS, NUMBERS)),
     counts=st.lists(st.builds(Count, NAMES, NAMES, NAMES, st.integers(-(2**40), 2**40))),
     events=st.lists(st.builds(an_event, NUMBERS, data=st.dictionaries(TEXTS, TEXTS, max_size=2))),
@@ -188,6 +193,10 @@ class Stores(RuleBasedStateMachine):
     @rule(number=st.integers(1, 3), channel=NAMES, field=NAMES, limit=LIMITS)
     def ask_for_known_cases(self, number: int, channel: str, field: str, limit: int) -> None:
         self.ask(lambda store: store.known_cases_after((a_case(number), channel, field), limit))
+
+    @rule(limit=LIMITS, after=st.integers(0, 12), listener=st.sampled_from(["ehr", "ehr2", "eh"]))
+    def ask_what_is_wished(self, limit: int, after: int, listener: str) -> None:
+        self.ask(lambda store: (store.replays(limit), store.left(listener, limit, after), store.left_counts()))
 
     @invariant()
     def the_sums_agree(self) -> None:

@@ -51,7 +51,7 @@ LEFT = (
 )
 LEFT_COUNTS = (
     select(replay.c.channel, func.count())
-    .where(replay.c.channel > LEFT_TO, replay.c.channel < LEFT_TO[:-1] + chr(ord(LEFT_TO[-1]) + 1))
+    .where(replay.c.channel >= LEFT_TO, replay.c.channel < LEFT_TO[:-1] + chr(ord(LEFT_TO[-1]) + 1))
     .group_by(replay.c.channel)
 )
 
