@@ -56,10 +56,7 @@ _NOT_LET_IN = frozenset({401, 403})
     ),
 )
 def command() -> None:
-    """Subscribe to a FHIR server's notifications; how that stands.
-
-    LISTENER is one of kind fhir. Its server is asked as the configuration says, with or without a running engine.
-    """
+    """Subscribe to a FHIR server's notifications; how that stands."""
 
 
 def _period(_: click.Context, __: click.Parameter, value: str | None) -> int | None:
@@ -109,6 +106,7 @@ _secret_option = click.option(
 def status(listener: str, endpoint: str | None, root: Path, *, timeout: float, json: bool) -> int:
     """Show what a FHIR server offers, and how its subscriptions stand.
 
+    LISTENER is one of kind fhir. Its server is asked as the configuration says, with or without a running engine.
     Shown are the subscriptions that lead to the address of the peer that the listener hears: whether each is active,
     how many events the server has counted, and up to which they are here. Nothing changes, there or here. Exits with 1
     when something is wrong, with 5 when the server does not answer, and with 3 when it does not let us in.
