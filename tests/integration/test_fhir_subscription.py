@@ -22,7 +22,7 @@ from casecart.listeners.fhir_client import client_of
 from casecart.listeners.fhir_server_settings import FhirServerSettings
 from casecart.runtime.fhir_reading import Expected, FhirReading
 from casecart.runtime.fhir_server import FhirTrouble
-from casecart.runtime.marks import FHIR, subscription_mark
+from casecart.runtime.marks import FHIR, FHIR_EVENTS, FHIR_TROUBLE, subscription_mark
 from casecart.store import Change, Cursor, migrate, open_store
 from support.fhir_site import FhirSite, Reply
 from support.fhir_subscriptions import TOPIC, Subscriptions
@@ -529,7 +529,7 @@ def noted(person: Person, known: int, counted: int) -> None:
     """The engine was heard of the subscription, and came so far."""
     reference = "Subscription/subscription-1"
     sign = Cursor(subscription_mark("ehr-http", "ehr", reference), 0, 1_700_000_000_000_000, counted)
-    person.store.write(Change(cursors=[sign, Cursor(f"{FHIR}ehr:events:{reference}", 0, known, 0)]))
+    person.store.write(Change(cursors=[sign, Cursor(f"{FHIR}ehr:{FHIR_EVENTS}{reference}", 0, known, 0)]))
 
 
 @of_version("5.0.0")
@@ -555,6 +555,19 @@ def test_events_that_are_not_here_are_trouble(person: Person) -> None:
     assert person.status().trouble == [
         "of subscription-1 2 events of 9 are not here yet: a running engine asks for what is missing"
     ]
+
+
+def test_what_troubles_the_engine_is_told_and_its_end_too(person: Person) -> None:
+    Subscriptions(person.site)
+    person.searches = (SEARCH,)
+    person.subscribe()
+    mark = Cursor(f"{FHIR}ehr:{FHIR_TROUBLE}", 0, 1_700_000_000_000_000, 401)
+    person.store.write(Change(cursors=[mark]))
+    since = "2023-11-14 22:13:20 UTC"
+    words = f"the engine gets no answer that helps since {since} (HTTP 401): its log says more"
+    assert person.status().trouble == [words]
+    person.store.write(Change(cursors=[mark._replace(position=0)]))
+    assert person.status().trouble == []
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from contextlib import closing
 from dataclasses import dataclass, field
+from http.client import HTTPConnection
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from support.fhir_site import Reply
+from support.reactor import reactor
 
 if TYPE_CHECKING:
     from support.fhir_site import Asked, FhirSite
@@ -28,6 +33,7 @@ class Subscriptions:
         becomes: what a subscription is after its handshake.
         counted: what `$status` says; None: it has no such operation.
         hides: whether it shows nobody what a header says.
+        calls: whether it really posts its handshakes; what they are answered decides then what a subscription becomes.
         more: of its CapabilityStatement.
     """
 
@@ -37,6 +43,7 @@ class Subscriptions:
     becomes: str = "active"
     counted: int | None = None
     hides: bool = False
+    calls: bool = False
     more: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -73,11 +80,31 @@ class Subscriptions:
         }
 
     def _kept(self, resource: dict[str, Any]) -> Reply:
-        if resource["status"] == "requested":
+        if resource["status"] == "requested" and self.calls:
+            reactor.callInThread(self._shake_hands, resource)
+        elif resource["status"] == "requested":
             resource = {**resource, "status": self.becomes}
         if self.hides and "channel" in resource and "header" in resource["channel"]:
             resource["channel"]["header"] = ["Authorization: ***"]
         return Reply.of(self.site.put(resource), 200)
+
+    def _shake_hands(self, resource: dict[str, Any]) -> None:
+        """As R5 has it, with the header that the subscription says."""
+        status = {
+            "resourceType": "SubscriptionStatus",
+            "status": "requested",
+            "type": "handshake",
+            "eventsSinceSubscriptionStart": "0",
+            "subscription": {"reference": f"Subscription/{resource['id']}"},
+        }
+        bundle = {"resourceType": "Bundle", "type": "subscription-notification", "entry": [{"resource": status}]}
+        shown = {each["name"]: each["value"] for each in resource.get("parameter", ())}
+        to = urlsplit(resource["endpoint"])
+        with closing(HTTPConnection(to.netloc, timeout=20)) as connection:
+            connection.request("POST", to.path, json.dumps(bundle), {"Content-Type": "application/fhir+json", **shown})
+            answered = connection.getresponse().status
+        became = {**resource, "status": "active" if answered == 200 else "error"}
+        reactor.callFromThread(self.site.put, became)
 
     def _create(self, asked: Asked) -> Reply:
         if "create" not in self.does:

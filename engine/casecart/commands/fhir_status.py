@@ -14,7 +14,7 @@ from casecart.commands.moment import moment
 from casecart.formats.fhir.notification import BadNotification, notification_of
 from casecart.formats.fhir.subscription import BadSubscription, criterion
 from casecart.runtime.fhir_server import FhirTrouble
-from casecart.runtime.marks import FHIR, subscription_mark
+from casecart.runtime.marks import FHIR, FHIR_EVENTS, FHIR_TROUBLE, subscription_mark
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
 __all__ = ["FhirStatus", "ShowCursors", "SubscriptionView", "fhir_status", "topics_of"]
 
-_EVENTS = "events:"
-"""Of the listener's own marks: with a subscription behind it, up to which number all its events are here."""
 _MOST_TOPICS = 100
 _LONGEST = 300
 """Characters of what a server says in its own words."""
@@ -111,7 +109,11 @@ async def fhir_status(
     known = {cursor.name: cursor for cursor in cursors}
     ours = [each for each in there or () if leads_here(listener, each.read.endpoint, endpoint)]
     views = [await _view(server, listener, each, known) for each in ours]
-    trouble = [*_of_server(server, listener, capability), *_of_subscriptions(listener, there, views)]
+    trouble = [
+        *_of_server(server, listener, capability),
+        *_of_engine(known.get(f"{FHIR}{listener.name}:{FHIR_TROUBLE}")),
+        *_of_subscriptions(listener, there, views),
+    ]
     return FhirStatus(
         listener=listener.name,
         server=server.base,
@@ -156,8 +158,8 @@ async def _view(
     read = there.read
     told = await _asked(server, there) if read.dialect != "classic" else None
     reference = f"Subscription/{read.id}"
-    sign = known.get(subscription_mark(*listener.hears, reference)) if listener.hears is not None else None
-    come = known.get(f"{FHIR}{listener.name}:{_EVENTS}{reference}")
+    signs = _signs(listener, reference, known)
+    come = known.get(f"{FHIR}{listener.name}:{FHIR_EVENTS}{reference}")
     codes = ", ".join(told.errors) if told is not None else ""
     return SubscriptionView(
         id=read.id,
@@ -172,8 +174,16 @@ async def _view(
         error=(codes or read.error)[:_LONGEST],
         counted=told.counted if told is not None else None,
         here=come.position if come is not None and come.position >= 0 else None,
-        last_sign=moment(sign.position) if sign is not None and sign.position > 0 else None,
+        last_sign=moment(max(signs)) if signs else None,
     )
+
+
+def _signs(listener: FhirListener, reference: str, known: Mapping[str, Cursor]) -> list[int]:
+    """When a subscription was heard of: its last handshake, and any other sign of life."""
+    if listener.hears is None:
+        return []
+    names = [subscription_mark(*listener.hears, reference, handshake=handshake) for handshake in (True, False)]
+    return [known[name].position for name in names if name in known]
 
 
 async def _asked(server: FhirServer, there: There) -> Notification | None:
@@ -197,6 +207,14 @@ def _of_server(server: FhirServer, listener: FhirListener, capability: Capabilit
             continue
         if capability.does(kind, "search-type") is False:
             yield f"the server says that it has no search for {kind}, which '{listener.name}' is to make"
+
+
+def _of_engine(mark: Cursor | None) -> Iterable[str]:
+    """What the engine noted of its own questions to the server."""
+    if mark is not None and mark.position > 0:
+        answered = f" (HTTP {mark.epoch})" if mark.epoch else ""
+        since = f"{moment(mark.position):%Y-%m-%d %H:%M:%S} UTC"
+        yield f"the engine gets no answer that helps since {since}{answered}: its log says more"
 
 
 def _of_subscriptions(

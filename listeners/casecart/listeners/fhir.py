@@ -23,6 +23,7 @@ from casecart.listeners.fhir_search import Reach, Searches
 from casecart.listeners.fhir_settings import FhirSettings
 from casecart.listeners.fhir_whole import Wholes
 from casecart.runtime.fault import told
+from casecart.runtime.fhir_reading import FhirReading
 from casecart.runtime.listener import ListenerSpec
 from casecart.runtime.marks import FHIR, FHIR_LOOKED, FHIR_TROUBLE, SUBSCRIPTION
 from casecart.store import StoreUnavailable
@@ -53,12 +54,20 @@ def _heard(settings: Any) -> tuple[str, str] | None:  # noqa: ANN401 - as the sp
     return cast("FhirSettings", settings).heard
 
 
+def _read(settings: Any) -> FhirReading:  # noqa: ANN401 - as the spec has it
+    of = cast("FhirSettings", settings)
+    return FhirReading(
+        lambda reactor, now, root: client_of(of.server, reactor=reactor, now=now, root=root), tuple(of.searches)
+    )
+
+
 SPEC: Final = ListenerSpec(
     kind="fhir",
     about="Reads at a FHIR server what changed there: told by notifications, or searched.",
     settings=FhirSettings,
     make=_make,
     hears=_heard,
+    reads=_read,
 )
 
 
