@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from support.engine_process import EngineProcess
-from support.user import SAMPLE, User
+from support.user import SAMPLE, User, of_mllp
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -72,7 +72,7 @@ def test_a_resend_is_acknowledged_and_counted_and_nothing_else(at_work: User) ->
     document = json.loads(sent.stdout)
     assert [message["code"] for message in document["messages"]] == ["AA", "AA", "AA"]
     status = at_work.rest()
-    counts = status["listeners"][0]["counts"]
+    counts = of_mllp(status)["counts"]
     assert (counts["received"], counts["processed"], counts["duplicate"]) == (3, 1, 2)
     assert status["balances"]["exact"] is True
     assert len(at_work.handed_over) == 1
@@ -83,7 +83,7 @@ def test_new_ids_make_new_messages(at_work: User) -> None:
     sent = at_work.send(SAMPLE, "--count", "60", "--new-ids")
     assert sent.returncode == 0
     assert sent.stdout.startswith("60 messages answered: 60 AA")
-    assert at_work.rest()["listeners"][0]["counts"]["processed"] == 60
+    assert of_mllp(at_work.rest())["counts"]["processed"] == 60
     page = at_work.run("messages", "--limit", "5").stdout
     assert "There are older ones: add --before 56" in page
     assert len(at_work.json("messages", "--before", "56", "--limit", "1000")["messages"]) == 55

@@ -15,7 +15,7 @@ import pytest
 from casecart.formats.mllp import frame
 from support.certificates import Authority
 from support.engine_process import EngineProcess
-from support.user import SAMPLE
+from support.user import SAMPLE, of_mllp
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -95,10 +95,8 @@ def test_a_peer_is_processed_on_its_own_certificate_and_nobody_else_for_it(user:
         with connected(user, "orsys") as good:
             good.sendall(sample(user))
             assert b"MSA|AA|" in good.recv(65_536)
-        status = user.wait(
-            "certificate", "status", until=lambda now: now["listeners"][0]["certificate_ends"] is not None
-        )
-        counts = status["listeners"][0]["counts"]
+        status = user.wait("certificate", "status", until=lambda now: of_mllp(now)["certificate_ends"] is not None)
+        counts = of_mllp(status)["counts"]
         assert (counts["received"], counts["refused"], counts["duplicate"]) == (3, 2, 0)
         assert len(user.handed_over) == 1
         shown = user.run("status").stdout
@@ -112,7 +110,7 @@ def test_a_peer_is_processed_on_its_own_certificate_and_nobody_else_for_it(user:
         user.wait(
             "renewal",
             "status",
-            until=lambda now: now["listeners"][0]["certificate_ends"] > status["listeners"][0]["certificate_ends"],
+            until=lambda now: of_mllp(now)["certificate_ends"] > of_mllp(status)["certificate_ends"],
         )
         (user.ws / "config" / "tls" / "server.pem").write_text("nothing of use", "utf-8")
         end = time.monotonic() + 10

@@ -61,7 +61,7 @@ def workspace(root: Path, items: int) -> int:
     configuration = root / "config" / "engine.yaml"
     declared = configuration.read_text("utf-8")
     assert "port: 2575" in declared
-    configuration.write_text(declared.replace("port: 2575", f"port: {port}"), "utf-8")
+    configuration.write_text(declared.replace("port: 2575", f"port: {port}").replace("port: 8443", "port: 0"), "utf-8")
     with closing(open_store(f"sqlite:///{root}/var/casecart.db", role="person")) as store:
         for first in range(0, items, SLICE):
             publish(store, *map(item, range(first, min(first + SLICE, items))))

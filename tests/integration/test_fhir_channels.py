@@ -42,7 +42,7 @@ steps:
       cost_center: {{from: [department]}}
   - route: [{{post: {{to: erp, as: consumption}}}}]
 """
-ONE: Final = Decimal(1)
+ONE, THREE = Decimal(1), Decimal(3)
 
 
 @dataclass
@@ -55,6 +55,7 @@ class Fhir(Shipped):
         control_id: str,
         *,
         schema: str = "fhir/4.0.1",
+        listener: str = "or-mllp",
         peer: str = "orsys",
         occurred_at: int | None = None,
     ) -> None:
@@ -63,7 +64,7 @@ class Fhir(Shipped):
         kind = "Procedure" if isinstance(resource, bytes) else str(resource["resourceType"])
         self.journal.take(
             Arrival(
-                listener="or-mllp", facility="NORTH", organisation="MERCY", peer=peer, schema=schema,
+                listener=listener, facility="NORTH", organisation="MERCY", peer=peer, schema=schema,
                 message_type=kind, sender="fhir", control_id=control_id, occurred_at=occurred_at, partition=0,
                 notes=None, source="127.0.0.1:1", charset=None, body=body,
                 reply=lambda receipt: self._answered(control_id, receipt),
@@ -130,6 +131,19 @@ def test_each_way_of_telling_usage_is_posted_once(line: Fhir) -> None:
         line.give(sample(name), f"{name} again", **options)
     assert line.posted() == expected
     assert set(line.outcomes().values()) == {"processed"}
+
+
+def test_the_shipped_channels_take_what_the_shipped_listener_hears(line: Fhir) -> None:
+    for name in ("procedure-hip-stem", "supply-delivery-screws", "charge-item-granules"):
+        line.give(sample(name), name, listener="ehr-http", peer="ehr")
+    assert [channel for channel, _ in line.documents("procedure-hip-stem")] == ["fhir-procedures"] * 2
+    assert [channel for channel, _ in line.documents("supply-delivery-screws")] == ["fhir-supplies"]
+    assert line.posted() == [
+        ("use", ONE, STEM, "SN-4720"),
+        ("use", ONE, CUP, "CUP2604"),
+        ("use", THREE, SCREW, "SC-88412"),
+    ]
+    assert line.outcomes()["charge-item-granules"] == "unrouted"
 
 
 def test_a_procedure_becomes_whole_documents_without_the_patient(line: Fhir) -> None:

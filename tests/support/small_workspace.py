@@ -6,7 +6,20 @@ from collections.abc import Mapping
 
 from casecart.workspace import Declared, Duration, Kinds, Secret, Size, Text, declared, key
 
-__all__ = ["CHANNEL", "ENGINE", "FILES", "KINDS", "MAPPING", "TABLE", "Files", "Mllp", "Peer", "Rest"]
+__all__ = [
+    "CHANNEL",
+    "ENGINE",
+    "FILES",
+    "KINDS",
+    "MAPPING",
+    "TABLE",
+    "Files",
+    "Http",
+    "HttpPeer",
+    "Mllp",
+    "Peer",
+    "Rest",
+]
 
 
 @declared(name="peer", about="A sender that the listener knows.")
@@ -35,6 +48,24 @@ class Mllp(Declared):
         example="{orsys: {match: {MSH-3: ORSYS}, facility: NORTH}}",
         at_least=1,
         defines="peer",
+    )
+
+
+@declared(name="http peer", about="A sender that the listener knows by its address.")
+class HttpPeer(Declared):
+    """A sender that the listener knows by its address."""
+
+    facility: Text = key(about="The site that it speaks for.", example="NORTH", names="facility")
+    networks: tuple[Text, ...] = key(about="Where it may post from.", example="[10.1.2.3]", default="[]", scalar=True)
+
+
+@declared(name="http", about="Resources over HTTP.")
+class Http(Declared):
+    """Resources over HTTP."""
+
+    port: int = key(about="The port to listen on.", example=8443, minimum=1, maximum=65535)
+    peers: Mapping[str, HttpPeer] = key(
+        about="The senders it knows.", example="{ehr: {facility: NORTH}}", at_least=1, defines="peer"
     )
 
 

@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-__all__ = ["SAMPLE", "User"]
+__all__ = ["SAMPLE", "User", "of_mllp"]
 
 SAMPLE = "samples/hl7v2/dft-hip-stem.hl7"
 PATIENCE = 20.0  # seconds
 
 
 class User:
-    """Somebody at a terminal, in a new workspace whose listener has a port of its own.
+    """Somebody at a terminal, in a new workspace whose listeners have ports of their own.
 
     Args:
         new: what `casecart init` made.
@@ -34,11 +34,12 @@ class User:
     """
 
     def __init__(self, new: Path, ws: Path, store: str | None = None) -> None:
-        self.port = free_port()
+        self.port, self.http = free_port(), free_port()
         self.ws = ws
         shutil.copytree(new, ws)
         engine = self.ws / "config" / "engine.yaml"
         text = engine.read_text("utf-8").replace("port: 2575", f"port: {self.port}")
+        text = text.replace("port: 8443", f"port: {self.http}")
         if store is not None:
             text = text.replace("store: sqlite:///var/casecart.db", f'store: "{store}"')
         engine.write_text(text, "utf-8")
@@ -79,6 +80,11 @@ class User:
     def handed_over(self) -> list[dict[str, Any]]:
         """The postings that the file destination wrote."""
         return [json.loads(path.read_bytes()) for path in sorted((self.ws / "var" / "inventory").glob("*.json"))]
+
+
+def of_mllp(status: Any) -> Any:  # noqa: ANN401 - the same
+    """What a status says of the listener for HL7 v2."""
+    return next(listener for listener in status["listeners"] if listener["name"] == "or-mllp")
 
 
 def _at_rest(status: Any) -> bool:  # noqa: ANN401 - the same

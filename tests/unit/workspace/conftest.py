@@ -9,7 +9,7 @@ import pytest
 
 from casecart.canonical import FIELDS
 from casecart.workspace import Kinds, Workspace, load
-from support.small_workspace import FILES, KINDS
+from support.small_workspace import FILES, KINDS, Http
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,8 +19,8 @@ Load = Callable[..., Workspace]
 
 @pytest.fixture
 def kinds() -> Kinds:
-    """The kinds that the small workspace uses."""
-    return KINDS
+    """The kinds that the small workspace uses, and the one that the reference workspace has besides."""
+    return Kinds({**KINDS.listeners, "http": Http}, KINDS.destinations)
 
 
 @pytest.fixture

@@ -36,6 +36,8 @@ def test_the_reference_workspace_is_without_findings(installed: Kinds) -> None:
         "cabinet-usage",
         "charge-master",
         "device-observations",
+        "fhir-procedures",
+        "fhir-supplies",
         "item-master",
         "or-schedule",
         "or-usage",
