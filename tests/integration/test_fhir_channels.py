@@ -213,11 +213,23 @@ def test_an_update_posts_the_difference(line: Fhir) -> None:
 
 def test_an_older_version_that_comes_late_in_a_newer_bundle_changes_nothing(line: Fhir) -> None:
     told = sample("procedure-hip-stem")
-    older = changed(told, 0, status="completed", meta={"versionId": "1", "lastUpdated": "2026-11-03T10:00:00Z"})
-    newer = changed(told, 0, status="entered-in-error", meta={"versionId": "2", "lastUpdated": "2026-11-03T10:05:00Z"})
+    older = changed(told, 0, status="completed", meta={"versionId": "1", "lastUpdated": "2026-09-03T10:00:00Z"})
+    newer = changed(told, 0, status="entered-in-error", meta={"versionId": "2", "lastUpdated": "2026-09-03T10:05:00Z"})
     for number, bundle in enumerate((older, newer, older)):
         line.give(bundle, f"M{number}", occurred_at=2_000_000_000_000_000 + number)
     assert [action for action, *_ in line.posted()] == ["use", "use", "reverse", "reverse"]
+
+
+def test_a_version_of_a_day_that_is_to_come_does_not_stand_over_those_that_come_until_then(line: Fhir) -> None:
+    told = sample("procedure-hip-stem")
+    of_2099 = changed(told, 0, meta={"lastUpdated": "2099-01-01T00:00:00Z"})
+    for number, bundle in enumerate((of_2099, changed(of_2099, 0, status="entered-in-error", meta={}))):
+        line.give(bundle | {"id": f"b-{number}"}, f"M{number}")
+    assert [action for action, *_ in line.posted()] == ["use", "use", "reverse", "reverse"]
+    for number, status in enumerate(("completed", "entered-in-error")):
+        alone = sample("supply-delivery-screws") | {"status": status}
+        line.give(alone, f"S{number}", occurred_at=None if number else 4_000_000_000_000_000)
+    assert [action for action, *_ in line.posted()[4:]] == ["use", "reverse"]
 
 
 def test_what_is_not_final_moves_nothing(line: Fhir) -> None:

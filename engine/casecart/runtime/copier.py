@@ -153,7 +153,7 @@ class Copier:
             mapped = self._hooks.run(channel.name, mapped)
         copy = Copy(channel, mapped, pseudonyms, self._watch)
         if text.__class__ is dict:
-            copy.times = times_in(text, mapped.places)
+            copy.times = times_in(text, mapped.places, message)
         return copy
 
 

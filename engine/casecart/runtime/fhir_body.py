@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from casecart.formats.fhir import Resource
+    from casecart.store import Message
 
 __all__ = ["FHIR", "resource_of", "times_in", "types_in"]
 
@@ -36,19 +37,27 @@ def resource_of(body: bytes) -> Resource:
 
 
 _ENTRY: Final = "Bundle.entry["
+_DAY: Final = 86_400_000_000  # µs; clocks and time zones that are set wrongly are wrong by less
 
 
-def times_in(resource: Mapping[str, Any], places: Iterable[str]) -> dict[str, int]:
-    """When the resource of each line in a bundle got to be as it is, µs since 1970, where it says so.
+def times_in(resource: Mapping[str, Any], places: Iterable[str], message: Message) -> dict[str, int]:
+    """Since when what a line says is so, µs since 1970, where that is another time than its message's own.
 
-    A bundle's own time is when it was made: an old version that is sent late stands in a new bundle.
+    A bundle's own time is when it was made: an old version that is sent late stands in a new bundle. A time that lies
+    more than a day behind the message's arrival is none, and it is taken as of its arrival: it would stand over all
+    that comes until then.
     """
     entries, found = resource.get("entry"), {}
+    latest = message.recorded_at + _DAY
     for place in places:
+        said, changed = message.occurred_at, None
         if place.startswith(_ENTRY):
             changed = changed_at(entries[int(place[len(_ENTRY) : place.index("]")])]["resource"])  # type: ignore[index]  # a line stands there
-            if changed is not None:
-                found[place] = changed
+            said = said if changed is None else changed
+        if said is not None and said > latest:
+            found[place] = message.recorded_at
+        elif changed is not None:
+            found[place] = changed
     return found
 
 
