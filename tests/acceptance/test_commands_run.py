@@ -104,11 +104,12 @@ def test_a_signal_ends_the_engine_in_order(user: User, number: signal.Signals) -
 def test_what_is_open_is_told(user: User) -> None:
     with subprocess.Popen([CASECART, "run"], cwd=user.ws, text=True, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
-        told = [process.stdout.readline() for _ in range(3)]
+        told = [process.stdout.readline() for _ in range(4)]
         process.terminate()
     assert told == [
         f"casecart runs for MERCY; store: SQLite, {user.ws}/var/casecart.db\n",
         f"or-mllp listens on 127.0.0.1:{user.port} (mllp)\n",
+        f"ehr-http listens on 127.0.0.1:{user.http} (http)\n",
         "inventory takes postings (file)\n",
     ]
 
