@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 CHANNELS: Final = {
     "fhir-procedure-devices": "Procedure",
+    "fhir-procedure-used-references": "Procedure",
+    "fhir-procedure-used-codes": "Procedure",
+    "fhir-procedure-used": "Procedure",
     "fhir-supply-deliveries": "SupplyDelivery",
     "fhir-charge-items": "ChargeItem",
     "fhir-device-use-statements": "DeviceUseStatement",
@@ -28,6 +31,9 @@ CHANNELS: Final = {
     "fhir-devices": "Device",
     "fhir-inventory-reports": "InventoryReport",
 }
+PEERS: Final = {"fhir-devices": "orlog"} | dict.fromkeys(
+    ("fhir-procedure-used-references", "fhir-procedure-used-codes", "fhir-procedure-used"), "supplies"
+)
 CHANNEL: Final = """\
 channel: {name}
 about: Of the tests.
@@ -90,7 +96,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     prepare(root)
     for name, resource in CHANNELS.items():
         # A device of a bundle that tells of a procedure is not told twice: it has a sender of its own.
-        peer = "orlog" if resource == "Device" else "orsys"
+        peer = PEERS.get(name, "orsys")
         text = CHANNEL.format(name=name, resource=resource, peer=peer)
         (root / "channels" / f"{name}.yaml").write_text(text, "utf-8")
     return root
@@ -107,11 +113,18 @@ def line(prepared: Path, tmp_path: Path) -> Iterator[Fhir]:
     made.stop()
 
 
+OTHERWISE: Final = {"modifierExtension": [{"url": "http://example.org/not"}]}
 STEM, CUP, SCREW, GRAFT = "HIP-STEM-12", "HIP-CUP-54", "SCREW-65-30", "GRAFT-GRAN"
 
 
 WAYS: Final[list[tuple[str, dict[str, Any], list[tuple[str, Decimal, str, str]]]]] = [
     ("procedure-hip-stem", {}, [("use", ONE, STEM, "SN-4720"), ("use", ONE, CUP, "CUP2604")]),
+    ("procedure-used", {"peer": "supplies"}, [("use", ONE, GRAFT, None), ("use", Decimal(2), SCREW, "SC-88412")]),
+    (
+        "procedure-used-r5",
+        {"peer": "supplies", "schema": "fhir/5.0.0"},
+        [("use", Decimal(2), SCREW, "SC-88412"), ("use", Decimal(2), GRAFT, None)],
+    ),
     ("supply-delivery-screws", {}, [("use", Decimal(3), SCREW, "SC-88412")]),
     ("charge-item-granules", {}, [("use", Decimal("1.5"), GRAFT, "BG-0320")]),
     ("device-use-statement-cup", {}, [("use", ONE, CUP, "CUP2604")]),
@@ -232,6 +245,107 @@ def test_a_version_of_a_day_that_is_to_come_does_not_stand_over_those_that_come_
     assert [action for action, *_ in line.posted()[4:]] == ["use", "reverse"]
 
 
+ALONE: Final = [(name, options, posted) for name, options, posted in WAYS if name != "procedure-hip-stem"]
+"""The ways of which one resource tells, and no other."""
+
+
+def told_so(resource: dict[str, Any], **members: Any) -> dict[str, Any]:  # noqa: ANN401 - what JSON has
+    """A resource, or the one that a bundle is about, with other members."""
+    return changed(resource, 0, **members) if "entry" in resource else resource | members
+
+
+def later(resource: dict[str, Any], **members: Any) -> dict[str, Any]:  # noqa: ANN401 - what JSON has
+    """A newer version of it."""
+    return told_so(resource, meta={"versionId": "2", "lastUpdated": "2026-11-05T00:00:00Z"}, **members)
+
+
+AFTER: Final = 1_793_836_800_000_000
+"""When those are, µs since 1970, which their listener reads in them."""
+
+
+@pytest.mark.parametrize(("name", "options", "posted"), ALONE, ids=[name for name, *_ in ALONE])
+def test_an_error_in_the_resource_or_in_its_device_takes_back_what_was_used(
+    line: Fhir, name: str, options: dict[str, Any], posted: list[tuple[str, Decimal, str, str]]
+) -> None:
+    told = sample(name)
+    line.give(told, "M1", **options)
+    line.give(later(told, status="entered-in-error"), "M2", occurred_at=AFTER, **options)
+    back = [("reverse", *each[1:]) for each in posted]
+    assert (line.held("M2"), sorted(line.posted()[len(posted) :], key=str)) == ([], sorted(back, key=str))
+
+
+DEVICES: Final = [each for each in ALONE if "contained" in sample(each[0])]
+
+
+@pytest.mark.parametrize(("name", "options", "posted"), DEVICES, ids=[name for name, *_ in DEVICES])
+def test_a_device_that_was_entered_in_error_takes_back_what_was_used_of_it(
+    line: Fhir, name: str, options: dict[str, Any], posted: list[tuple[str, Decimal, str, str]]
+) -> None:
+    told = sample(name)
+    line.give(told, "M1", **options)
+    wrong = [each | {"status": "entered-in-error"} for each in told["contained"]]
+    line.give(later(told, contained=wrong), "M2", occurred_at=AFTER, **options)
+    back = [("reverse", *each[1:]) for each in posted if each[3]]
+    assert (line.held("M2"), line.posted()[len(posted) :]) == ([], back)
+
+
+@pytest.mark.parametrize(("name", "options", "posted"), ALONE, ids=[name for name, *_ in ALONE])
+def test_a_resource_that_may_mean_something_else_is_held_and_changes_nothing(
+    line: Fhir, name: str, options: dict[str, Any], posted: list[tuple[str, Decimal, str, str]]
+) -> None:
+    told = sample(name)
+    line.give(told, "M1", **options)
+    line.give(later(told, **OTHERWISE), "M2", occurred_at=AFTER, **options)
+    assert {code for _, code, _ in line.held("M2")} == {"modifier-extension"}
+    assert line.posted() == posted
+
+
+NOT_FINAL: Final = {
+    "procedure-used": ["preparation", "in-progress", "on-hold", "stopped", "unknown"],
+    "procedure-used-r5": ["preparation", "in-progress", "on-hold", "stopped", "unknown"],
+    "supply-delivery-screws": ["in-progress"],
+    "charge-item-granules": ["planned", "unknown"],
+    "device-use-statement-cup": ["intended"],
+    "device-usage-cup": ["intended"],
+    "device-of-patient": ["inactive", "unknown"],
+    "inventory-report-screws": ["draft", "requested"],
+}
+
+
+@pytest.mark.parametrize(("name", "options", "posted"), ALONE, ids=[name for name, *_ in ALONE])
+def test_a_status_that_is_not_final_posts_nothing_and_takes_nothing_back(
+    line: Fhir, name: str, options: dict[str, Any], posted: list[tuple[str, Decimal, str, str]]
+) -> None:
+    told = sample(name)
+    for status in NOT_FINAL[name]:
+        line.give(told_so(told, status=status), status, **options)
+    assert line.posted() == []
+    line.give(later(told), "M1", occurred_at=AFTER, **options)
+    assert line.posted() == posted
+    for status in NOT_FINAL[name]:
+        line.give(later(told, status=status), f"{status} again", occurred_at=AFTER + 1, **options)
+    assert line.posted() == posted
+
+
+def test_fewer_references_and_codes_post_the_difference(line: Fhir) -> None:
+    told = sample("procedure-used")
+    line.give(told, "M1", peer="supplies")
+    line.give(
+        later(told, usedReference=told["usedReference"][:1], usedCode=[]), "M2", peer="supplies", occurred_at=AFTER
+    )
+    assert sorted(line.posted()[2:], key=str) == [("reverse", ONE, GRAFT, None), ("reverse", ONE, SCREW, "SC-88412")]
+
+
+def test_a_device_that_a_procedure_names_no_more_is_taken_back(line: Fhir) -> None:
+    told = sample("procedure-hip-stem")
+    line.give(told, "M1")
+    devices = told["entry"][0]["resource"]["focalDevice"]
+    explanted = devices[0] | {"action": devices[2]["action"]}
+    meta = {"versionId": "2", "lastUpdated": "2026-11-05T00:00:00Z"}
+    line.give(changed(told, 0, focalDevice=[explanted], meta=meta), "M2", occurred_at=AFTER)
+    assert sorted(line.posted()[2:]) == [("reverse", ONE, CUP, "CUP2604"), ("reverse", ONE, STEM, "SN-4720")]
+
+
 def test_what_is_not_final_moves_nothing(line: Fhir) -> None:
     for status in ("preparation", "in-progress", "not-done", "on-hold", "unknown"):
         line.give(changed(sample("procedure-hip-stem"), 0, status=status), status)
@@ -239,7 +353,6 @@ def test_what_is_not_final_moves_nothing(line: Fhir) -> None:
     assert line.posted() == []
 
 
-OTHERWISE: Final = {"modifierExtension": [{"url": "http://example.org/not"}]}
 HELD: Final[list[tuple[int, dict[str, Any], list[tuple[str, str]]]]] = [
     (0, OTHERWISE, [("modifier-extension", "")] * 3),
     (1, OTHERWISE, [("modifier-extension", "")]),
