@@ -387,6 +387,17 @@ def test_a_statement_that_says_nothing_changes_nothing(person: Person, statement
     assert [asked.path for asked in person.site.asked] == ["metadata"]
 
 
+@pytest.mark.parametrize("reply", [Reply.outcome(404), Reply.of({"resourceType": "Bundle", "type": "searchset"})])
+def test_a_server_that_says_nothing_of_itself_is_asked_in_the_dialect_that_a_person_knows(
+    person: Person, reply: Reply
+) -> None:
+    Subscriptions(person.site)
+    person.site.route("GET", "metadata", lambda _: reply)
+    done = person.subscribe(dialect="classic", criteria=(SEARCH,))
+    assert (done.why, done.fine) == ("as you said", True)
+    assert person.unsubscribe().fine
+
+
 def test_a_statement_that_is_too_large_or_too_deep_is_no_answer(person: Person) -> None:
     deep = b'{"resourceType":"CapabilityStatement","rest":' + b"[" * 5000 + b"]" * 5000 + b"}"
     huge = b'{"resourceType":"CapabilityStatement","name":"' + b"x" * 60_000_000 + b'"}'

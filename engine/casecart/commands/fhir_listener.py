@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from casecart.commands.configured import read_engine
 from casecart.commands.refusal import Refusal
-from casecart.formats.fhir.capability import capability_of
+from casecart.formats.fhir.capability import Capability, capability_of
 from casecart.formats.fhir.subscribed import same_endpoint, subscribed
 from casecart.runtime.clock import wall_clock
 from casecart.runtime.fhir_server import FhirTrouble
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from casecart.formats.fhir import Resource
-    from casecart.formats.fhir.capability import Capability
     from casecart.formats.fhir.subscribed import Subscribed
     from casecart.runtime.fhir_reading import Expected, FhirReading
     from casecart.runtime.fhir_server import FhirServer
@@ -98,14 +97,28 @@ class There:
     read: Subscribed
 
 
-async def capability_at(server: FhirServer) -> Capability:
-    """What the server says that it does. Raises `FhirTrouble`, and `Refusal` where that is no CapabilityStatement."""
-    fetched = await server.ask("GET", "metadata")
+async def capability_at(server: FhirServer, *, needed: bool = True) -> Capability:
+    """What the server says that it does.
+
+    Args:
+        server: is asked.
+        needed: else a server that has no CapabilityStatement says nothing, and that is no trouble.
+
+    Raises:
+        FhirTrouble: it gives no answer that helps.
+        Refusal: what it answers is no CapabilityStatement.
+    """
+    try:
+        fetched = await server.ask("GET", "metadata")
+    except FhirTrouble as trouble:
+        if needed or trouble.status not in _NOT_OFFERED:
+            raise
+        return Capability()
     capability = None if fetched is None else capability_of(fetched.resource)
-    if capability is None:
-        words = f"{server.base}/metadata is no CapabilityStatement: is that the base of a FHIR server?"
+    if capability is None and needed:
+        words = f"what {server.base}/metadata answers is no CapabilityStatement: is that the base of a FHIR server?"
         raise Refusal("bad-value", words)
-    return capability
+    return capability or Capability()
 
 
 async def subscriptions_at(server: FhirServer, capability: Capability) -> list[There] | None:

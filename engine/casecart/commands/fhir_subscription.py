@@ -89,7 +89,7 @@ async def subscribe(at: At, wish: Subscribe) -> Changed:
     headers = _headers(at.listener, wish.token)
     if not headers and at.listener.expected is not None and not at.listener.expected.otherwise:
         notes.append("Nothing will tell the server's notifications from a stranger's: give the peer a 'token'.")
-    capability = await capability_at(at.server)
+    capability = await capability_at(at.server, needed=wish.dialect is None)
     dialect, why = await chosen_dialect(at.server, capability, wish.dialect, wish.topic)
     resources = _wanted(at.listener, wish, dialect, headers)
     there = await subscriptions_at(at.server, capability)
@@ -256,7 +256,7 @@ async def _meant(at: At, identifier: str | None, endpoint: str | None, *, active
             words = f"Subscription/{told} leads to another address than this listener's: it is somebody else's"
             raise Refusal("bad-value", words)
         return there
-    found = await subscriptions_at(at.server, await capability_at(at.server))
+    found = await subscriptions_at(at.server, await capability_at(at.server, needed=False))
     if found is None:
         raise Refusal("bad-value", "the server doesn't let its subscriptions be searched: name the subscription's id")
     ours = [each for each in found if leads_here(at.listener, each.read.endpoint, endpoint)]
