@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 TOKEN, WRONG = "made-up-token-of-the-ehr", "made-up-token-of-nobody-here"
 LISTENERS = """\
-  ehr-http:
+  fhir-http:
     kind: http
     port: {port}
     peers: {{ehr: {{facility: NORTH, token: {{env: EHR_TOKEN}}}}}}
@@ -25,7 +25,7 @@ LISTENERS = """\
     kind: fhir
     facility: NORTH
     server: {{url: "{url}", version: R5}}
-    hears: ehr-http/ehr
+    hears: fhir-http/ehr
     searches: ["Procedure?status=completed"]
 """
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 SEARCH = "Procedure?status=completed"
 ENDPOINT = "https://casecart.mercy.example:8443/ehr"
 LISTENERS = """\
-  ehr-http:
+  fhir-http:
     kind: http
     port: 0
     peers: {{ehr: {{facility: NORTH, token: {{env: EHR_TOKEN}}}}}}
@@ -25,7 +25,7 @@ LISTENERS = """\
     kind: fhir
     facility: NORTH
     server: {{url: "http://127.0.0.1:{port}", version: R4, authentication: {{token: {{env: CLERK}}}}}}
-    hears: ehr-http/ehr
+    hears: fhir-http/ehr
     searches: ["{search}"]
 """
 

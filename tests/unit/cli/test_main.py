@@ -104,7 +104,7 @@ MISTAKES = [
     ("pause -w ws inventory", Exit.USAGE, "--reason"),
     ("pause -w ws inventry --reason x", Exit.WRONG, "Did you mean 'inventory'?"),
     ("resume -w ws erp", Exit.WRONG, "the workspace has inventory"),
-    ("fhir status -w ws ehr", Exit.WRONG, "the workspace has or-mllp"),
+    ("fhir status -w ws ehr", Exit.WRONG, "the workspace has ehr-http and or-mllp"),
     ("fhir status -w ws or-mllp", Exit.WRONG, "reads at no FHIR server"),
     ("fhir subscribe -w ws ehr", Exit.USAGE, "--endpoint"),
     ("fhir subscribe -w ws ehr --endpoint https://a/b --heartbeat soon", Exit.USAGE, "write it as 60s"),
