@@ -42,7 +42,7 @@ __all__ = ["Follow"]
 
 _AT_ONCE: Final = 4
 """Notifications that are followed up beside each other; more waits at the server's connections."""
-_SLICE: Final = 50
+_SLICE: Final = 8
 _MOST: Final = 1000
 """Notifications that are looked at, those included that wait for better times."""
 _NOT_YET: Final = 3
@@ -122,10 +122,10 @@ class Follow:
                 recovery.heard(notification, position, marks)
             self._working += 1
             try:
-                await self.follow(notification, f"-{position}")
+                all_told = await self.follow(notification, f"-{position}")
             finally:
                 self._working -= 1
-            if notification.asks_to_look and not await self._searched(notification, recovery):
+            if not all_told and not await self._searched(notification, recovery):
                 self._busy.discard(position)
                 return
         except FhirTrouble as trouble:
@@ -166,8 +166,8 @@ class Follow:
         if notification is not None:
             recovery.followed(notification, position)
 
-    async def follow(self, notification: Notification, again: str = "") -> None:
-        """Hand in what a notification is about, and wait until it is stored.
+    async def follow(self, notification: Notification, again: str = "") -> bool:
+        """Hand in what a notification is about, and wait until it is stored; whether it tells that of all its events.
 
         Args:
             notification: also the answer to `$events`.
@@ -176,10 +176,11 @@ class Follow:
         Fails with `FhirTrouble`, `NotStored`.
         """
         brought = {name: each for each in notification.resources if (name := name_of(each))}
-        names = [self._own(event.focus) for event in notification.events if event.focus]
-        focuses = list(dict.fromkeys(names)) or [
-            name for name, each in brought.items() if each["resourceType"] not in _ENVELOPES
-        ]
+        named = [self._own(event.focus) for event in notification.events if event.focus]
+        unnamed = len(notification.events) - len(named)
+        focuses = dict.fromkeys(named)
+        if unnamed or not named:
+            focuses |= dict.fromkeys(name for name, each in brought.items() if each["resourceType"] not in _ENVELOPES)
         removed = {self._own(url) for url in notification.removed}
         gone: FhirTrouble | None = FhirTrouble("gone", _GONE, status=410) if removed - set(focuses) else None
         for name in focuses:
@@ -195,6 +196,8 @@ class Follow:
             await self._handover.give([await self._wholes.of(focus, brought, again)])
         if gone is not None:
             raise gone
+        told = len(focuses) - len(set(named)) + len(removed)
+        return told >= unnamed and not notification.asks_to_look
 
     async def _fetched(self, name: str) -> Resource:
         fetched = await self._server.read(read_reference(name))

@@ -22,6 +22,8 @@ __all__ = ["Handover", "NotStored"]
 
 _MOST_KNOWN: Final = 10_000
 """Identities that are remembered, so that a search with overlap need not hand in all that it finds again."""
+_MOST_TRIES: Final = 5
+"""So often a message that lacks something is handed in again when it is found again: what it lacks may be there then."""
 
 
 class NotStored(Exception):
@@ -41,13 +43,13 @@ class Handover:
     def __init__(self, context: ListenerContext, facility: str, base: str, version: str) -> None:
         self._context, self._facility = context, facility
         self._schema, self._source = f"{FHIR}{version}", urlsplit(base).netloc.rpartition("@")[2]
-        self._known: dict[str, None] = {}
+        self._known: dict[str, int] = {}  # how often it was stored; what lacks nothing at once as often as it may be
         self._waiting = 0
         self._idle: list[Deferred[None]] = []
 
     def knows(self, control_id: str) -> bool:
-        """Whether such a message was stored a short time ago, with all that belongs to it."""
-        return control_id in self._known
+        """Whether such a message was stored a short time ago, and need not be again."""
+        return self._known.get(control_id, 0) >= _MOST_TRIES
 
     async def give(self, wholes: Sequence[Whole]) -> None:
         """Hand in messages, and wait until all of them are stored.
@@ -65,8 +67,8 @@ class Handover:
 
         def reply(receipt: Receipt) -> None:
             self._waiting -= 1
-            if receipt != Receipt.NOT_STORED and not whole.left_out:
-                self._remember(whole.envelope.control_id)
+            if receipt != Receipt.NOT_STORED:
+                self._remember(whole.envelope.control_id, 1 if whole.left_out else _MOST_TRIES)
             answered.callback(receipt)
             if not self._waiting:
                 idle, self._idle = self._idle, []
@@ -96,8 +98,8 @@ class Handover:
         )
         return answered
 
-    def _remember(self, control_id: str) -> None:
-        self._known[control_id] = None
+    def _remember(self, control_id: str, times: int) -> None:
+        self._known[control_id] = self._known.get(control_id, 0) + times
         if len(self._known) > _MOST_KNOWN:
             del self._known[next(iter(self._known))]
 

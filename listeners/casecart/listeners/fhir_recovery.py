@@ -6,7 +6,7 @@ resources of these events are stored, and not before. After a restart the server
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from twisted.logger import Logger
@@ -77,7 +77,7 @@ class Recovery:
         grace: µs that a gap may last.
         server: is asked.
         polling: searches for what changed.
-        follow: has the events of an answer followed up until all is stored.
+        follow: has the events of an answer followed up until all is stored; gives whether it told of all of them.
         notices: keeps the numbers.
         patience: with the server as a whole.
         now: µs since 1970.
@@ -94,7 +94,7 @@ class Recovery:
         *,
         server: FhirServer,
         polling: Polling,
-        follow: Callable[[Notification], Awaitable[None]],
+        follow: Callable[[Notification], Awaitable[bool]],
         notices: Notices,
         patience: Patience,
         now: Callable[[], int],
@@ -268,8 +268,8 @@ class Recovery:
             await self._changes(one, one.series.whole, one.series.known or 0)
             one.series.not_told(self._now())
             return
-        anew = one.series.heard(told, self._now()).anew
-        if anew:
+        # Events that are told of here were not followed up: only how many there are counts.
+        if one.series.heard(replace(told, kind="query-status", events=()), self._now()).anew:
             self.log.warn("{name}: the server counts a subscription's events anew", name=self._name)  # noqa: G010 - see below
         if told.status != one.status and told.status in {"error", "off"}:
             words = "{name}: {subscription} is '{status}' at the server: it sends no more until it is made active again"
@@ -300,15 +300,8 @@ class Recovery:
             if trouble.passing or of_the_server(trouble):
                 raise
             told = None
-        if told is not None and told.numbers:
-            try:
-                await self._follow(told)
-            except FhirTrouble as trouble:
-                if trouble.code not in {"gone", "not-found", "not-ours"}:
-                    raise
-                words = "{name}: {subscription}: an event that was missed is about something that is not there: {words}"
-                self.log.warn(words, name=self._name, subscription=one.name, words=str(trouble))  # noqa: G010 - see above
-            one.series.heard(told, self._now())
+        if told is not None and await self._followed(one, told):
+            one.series.heard(replace(told, kind="query-event"), self._now())
         missing = one.series.missing
         if missing is not None and missing[0] <= ask.last:
             words = "{name}: {subscription}: the server gave not all of events {first} to {last}: it is searched"
@@ -316,6 +309,17 @@ class Recovery:
                 words, name=self._name, subscription=one.name, first=missing[0], last=min(missing[1], ask.last)
             )
             one.series.not_given(self._now())
+
+    async def _followed(self, one: _Subscription, told: Notification) -> bool:
+        """Whether all that an answer tells of is here, but for what is not there any more."""
+        try:
+            return await self._follow(told)
+        except FhirTrouble as trouble:
+            if trouble.passing or of_the_server(trouble):
+                raise
+            words = "{name}: {subscription}: an event that was missed can't be followed up: {words}"
+            self.log.warn(words, name=self._name, subscription=one.name, words=str(trouble))  # noqa: G010 - see above
+            return trouble.code in {"gone", "not-found", "not-ours"}
 
     async def _changes(self, one: _Subscription, since: int | None, through: int) -> None:
         began = self._now()

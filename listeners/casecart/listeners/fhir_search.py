@@ -17,9 +17,9 @@ from urllib.parse import unquote
 
 from twisted.logger import Logger
 
-from casecart.formats.fhir.envelope import changed_at, envelope_of
+from casecart.formats.fhir.envelope import changed_at
 from casecart.listeners.fhir_answer import of_the_server
-from casecart.listeners.fhir_whole import name_of
+from casecart.listeners.fhir_whole import identity_of, name_of
 from casecart.runtime.fhir_server import FhirTrouble
 from casecart.runtime.marks import FHIR, FHIR_SEARCHED
 
@@ -148,7 +148,7 @@ class Searches:
             wholes = [
                 await self._wholes.of(resource)
                 for resource in found[begin : begin + _SLICE]
-                if not self._handover.knows(envelope_of(resource, None, ()).control_id)
+                if not self._handover.knows(identity_of(resource))
             ]
             await self._handover.give(wholes)
         if sweep.in_order:

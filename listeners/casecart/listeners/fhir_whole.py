@@ -23,13 +23,14 @@ if TYPE_CHECKING:
     from casecart.formats.fhir.envelope import Envelope
     from casecart.runtime.fhir_server import FhirServer
 
-__all__ = ["MOST_REFERENCES", "Whole", "Wholes", "name_of"]
+__all__ = ["MOST_REFERENCES", "Whole", "Wholes", "identity_of", "name_of"]
 
 MOST_REFERENCES: Final = 200
 """Of one resource, that are followed."""
 _LONGEST_TRIED: Final = 3600.0
 """Seconds after which a reference that the server fails at, time and again, is left out."""
 _MOST_FAILED: Final = 1000  # such references
+_LONGEST_TIME: Final = 40
 _PATHS: Final = (("subject", "reference"), ("patient", "reference"))
 """What keeps messages in order, as at an HTTP listener."""
 _ENCODER: Final = msgspec.json.Encoder(decimal_format="number", order="deterministic")
@@ -83,8 +84,10 @@ class Wholes:
                 entries.append(self._entry(found))
         body = _ENCODER.encode({"resourceType": "Bundle", "type": "collection", "entry": entries})
         envelope = envelope_of(focus, None, _PATHS)
-        if not envelope.control_id:
-            envelope = envelope._replace(control_id=_identity(focus, body, again))
+        told = identity_of(focus)
+        if not told:
+            told = f"{name_of(focus)}@{hashlib.blake2b(body, digest_size=16).hexdigest()}{again}"
+        envelope = envelope._replace(control_id=told)
         return Whole(body, envelope, left_out)
 
     async def _read(self, reference: Reference) -> tuple[Resource | None, int]:
@@ -143,10 +146,11 @@ def _texts(node: object) -> Iterator[str]:
             waiting += one
 
 
-def _identity(focus: Resource, body: bytes, again: str) -> str:
-    """Of a resource that has no version: its time tells it from others, else its bytes and `again`."""
+def identity_of(focus: Resource) -> str:
+    """What tells a state of a resource from others: its version, else its time; empty: it says neither."""
+    version = envelope_of(focus, None, ()).control_id
     meta = focus.get("meta")
     updated = meta.get("lastUpdated") if isinstance(meta, dict) else None
-    if isinstance(updated, str) and updated.isascii() and len(updated) <= len("2026-01-01T00:00:00.000000000+00:00"):
-        return f"{name_of(focus)}@{updated}"
-    return f"{name_of(focus)}@{hashlib.blake2b(body, digest_size=16).hexdigest()}{again}"
+    if version or not isinstance(updated, str) or not updated.isascii() or len(updated) > _LONGEST_TIME:
+        return version
+    return f"{name_of(focus)}@{updated}"

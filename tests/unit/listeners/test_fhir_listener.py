@@ -319,3 +319,61 @@ def test_another_resource_than_the_one_that_was_asked_for_is_not_taken() -> None
     made.event(1)
     made.wait(3)
     assert (made.codes, made.intake.arrivals) == (["other-resource"], [])
+
+
+def test_events_that_the_status_names_are_not_taken_for_followed_up() -> None:
+    first = reader()
+    first.event(1)
+    first.wait(2)
+    made = Reader(notes=first.notes)
+    made.server.resources = first.server.resources
+    made.server.answers["Subscription/s1/$status"] = lambda: told(2, 3, counted=3)
+    made.wait(3)
+    assert made.known() == 1
+    made.server.answers["Subscription/s1/$events"] = lambda: told(2, 3, kind="query-event", counted=3)
+    made.wait(60)
+    assert (made.known(), sorted(made.intake.control_ids)) == (
+        3,
+        ["Procedure/p2/_history/1", "Procedure/p3/_history/1"],
+    )
+
+
+def test_an_event_that_was_missed_and_is_forbidden_keeps_the_gap_open_no_longer_than_a_search() -> None:
+    made = reader()
+    made.event(1)
+    made.wait(2)
+    made.event(3)
+    made.server.troubles["Procedure/p2"] = FhirTrouble("unauthorised", "It may not.", status=403)
+    made.server.answers["Subscription/s1/$events"] = lambda: told(2, kind="query-event", counted=3)
+    made.wait(60)
+    assert (made.known(), made.server.asked["Procedure"]) == (3, 1)
+
+
+def test_of_events_some_of_which_name_nothing_all_is_searched() -> None:
+    made = reader("hears: ehr-http/ehr\nsearches: Procedure\nfrom: 2026-01-01T00:00Z")
+    made.server.pages = [[made.server.resources["Procedure/p2"]]]
+    one = told(1, 2)
+    del one["entry"][0]["resource"]["notificationEvent"][1]["focus"]
+    made.tell(one)
+    made.wait(3)
+    assert made.intake.control_ids == ["Procedure/p1/_history/1", "Procedure/p2/_history/1"]
+    assert (made.notes.left, made.known()) == ({}, 2)
+
+
+def test_what_lacks_its_device_is_handed_in_again_a_few_times_when_it_is_found_again() -> None:
+    made = reader("searches: Procedure\nevery: 1s\nfrom: 2026-01-01T00:00Z")
+    made.server.put(procedure("p1", "d2"))
+    made.server.pages = [[made.server.resources["Procedure/p1"]]]
+    made.wait(3)
+    made.server.put(device("d2"))
+    made.wait(30)
+    assert len({each.body for each in made.intake.arrivals}) == 2
+    assert 2 < len(made.intake.arrivals) < 10
+
+
+def test_a_resource_without_a_version_is_handed_in_once_for_each_of_its_times() -> None:
+    made = reader("searches: Procedure\nevery: 1s\nfrom: 2026-01-01T00:00Z")
+    meta = {"lastUpdated": "2026-09-21T00:00:00Z"}
+    made.server.pages = [[procedure("p1") | {"meta": meta}]]
+    made.wait(10)
+    assert made.intake.control_ids == ["Procedure/p1@2026-09-21T00:00:00Z"]
