@@ -223,7 +223,7 @@ def test_references_that_lead_elsewhere_or_nowhere_are_left_out_and_their_line_i
     tmp_path: Path, site: FhirSite
 ) -> None:
     site.put(procedure("p1", "d1", "no-such-one"))
-    site.put(procedure("p2", "d1", note=[{"reference": "https://other.example/Device/1"}]))
+    site.put(procedure("p2", "d1", usedReference=[{"reference": "https://other.example/Device/1"}]))
     with sqlite(tmp_path, site) as engine:
         engine.tell(told(1), told(2))
         until(lambda: engine.left() == 0 and len(engine.control_ids) == 2 and len(engine.held()) == 1)

@@ -23,7 +23,7 @@ __all__ = ["Handover", "NotStored"]
 _MOST_KNOWN: Final = 10_000
 """Identities that are remembered, so that a search with overlap need not hand in all that it finds again."""
 _MOST_TRIES: Final = 5
-"""So often a message that lacks something is handed in again when it is found again: what it lacks may be there then."""
+"""So often a message that lacks something is handed in again when it is found again: it may be whole by then."""
 
 
 class NotStored(Exception):
