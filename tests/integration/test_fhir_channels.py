@@ -117,7 +117,7 @@ OTHERWISE: Final = {"modifierExtension": [{"url": "http://example.org/not"}]}
 STEM, CUP, SCREW, GRAFT = "HIP-STEM-12", "HIP-CUP-54", "SCREW-65-30", "GRAFT-GRAN"
 
 
-WAYS: Final[list[tuple[str, dict[str, Any], list[tuple[str, Decimal, str, str]]]]] = [
+WAYS: Final[list[tuple[str, dict[str, Any], list[tuple[str, Decimal, str, str | None]]]]] = [
     ("procedure-hip-stem", {}, [("use", ONE, STEM, "SN-4720"), ("use", ONE, CUP, "CUP2604")]),
     ("procedure-used", {"peer": "supplies"}, [("use", ONE, GRAFT, None), ("use", Decimal(2), SCREW, "SC-88412")]),
     (
@@ -265,7 +265,7 @@ AFTER: Final = 1_793_836_800_000_000
 
 @pytest.mark.parametrize(("name", "options", "posted"), ALONE, ids=[name for name, *_ in ALONE])
 def test_an_error_in_the_resource_or_in_its_device_takes_back_what_was_used(
-    line: Fhir, name: str, options: dict[str, Any], posted: list[tuple[str, Decimal, str, str]]
+    line: Fhir, name: str, options: dict[str, Any], posted: list[tuple[str, Decimal, str, str | None]]
 ) -> None:
     told = sample(name)
     line.give(told, "M1", **options)
@@ -279,7 +279,7 @@ DEVICES: Final = [each for each in ALONE if "contained" in sample(each[0])]
 
 @pytest.mark.parametrize(("name", "options", "posted"), DEVICES, ids=[name for name, *_ in DEVICES])
 def test_a_device_that_was_entered_in_error_takes_back_what_was_used_of_it(
-    line: Fhir, name: str, options: dict[str, Any], posted: list[tuple[str, Decimal, str, str]]
+    line: Fhir, name: str, options: dict[str, Any], posted: list[tuple[str, Decimal, str, str | None]]
 ) -> None:
     told = sample(name)
     line.give(told, "M1", **options)
@@ -291,7 +291,7 @@ def test_a_device_that_was_entered_in_error_takes_back_what_was_used_of_it(
 
 @pytest.mark.parametrize(("name", "options", "posted"), ALONE, ids=[name for name, *_ in ALONE])
 def test_a_resource_that_may_mean_something_else_is_held_and_changes_nothing(
-    line: Fhir, name: str, options: dict[str, Any], posted: list[tuple[str, Decimal, str, str]]
+    line: Fhir, name: str, options: dict[str, Any], posted: list[tuple[str, Decimal, str, str | None]]
 ) -> None:
     told = sample(name)
     line.give(told, "M1", **options)
@@ -314,7 +314,7 @@ NOT_FINAL: Final = {
 
 @pytest.mark.parametrize(("name", "options", "posted"), ALONE, ids=[name for name, *_ in ALONE])
 def test_a_status_that_is_not_final_posts_nothing_and_takes_nothing_back(
-    line: Fhir, name: str, options: dict[str, Any], posted: list[tuple[str, Decimal, str, str]]
+    line: Fhir, name: str, options: dict[str, Any], posted: list[tuple[str, Decimal, str, str | None]]
 ) -> None:
     told = sample(name)
     for status in NOT_FINAL[name]:
