@@ -99,8 +99,9 @@ class TwoWays:
         resource: dict[str, Any] = {
             "resourceType": "Procedure",
             "id": "p-1",
-            "meta": {"lastUpdated": f"2026-11-03T10:00:{version:02}Z"},
+            "meta": {"lastUpdated": f"2026-09-03T10:00:{version:02}Z"},
             "status": status,
+            "subject": {"reference": "Patient/test-1"},
             "encounter": {"identifier": {"value": "V1"}},
             "contained": [{name: value for name, value in each.items() if value} for each in held],
             "focalDevice": [{"manipulated": {"reference": f"#{each['id']}"}} for each in held],

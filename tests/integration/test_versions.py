@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -71,7 +72,8 @@ class Told:
             "resourceType": "Procedure",
             "id": name,
             "status": self.status,
-            "meta": {"versionId": str(self.number), "lastUpdated": f"2026-11-03T10:00:{self.number:02}Z"},
+            "subject": {"reference": "Patient/test-1"},
+            "meta": {"versionId": str(self.number), "lastUpdated": f"2026-09-03T10:00:{self.number:02}Z"},
             "encounter": {"reference": f"Encounter/{name}-{self.encounter}"},
         }
         if self.devices:
@@ -99,7 +101,7 @@ class Feed:
         entries: list[dict[str, Any]] = [{"resource": each.resource(name)} for each in told]
         if deleted is not None:
             request = {"method": "DELETE", "url": f"Procedure/{name}"}
-            answer = {"status": "204", "lastModified": f"2026-11-03T10:00:{deleted:02}Z"}
+            answer = {"status": "204", "lastModified": f"2026-09-03T10:00:{deleted:02}Z"}
             entries.append({"request": request, "response": answer})
         return self.take({"resourceType": "Bundle", "type": "history", "entry": entries}, settle=settle)
 
@@ -385,3 +387,12 @@ def test_versions_outlive_a_restart(tmp_path: Path) -> None:
     feed.give(named(2, "A"))
     assert feed.items() == "B"
     feed.line.stop()
+
+
+def test_a_version_of_a_day_that_is_to_come_takes_nothing_back_of_those_that_come_until_then(feed: Feed) -> None:
+    of_2099 = {"meta": {"versionId": "1", "lastUpdated": "2099-01-01T00:00:00Z"}}
+    feed.give(named(1, "A", more=of_2099))
+    feed.line.wait(1)
+    now = datetime.fromtimestamp(feed.line.now() / 1e6, UTC)
+    feed.give(named(2, "AB", more={"meta": {"versionId": "2", "lastUpdated": now.isoformat()}}))
+    assert feed.items() == "AB"

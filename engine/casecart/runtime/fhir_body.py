@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from casecart.formats.fhir import Resource
     from casecart.store import Message
 
-__all__ = ["FHIR", "resource_of", "times_in", "types_in"]
+__all__ = ["FHIR", "resource_of", "since", "times_in", "types_in"]
 
 FHIR: Final = "fhir/"
 """How the schema of such a message begins; its version follows, as in `fhir/4.0.1`."""
@@ -48,17 +48,23 @@ def times_in(resource: Mapping[str, Any], places: Iterable[str], message: Messag
     that comes until then.
     """
     entries, found = resource.get("entry"), {}
-    latest = message.recorded_at + _DAY
     for place in places:
-        said, changed = message.occurred_at, None
+        changed = None
         if place.startswith(_ENTRY):
             changed = changed_at(entries[int(place[len(_ENTRY) : place.index("]")])]["resource"])  # type: ignore[index]  # a line stands there
-            said = said if changed is None else changed
-        if said is not None and said > latest:
-            found[place] = message.recorded_at
-        elif changed is not None:
-            found[place] = changed
+        so_since = since(message, changed)
+        if so_since is not None:
+            found[place] = so_since
     return found
+
+
+def since(message: Message, changed: int | None) -> int | None:
+    """Since when a resource is as it is, µs since 1970: as it says itself, or as its message arrived if that is ahead.
+
+    None: as of its message's own time.
+    """
+    said = message.occurred_at if changed is None else changed
+    return message.recorded_at if said is not None and said > message.recorded_at + _DAY else changed
 
 
 def types_in(resource: Mapping[str, Any]) -> frozenset[str]:

@@ -13,6 +13,7 @@ from casecart.canonical import Usage
 from casecart.rules import Said, Trouble
 from casecart.rules.ledger import net, standing
 from casecart.rules.telling import Telling, folded, left_out, told_last
+from casecart.runtime.fhir_body import since
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -101,7 +102,7 @@ class Versions:
             (copy.pseudonyms.case_key(usage.case), self._line_id(usage, place)) for usage, place in of_it if usage.case
         )
         whole = version.whole and problem is None and not unknown
-        told = Telling(version_of(message, version.changed_at), message.position, whole, lines)
+        told = Telling(version_of(message, since(message, version.changed_at)), message.position, whole, lines)
         known = folded(self._statements.tellings(key))
         if problem is not None and not unknown and not self._asked_before(told, problem.code, known):
             self._problems.append((key, version))
@@ -133,7 +134,7 @@ class Versions:
     def asked(self) -> Iterator[LeftOut]:
         """What nobody knows whether it is still used; to be asked when the lines of the message are worked."""
         for key, version in self._problems:
-            now = (version_of(self._message, version.changed_at), self._message.position)
+            now = (version_of(self._message, since(self._message, version.changed_at)), self._message.position)
             for (case_key, line), age in sorted(told_last(self._statements.tellings(key)).items()):
                 if age < now and version.problem is not None:
                     problem = version.problem
