@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.ehr import Ehr, reading, uses
+from support.ehr import STEM, Ehr, changed, implants, reading, uses
 from support.fhir_peer import Medplum, SmartServer
 from support.rest_hook import RestHook
 
 if TYPE_CHECKING:
     from support.ehr import AtWork
     from support.subscription import Content, Dialect
+    from support.tryton.server import Tryton
     from support.user import User
 
 pytestmark = pytest.mark.timeout(120)
@@ -161,3 +162,26 @@ def test_a_token_that_ended_is_asked_for_again(user: User, ehr: Ehr) -> None:
         work.posts(*uses(first))
         time.sleep(2.5)  # no event tells that a token has ended
         work.posts(*uses(first, work.operate()))
+
+
+def test_a_procedure_moves_stock_in_a_real_tryton_once_and_back_when_it_was_an_error(
+    user: User, ehr: Ehr, hook: RestHook, tryton: Tryton
+) -> None:
+    (user.ws / "var" / "secrets" / "tryton").write_text(tryton.key)
+    erp = f'kind: tryton, url: "{tryton.url}", key: {{file: var/secrets/tryton}}'
+    changed(user.ws / "config" / "engine.yaml", ("kind: file, folder: var/inventory", erp))
+    device, procedure = implants()
+    procedure |= {"focalDevice": procedure["focalDevice"][:1], "contained": []}
+    serial = device["serialNumber"]
+    tryton.new_lot(STEM, serial, "1")
+    with reading(user, ehr, hook) as work:
+        subscription = work.subscribe()
+        hook.document(device)
+        hook.document(procedure)
+        user.wait("movement", "status", until=lambda _: tryton.on_hand(serial) == 0)
+        hook.tell(subscription, *subscription.events)
+        hook.document(procedure | {"status": "entered-in-error"})
+        user.wait("way back", "status", until=lambda _: tryton.on_hand(serial) == 1)
+        user.rest()
+        assert user.json("worklist", "list")["causes"] == []
+    assert (tryton.on_hand(serial, "7100-USED"), len(tryton.moves(serial))) == (0, 2)

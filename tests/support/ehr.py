@@ -7,43 +7,26 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from support.engine_process import EngineProcess, free_port
+from support.engine_process import EngineProcess
 from support.fhir_peer import CLIENT, SCOPES, Medplum, SmartServer
 from support.rest_hook import delivered
 from support.subscription import Post
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from support.client_key import ClientKey
     from support.rest_hook import RestHook
     from support.subscription import Content, Dialect, Subscription
     from support.user import User
 
-__all__ = ["CUP", "STEM", "AtWork", "Ehr", "implants", "reading", "uses"]
+__all__ = ["CUP", "STEM", "AtWork", "Ehr", "changed", "implants", "reading", "uses"]
 
 TOKEN = "a-token-of-sixteen-characters"
-CHANNEL = """\
-channel: fhir-procedures
-about: Implants in the record of a procedure become stock movements.
-owner: {business: Supply chain, technical: Integration}
-from: [ehr]
-accept: [Procedure]
-steps:
-  - map: fhir-procedure-devices
-  - resolve:
-      item: {}
-      location: {from: [department]}
-      cost_center: {from: [department]}
-      supplier: {from: [item]}
-  - verify: [lot, serial, expiry, recall]
-  - route: [{post: {to: inventory, as: consumption}}]
-"""
-LISTENERS = """\
-  ehr-http:
-    kind: http
-    port: HTTP
-    peers: {ehr: {facility: NORTH, token: {file: var/secrets/ehr}}}
+PEER = ("networks: 127.0.0.0/8", "token: {file: var/secrets/ehr}")
+SHIPPED = ("from: [ehr-http]\npeers: [ehr]\n", "from: [ehr]\n")
+LISTENER = """\
   ehr:
     kind: fhir
     facility: NORTH
@@ -60,7 +43,7 @@ STEM, CUP = "HIP-STEM-12", "HIP-CUP-54"
 numbers = itertools.count(1)
 
 
-def implants(version: str = "R4") -> list[dict[str, Any]]:
+def implants(version: str = "R4") -> tuple[dict[str, Any], dict[str, Any]]:
     """A made-up device, and the procedure that implants it and a cup that is contained; their ids are new."""
     number = next(numbers)
     device = {
@@ -89,7 +72,7 @@ def implants(version: str = "R4") -> list[dict[str, Any]]:
         ],
         "contained": [{"resourceType": "Device", "id": "cup", "status": "active", "udiCarrier": [cup | issuer]}],
     }
-    return [device | {"udiCarrier": [carrier | issuer]}, procedure]
+    return device | {"udiCarrier": [carrier | issuer]}, procedure
 
 
 class Ehr(NamedTuple):
@@ -125,7 +108,9 @@ class AtWork:
         self, dialect: Dialect = "R4", content: Content = "id-only", heartbeat: int | None = None
     ) -> Subscription:
         """A subscription to procedures whose notifications the engine takes."""
-        return self.hook.subscribe(dialect, content, self.endpoint, f"Authorization: Bearer {TOKEN}", heartbeat)
+        made = self.hook.subscribe(dialect, content, self.endpoint, f"Authorization: Bearer {TOKEN}", heartbeat)
+        assert made.status == "active", self._found()
+        return made
 
     def post(self, body: bytes, token: str = TOKEN, **headers: str) -> int:
         """The status that answers somebody who posts to the engine."""
@@ -148,11 +133,17 @@ class AtWork:
         """Waits until so much is posted, and nothing is on its way; it is that and nothing else."""
         give_up = time.monotonic() + PATIENCE
         while len(self.user.handed_over) < len(expected):
-            assert time.monotonic() < give_up, self.posted
+            assert time.monotonic() < give_up, self._found()
             time.sleep(0.02)
         status = self.user.rest()
         assert self.posted == sorted(expected, key=lambda each: (each.serial, each.action != "use"))
         assert status["balances"]["exact"] is True
+
+    def _found(self) -> str:
+        """What there is to see of a posting that did not come."""
+        worklist = self.user.json("worklist", "list")
+        sent = [status for _, status in self.hook.sent]
+        return f"{self.posted}\n{worklist}\nsent: {sent}\nasked: {self.hook.asked}\n{self.engine.log[-3000:]}"
 
     def asked_for(self, *paths: str) -> list[str]:
         """Of what the engine asked the EHR, that which begins so."""
@@ -166,6 +157,13 @@ def uses(*procedures: dict[str, Any], action: str = "use") -> list[Posted]:
         number = procedure["id"].removeprefix("proc-")
         found += [Posted(action, "1", STEM, f"SN-{number}"), Posted(action, "1", CUP, f"C-{number}")]
     return found
+
+
+def changed(path: Path, change: tuple[str, str]) -> None:
+    """A file of the workspace, with a text in the place of another that is in it."""
+    text = path.read_text("utf-8")
+    assert change[0] in text, change[0]
+    path.write_text(text.replace(*change), "utf-8")
 
 
 @contextmanager
@@ -188,21 +186,23 @@ def reading(
         server: more of its settings.
         token_url: whether the engine is told where tokens are; else it asks the EHR.
     """
-    port = free_port()
     (user.ws / "var" / "secrets" / "ehr").write_text(TOKEN, "utf-8")
     ehr.key.write(user.ws / "var" / "secrets" / "smart.pem")
     tokens = f', token_url: "{ehr.smart.url}/token"' if token_url else ""
     smart = SMART.replace("CLIENT", CLIENT).replace("KEY", ehr.key.name).replace("URL", tokens)
-    told = LISTENERS.replace("HTTP", str(port)).replace("BASE", hook.base).replace("VERSION", version)
-    told = told.replace("SERVER", server).replace("AUTHENTICATION", smart.replace("SCOPES", SCOPES.replace(" ", ", ")))
-    settings = user.ws / "config" / "engine.yaml"
-    text = settings.read_text("utf-8")
-    settings.write_text(text.replace("\ndestinations:", f"{told}\ndestinations:"), "utf-8")
-    (user.ws / "channels" / "fhir-procedures.yaml").write_text(CHANNEL, "utf-8")
+    smart = smart.replace("SCOPES", SCOPES.replace(" ", ", "))
+    told = LISTENER.replace("BASE", hook.base).replace("VERSION", version).replace("SERVER", server)
+    told = told.replace("AUTHENTICATION", smart)
+    changed(user.ws / "config" / "engine.yaml", PEER)
+    changed(
+        user.ws / "config" / "engine.yaml",
+        ("\ndestinations:", told.replace("AUTHENTICATION", smart) + "\ndestinations:"),
+    )
+    changed(user.ws / "channels" / "fhir-procedures.yaml", SHIPPED)
     checked = user.run("check")
     assert checked.returncode == 0, checked.stdout
-    with EngineProcess(user.ws, user.port) as engine:
+    with EngineProcess(user.ws, None) as engine:  # it says that it runs when all its doors are open
         engine.start()
-        yield AtWork(user, hook, engine, f"http://127.0.0.1:{port}/ehr")
+        yield AtWork(user, hook, engine, f"http://127.0.0.1:{user.http}/ehr")
         assert engine.stop() == 0
         assert "Traceback" not in engine.log

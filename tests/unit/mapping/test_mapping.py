@@ -365,14 +365,6 @@ def test_a_constant_is_the_same_in_every_line() -> None:
     assert [(each.unit, each.quantity, each.action) for each in mapped.documents] == [("EA", Decimal(2), "use")] * 2
 
 
-def test_constants_and_defaults_can_be_stored() -> None:
-    fields = (
-        "unit: {value: EA}\naction: {value: use}\nlot: {path: FT1-2, default: L0}\nudi: {value: '(10)L0', type: udi}"
-    )
-    (document,) = run(fields, "FT1|1").documents
-    assert msgspec.json.decode(msgspec.json.encode(document), type=Usage) == document
-
-
 def test_a_default_is_read_by_the_type() -> None:
     fields = (
         "used_on: {path: FT1-4, type: date, default: '20260101'}\nquantity: {path: FT1-10, type: decimal, default: 1}"
