@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import re
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from support.ehr import STEM, Ehr, changed, implants, reading, uses
 from support.fhir_peer import Medplum, SmartServer
 from support.rest_hook import RestHook
+from support.user import SAMPLE, User
 
 if TYPE_CHECKING:
     from support.ehr import AtWork
     from support.subscription import Content, Dialect
     from support.tryton.server import Tryton
-    from support.user import User
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -162,6 +163,51 @@ def test_a_token_that_ended_is_asked_for_again(user: User, ehr: Ehr) -> None:
         work.posts(*uses(first))
         time.sleep(2.5)  # no event tells that a token has ended
         work.posts(*uses(first, work.operate()))
+
+
+def charge(user: User, procedure: dict[str, Any], kind: str = "CG") -> bytes:
+    """The sample's DFT^P03, of the visit and the stem of a procedure."""
+    number = procedure["id"].removeprefix("proc-")
+    text = (user.ws / SAMPLE).read_bytes().decode()
+    for before, after in (
+        ("V100231", f"V-{number}"),
+        ("SN-4711", f"SN-{number}"),
+        ("(10)21A11F4855", ""),
+        ("|21A11F4855|", "||"),
+        ("|CG^Charge^", f"|{kind}^Charge^"),
+        ("ORSYS-000001", f"{kind}-{number}"),
+    ):
+        assert before in text, before
+        text = text.replace(before, after)
+    return text.encode()
+
+
+@pytest.mark.parametrize("first", ["HL7", "FHIR"])
+def test_what_hl7_and_fhir_tell_of_one_case_is_moved_once(user: User, ehr: Ehr, hook: RestHook, first: str) -> None:
+    told = user.ws / "mappings" / "fhir-procedure-devices.yaml"
+    text, count = re.subn(
+        r'( case: +\{path: )"[^"]+"', r'\1"%resource.encounter.identifier.value"', told.read_text("utf-8")
+    )
+    assert count == 1
+    told.write_text(text, "utf-8")
+    for name in ("or-usage", "fhir-procedures"):
+        changed(user.ws / "channels" / f"{name}.yaml", ("\nsteps:", "\nline: serial\nsteps:"))
+    with reading(user, ehr, hook) as work:
+        work.subscribe()
+        device, procedure = implants()
+        hook.document(device)
+        expected = uses(procedure)
+        if first == "HL7":
+            assert " AA " in user.send("-", stdin=charge(user, procedure)).stdout
+            work.posts(*(each for each in expected if each.item == STEM))
+            hook.document(procedure)
+            work.posts(*expected)
+        else:
+            hook.document(procedure)
+            work.posts(*expected)
+            assert " AA " in user.send("-", stdin=charge(user, procedure)).stdout
+            work.posts(*expected)
+        assert user.json("worklist", "list")["causes"] == []
 
 
 def test_a_procedure_moves_stock_in_a_real_tryton_once_and_back_when_it_was_an_error(
