@@ -9,12 +9,14 @@ import msgspec
 import pytest
 
 from casecart.canonical import FIELDS
+from casecart.canonical.master import Item
 from casecart.runtime.channel import compile_channels
 from casecart.runtime.kinds import installed_kinds
 from casecart.runtime.listener import Arrival
 from casecart.store import migrate
 from casecart.workspace import WorkspaceError, load
 from support.line import Line, write_workspace
+from support.master import publish
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -89,7 +91,9 @@ class TwoWays:
         )
         self.line.send(body.encode())
 
-    def procedure(self, *devices: dict[str, str], version: int = 1, status: str = "completed") -> None:
+    def procedure(
+        self, *devices: dict[str, str], version: int = 1, status: str = "completed", visit: str = "V1"
+    ) -> None:
         """FHIR tells, with devices that it contains."""
         number = next(self.numbers)
         held = [
@@ -98,11 +102,11 @@ class TwoWays:
         ]
         resource: dict[str, Any] = {
             "resourceType": "Procedure",
-            "id": "p-1",
+            "id": f"p-{visit}",
             "meta": {"lastUpdated": f"2026-09-03T10:00:{version:02}Z"},
             "status": status,
             "subject": {"reference": "Patient/test-1"},
-            "encounter": {"identifier": {"value": "V1"}},
+            "encounter": {"identifier": {"value": visit}},
             "contained": [{name: value for name, value in each.items() if value} for each in held],
             "focalDevice": [{"manipulated": {"reference": f"#{each['id']}"}} for each in held],
         }
@@ -331,6 +335,26 @@ def test_a_line_that_is_known_by_its_own_id_keeps_it_when_the_rule_comes_later(t
     after.procedure(DEVICE, version=2)
     assert after.moved == [("use", "STEM")]
     after.line.stop()
+
+
+def test_a_thing_whose_use_was_told_twice_and_taken_back_may_be_used_on_another_case(tmp_path: Path) -> None:
+    write_two_ways(tmp_path)
+    channel = tmp_path / "channels" / "procedures.yaml"
+    text = channel.read_text("utf-8").replace("  - route", "  - verify: [serial]\n  - route")
+    channel.write_text(text, "utf-8")
+    url = f"sqlite:///{tmp_path}/casecart.db"
+    migrate(url)
+    ways = TwoWays(Line(tmp_path, url))
+    publish(ways.line.store, Item(number="STEM", unit="EA"))
+    ways.line.start()
+    ways.procedure(DEVICE)
+    ways.procedure(DEVICE, version=2)
+    ways.procedure(version=3)
+    ways.procedure(DEVICE, visit="V2")
+    assert (ways.moved, ways.held) == ([("use", "STEM"), ("reverse", "STEM"), ("use", "STEM")], [])
+    ways.procedure(DEVICE, visit="V3")
+    assert ways.held == ["serial-used"]
+    ways.line.stop()
 
 
 MISTAKES: Final = [

@@ -124,6 +124,7 @@ class Pipeline:
         self._store, self._catalogue, self._keys = store, catalogue, keys
         self._identifier, self._clock, self._wholes, self._heard = identifier, clock, wholes, heard
         self._books = {channel.name: channel.book for channel in channels}
+        self._states = frozenset(channel.name for channel in channels if channel.replaces)
         self._watch = Watch(clock, time_limit)
         self._known = KnownCases(store)
         self._noting = Noting(
@@ -163,7 +164,7 @@ class Pipeline:
             self._known.begin(change)
         mapped = self._map_all(messages, until, least)
         copies = [copy for found in mapped if not isinstance(found, Exception) for copy in found[1]]
-        statements, serials = Statements(self._store, copies), Serials(self._store, copies, self._books)
+        statements, serials = Statements(self._store, copies), Serials(self._store, copies, self._books, self._states)
         usual = Usual(
             catalogue=self._catalogue,
             keys=self._keys,
@@ -308,7 +309,10 @@ class Pipeline:
     def _copy_effect(
         self, message: Message, copy: Copy, change: Change, about: tuple[Statements, Serials] | None = None
     ) -> CopyEffect:
-        statements, serials = about or (Statements(self._store, [copy]), Serials(self._store, [copy], self._books))
+        statements, serials = about or (
+            Statements(self._store, [copy]),
+            Serials(self._store, [copy], self._books, self._states),
+        )
         return CopyEffect(
             message=message,
             copy=copy,

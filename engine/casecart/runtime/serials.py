@@ -8,7 +8,7 @@ from casecart.runtime.made import decode_made
 from casecart.store import Damaged, lookup_key
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from casecart.canonical import Usage
     from casecart.runtime.copy import Copy
@@ -43,10 +43,13 @@ class Serials:
         copies: of the messages in hand, resolved.
         books: channel → the ledger that its lines are in: what is charged is not used once more by that. What a channel
             made that is gone counts as used.
+        states: channels of which each word on a line replaces the one before.
     """
 
-    def __init__(self, store: Store, copies: Iterable[Copy], books: Mapping[str, str]) -> None:
-        self._store, self._books = store, books
+    def __init__(
+        self, store: Store, copies: Iterable[Copy], books: Mapping[str, str], states: Collection[str] = ()
+    ) -> None:
+        self._store, self._books, self._states = store, books, states
         self._uses: dict[str, list[_Use]] = {}
         self._added: list[str] = []
         self._damaged: dict[str, Damaged] = {}
@@ -103,6 +106,7 @@ class Serials:
         if usage.serial in self._damaged:
             raise self._damaged[usage.serial]
         net, book = 0, self._books.get(channel, "")
+        last: dict[tuple[str, str | None, str], bool] = {}
         for use in self._uses.get(usage.serial or "", ()):
             same_thing = (use.item is not None and use.item == usage.item) or (
                 use.di is not None and use.di == usage.di
@@ -110,8 +114,11 @@ class Serials:
             other_line = (use.case, use.line) != (usage.case, line)
             same_book = self._books.get(use.channel, "") == book
             if same_thing and same_book and other_line and (use.position != position or use.channel == channel):
-                net += -1 if use.action == "reverse" else 1
-        return net
+                if use.channel in self._states:
+                    last[use.channel, use.case, use.line] = use.action != "reverse"
+                else:
+                    net += -1 if use.action == "reverse" else 1
+        return net + sum(last.values())
 
     def add(self, usage: Usage, line: str, position: int, channel: str) -> None:
         """A line that is worked now, with a serial number."""
