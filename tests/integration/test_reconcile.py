@@ -12,8 +12,9 @@ import pytest
 from casecart.cli.exit import Exit
 from casecart.cli.main import run
 from casecart.commands.workspace import make_workspace
-from casecart.runtime.made import Verdict, encode_postings, encode_statements
+from casecart.runtime.made import encode_postings
 from casecart.runtime.restored import found_of
+from casecart.runtime.stated import Verdict, encode_statements
 from casecart.store import Change, open_store
 from support import forked
 from support.engine_process import free_port

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from casecart.commands.deletion import body_deletion
 from casecart.commands.segment import Segments
 from casecart.runtime.destination import Posting
-from casecart.runtime.made import Statement, Verdict, decode_made
+from casecart.runtime.made import decode_made
+from casecart.runtime.stated import Statement, Verdict
 from casecart.runtime.statements import case_of, records_of
 
 if TYPE_CHECKING:

@@ -17,7 +17,8 @@ from casecart.rules.reconcile import DifferenceKind, Posted, reconcile
 from casecart.runtime.clock import wall_clock
 from casecart.runtime.destination import DestinationContext
 from casecart.runtime.kinds import destination_specs
-from casecart.runtime.made import decode_postings, decode_statements
+from casecart.runtime.made import decode_postings
+from casecart.runtime.stated import decode_statements
 from casecart.runtime.states import OPEN
 from casecart.workspace.findings import did_you_mean, listed
 

@@ -16,7 +16,8 @@ from casecart.commands.balance import LINES, MESSAGES
 from casecart.commands.desk import Query
 from casecart.runtime.copy import decode_decision
 from casecart.runtime.known_cases import decode_known
-from casecart.runtime.made import decode_made, decode_postings, decode_statements
+from casecart.runtime.made import decode_made, decode_postings
+from casecart.runtime.stated import decode_statements
 from casecart.runtime.states import OPEN
 from casecart.store import Damaged, DamagedBody
 from casecart.store.lookup import decode_tokens

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from casecart.runtime.effect import hold
 from casecart.runtime.ledger import Ledger
-from casecart.runtime.made import Statement, Verdict
+from casecart.runtime.stated import Statement, Verdict
 from casecart.runtime.statements import Statements, records_of
 
 if TYPE_CHECKING:

@@ -10,14 +10,8 @@ import msgspec
 from casecart.canonical.item_change import ItemAction, ItemChange, decode_item_change, encode_item_change
 from casecart.runtime.destination import Posting
 from casecart.runtime.item_channel import ITEM
-from casecart.runtime.made import (
-    PLACE,
-    Verdict,
-    decode_postings,
-    decode_statements,
-    encode_postings,
-    encode_statements,
-)
+from casecart.runtime.made import PLACE, decode_postings, encode_postings
+from casecart.runtime.stated import Verdict, decode_statements, encode_statements
 from casecart.runtime.states import OPEN
 from casecart.runtime.window import Work
 from casecart.store import OPEN_STATES, Change, Count, Entry, HoldChange, case_lookup

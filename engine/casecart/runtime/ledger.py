@@ -9,7 +9,8 @@ import msgspec
 from casecart.rules import WAITS_FOR_CHARGE, Said, Trouble, consumption, due
 from casecart.runtime.copy import encode_decision
 from casecart.runtime.destination import Posting
-from casecart.runtime.made import Statement, Verdict, encode_postings, encode_statements, encode_telling
+from casecart.runtime.made import encode_postings
+from casecart.runtime.stated import Statement, Verdict, encode_statements, encode_telling
 from casecart.runtime.window import Work
 from casecart.store import OPEN_STATES, Change, Count, Entry, HoldChange, Message, Replay, Store
 

@@ -9,7 +9,8 @@ import msgspec
 
 from casecart.canonical.consumption import Consumption
 from casecart.rules import Case, Line, Movement, Said
-from casecart.runtime.made import Statement, Verdict, decode_postings, decode_statements, decode_tellings
+from casecart.runtime.made import decode_postings
+from casecart.runtime.stated import Statement, Verdict, decode_statements, decode_tellings
 from casecart.runtime.states import OPEN
 from casecart.store import Damaged, case_lookup
 

@@ -190,7 +190,7 @@ def test_check_finds_what_only_compiling_finds(made: Path, capsys: pytest.Captur
 def test_check_of_a_good_workspace_says_what_it_has(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["check", "ws"]) == Exit.FINE
     assert (
-        capsys.readouterr().out == "10 channels, 22 mappings, 27 tables, 2 listeners, 1 destination: nothing is wrong\n"
+        capsys.readouterr().out == "10 channels, 25 mappings, 27 tables, 2 listeners, 1 destination: nothing is wrong\n"
     )
 
 
