@@ -42,6 +42,7 @@ class MemoryServer:
         resources: by name.
         troubles: by what is asked for; of "" for all.
         asked: what was asked for, as often as it was.
+        searched: the searches that were put, in their order.
         pages: of every search, one page each.
         held_up: answers of reads that wait until the test fires them; None: none wait.
     """
@@ -52,6 +53,7 @@ class MemoryServer:
         self.resources: dict[str, dict[str, Any]] = {}
         self.troubles: dict[str, FhirTrouble] = {}
         self.asked: Counter[str] = Counter()
+        self.searched: list[str] = []
         self.pages: list[list[dict[str, Any]]] = [[]]
         self.answers: dict[str, Callable[[], dict[str, Any]]] = {}
         self.held_up: list[Deferred[None]] | None = None
@@ -82,6 +84,7 @@ class MemoryServer:
 
     async def search(self, query: str) -> AsyncIterator[Fetched]:
         """As `FhirServer`."""
+        self.searched.append(query)
         self._met(query.partition("?")[0])
         for page in self.pages:
             yield _fetched({"resourceType": "Bundle", "entry": [{"resource": each} for each in page]})
@@ -175,6 +178,7 @@ class Reader:
         for each in notifications:
             position = len(self.notes.left) + len(self.notes.troubles) + 1000 + self.now() % 10**9
             row = message(position, schema="fhir/4.3.0", message_type="Bundle", body=json.dumps(each).encode())
+            row = row._replace(recorded_at=self.now())
             self.notes.left[position] = row
 
     def event(self, *numbers: int) -> None:

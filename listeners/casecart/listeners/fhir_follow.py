@@ -119,7 +119,7 @@ class Follow:
             notification = _read(message)
             if position not in self._heard:
                 self._heard.add(position)
-                recovery.heard(notification, position, marks)
+                recovery.heard(notification, message, marks)
             self._working += 1
             try:
                 all_told = await self.follow(notification, f"-{position}")

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from casecart.listeners.fhir_polling import Polling
     from casecart.runtime.fhir_server import FhirServer
     from casecart.runtime.notices import Notices
-    from casecart.store import Cursor
+    from casecart.store import Cursor, Message
 
 __all__ = ["Recovery"]
 
@@ -127,21 +127,21 @@ class Recovery:
             self._all[name] = one
             self._spawn(self._learn(one))
 
-    def heard(self, notification: Notification, position: int, marks: Mapping[str, Cursor]) -> None:
+    def heard(self, notification: Notification, message: Message, marks: Mapping[str, Cursor]) -> None:
         """A notification begins to be followed up; `followed` says that it is.
 
         Args:
             notification: of the peer.
-            position: of its message.
+            message: that it is.
             marks: as they are now: a handshake before it tells where the numbers begin.
         """
         one = self._of(notification, marks)
         if one is not None:
             self._hear_signs(one, marks)  # a handshake that came before it; one that came after it costs a question
             one.alive = True
-            one.series.heard(notification, self._now())
+            one.series.heard(notification, self._now(), message.recorded_at)
             if notification.numbers:
-                one.begun[position] = notification.numbers[0]
+                one.begun[message.position] = notification.numbers[0]
 
     async def searched(self, notification: Notification) -> None:
         """All that changed is here, after a notification that does not say what did."""
@@ -202,7 +202,7 @@ class Recovery:
         handshake = mark.name.endswith(":handshake")
         kind = "handshake" if handshake else "heartbeat"
         told = Notification("backport", "", "handshake" if handshake else "heartbeat", one.name, counted=mark.epoch)
-        if one.series.heard(told, self._now()).anew:
+        if one.series.heard(told, self._now(), mark.position).anew:
             self.log.info("{name}: a subscription began anew ({kind})", name=self._name, kind=kind)
         self._keep(one)
 

@@ -116,8 +116,14 @@ class Series:
         """The server gives signs of life in this period, from now on; None: it promises none."""
         self._heartbeat, self._sign = heartbeat, now
 
-    def heard(self, notification: Notification, now: int) -> Heard:
-        """A notification of this subscription came, by itself or as an answer."""
+    def heard(self, notification: Notification, now: int, came: int | None = None) -> Heard:
+        """A notification of this subscription came, by itself or as an answer.
+
+        Args:
+            notification: that came.
+            now: when it is worked.
+            came: when it came, which may be long before; now, if absent. What it counts is of then.
+        """
         self._sign = now
         counted, numbers = notification.counted, notification.numbers
         anew = self._begins_anew(notification)
@@ -137,7 +143,7 @@ class Series:
         if notification.asks_to_look:
             self._look = now
         self._counted = max(self._counted, counted or 0, *numbers[-1:], 0)
-        self._watch_gap(now)
+        self._watch_gap(now, None if self._doubt else now if came is None else came)
         return Heard(fresh, again, anew)
 
     def _begins_anew(self, notification: Notification) -> bool:
@@ -180,11 +186,12 @@ class Series:
                 joined += 1
             del self._ahead[:joined]
 
-    def _watch_gap(self, now: int) -> None:
+    def _watch_gap(self, now: int, whole: int | None) -> None:
+        """If nothing is missing, nothing was at the time `whole`; None: in doubt that is not known."""
         if self.missing is None:
             self._gap, self._no_events = None, False
             if self._look is None:
-                self.whole = now
+                self.whole = self.whole if whole is None else whole
                 self._settle(now)
         elif self._gap is None:
             self._gap = now
@@ -228,7 +235,7 @@ class Series:
             self.known = max(self.known, through)
             del self._ahead[: bisect_right(self._ahead, self.known)]
             self._join()
-        self._watch_gap(now)
+        self._watch_gap(now, now)
 
     def _settle(self, now: int) -> None:
         """Something came of the last question: the next one needs no pause."""

@@ -244,3 +244,26 @@ def test_when_all_was_here_is_kept_over_a_restart() -> None:
     again.heard(events(6), 200)
     again.not_given(200)
     assert again.next(200) == AskChanges(7, 6)
+
+
+def test_what_is_worked_late_says_that_nothing_was_missing_when_it_came() -> None:
+    series = begun(3)
+    series.heard(events(4), 100 * GRACE, came=7)
+    assert series.whole == 7
+
+
+@pytest.mark.parametrize("again", [events(2), sign("heartbeat", 2)], ids=["sent again", "late"])
+def test_what_is_of_an_earlier_time_does_not_say_that_nothing_is_missing_now(again: Notification) -> None:
+    series = begun(3)
+    series.heard(events(4), 7)
+    series.heard(again, 9)
+    assert series.whole == 7
+
+
+def test_after_a_restart_all_is_known_to_be_here_when_the_server_has_said_how_far_it_is() -> None:
+    series = Series(100, known=3, whole=7, grace=GRACE)
+    series.doubt()
+    series.heard(events(4), 200)
+    assert series.whole == 7
+    series.heard(sign("query-status", 4), 300)
+    assert series.whole == 300

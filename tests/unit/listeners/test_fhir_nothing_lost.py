@@ -1,0 +1,39 @@
+"""What a listener at a FHIR server may have missed is looked for from where it was surely all here, and to its end."""
+
+from __future__ import annotations
+
+from urllib.parse import parse_qs
+
+from casecart.listeners.fhir_search import moment_of
+from support.fhir_memory import Reader
+from support.fhir_reading import device, procedure, told
+
+HOUR = 3600.0
+DAY = 24 * HOUR
+
+
+def reader(settings: str = "hears: ehr-http/ehr\nsearches: Procedure") -> Reader:
+    """One at a server with a device and nine procedures."""
+    made = Reader(settings)
+    made.server.put(device("d1"), *(procedure(f"p{number}", "d1") for number in range(1, 10)))
+    return made
+
+
+def since(query: str) -> str:
+    """Where a search begins."""
+    return parse_qs(query.partition("?")[2])["_lastUpdated"][0].removeprefix("ge")
+
+
+def test_what_came_long_before_it_is_worked_says_nothing_of_what_was_missed_since() -> None:
+    made = reader("hears: ehr-http/ehr\nsearches: Procedure\nfrom: '2026-01-01T00:00:00Z'")
+    made.event(1)
+    made.wait(2)
+    made.notes.ours = False
+    begun = made.now()
+    made.event(2)  # it is stored, and nobody is there to follow it up; the third never comes
+    made.wait(3 * DAY, step=HOUR)
+    made.notes.ours = True
+    made.server.answers["Subscription/s1/$status"] = lambda: told(kind="query-status", counted=3)
+    made.wait(120)
+    assert made.known() == 3
+    assert since(made.server.searched[-1]) <= moment_of(begun)
