@@ -117,7 +117,7 @@ class Searches:
         for search in self._searches:
             start = search.mark if since is None or self._reach.regular else max(search.mark, since - _DAY)
             try:
-                await self._sweep(search, start - self._reach.overlap)
+                await self._sweep(search, start)
             except FhirTrouble as trouble:
                 if of_the_server(trouble):
                     raise
@@ -125,8 +125,8 @@ class Searches:
         if failed:
             raise failed[0]
 
-    async def _sweep(self, search: _Search, low: int) -> None:
-        sweep = _Sweep(low, latest=self._now() + _DAY)
+    async def _sweep(self, search: _Search, start: int) -> None:
+        sweep = _Sweep(start - self._reach.overlap, latest=self._now() + _DAY, joins=start == search.mark)
         while sweep.more:
             sweep.more = False
             query = f"_lastUpdated=ge{moment_of(sweep.low)}&_sort=_lastUpdated&_count={_COUNT}"
@@ -136,7 +136,7 @@ class Searches:
                     await self._page(search, sweep, page.resource)
                     if sweep.more:
                         break
-        self._moved(search, sweep.highest)
+        self._moved(search, sweep)
         if sweep.strange:
             words = "{name}: the search for {type} found {count} that it did not ask for: they are left out"
             self.log.warn(words, name=self._name, type=search.type, count=sweep.strange)  # noqa: G010 - the logger is Twisted's
@@ -152,12 +152,12 @@ class Searches:
             ]
             await self._handover.give(wholes)
         if sweep.in_order:
-            self._moved(search, sweep.highest)
+            self._moved(search, sweep)
             sweep.go_on(page)
 
-    def _moved(self, search: _Search, highest: int) -> None:
-        if highest > search.mark:
-            search.mark = highest
+    def _moved(self, search: _Search, sweep: _Sweep) -> None:
+        if sweep.joins and sweep.highest > search.mark:
+            search.mark = sweep.highest
             self._keep(search)
 
     def _keep(self, search: _Search) -> None:
@@ -180,10 +180,12 @@ class _Sweep:
     Args:
         low: µs; what changed before it is not asked for.
         latest: µs; a later time is none: it does not move the mark.
+        joins: whether it begins where all that changed is here. One that began later, by what one subscription knows,
+            moves no mark: of what another one is about, something may be missing in between.
     """
 
-    def __init__(self, low: int, latest: int) -> None:
-        self.low, self._latest = low, latest
+    def __init__(self, low: int, latest: int, *, joins: bool) -> None:
+        self.low, self._latest, self.joins = low, latest, joins
         self.highest = self._previous = -1
         self.strange = 0
         """Resources that are of another type, changed before, or have no id."""

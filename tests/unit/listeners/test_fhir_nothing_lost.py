@@ -37,3 +37,24 @@ def test_what_came_long_before_it_is_worked_says_nothing_of_what_was_missed_sinc
     made.wait(120)
     assert made.known() == 3
     assert since(made.server.searched[-1]) <= moment_of(begun)
+
+
+def test_what_one_subscription_had_searched_does_not_shorten_the_search_of_another() -> None:
+    made = reader("hears: ehr-http/ehr\nsearches: Procedure\nfrom: '2026-01-01T00:00:00Z'")
+    one, other = "Subscription/s1", "Subscription/s2"
+    made.tell(told(1, subscription=one), told(1, subscription=other))
+    made.wait(5)
+    begun = made.now()
+    for number in range(2, 7):  # the other one is silent meanwhile
+        made.wait(DAY, step=HOUR)
+        made.tell(told(number, subscription=one))
+    made.wait(5)
+    made.tell(told(8, subscription=one))
+    found = procedure("p7") | {"meta": {"versionId": "1", "lastUpdated": moment_of(made.now())}}
+    made.server.pages = [[found]]
+    made.wait(120)
+    assert made.known(one) == 8
+    made.tell(told(3, subscription=other))
+    made.wait(120)
+    assert made.known(other) == 3
+    assert since(made.server.searched[-1]) <= moment_of(begun)
