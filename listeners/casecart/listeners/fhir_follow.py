@@ -47,6 +47,7 @@ _MOST: Final = 1000
 """Notifications that are looked at, those included that wait for better times."""
 _NOT_YET: Final = 3
 """So often what is not found is looked for again: a server may tell of what its next copy does not have yet."""
+_ABSENT: Final = frozenset({"gone", "not-found", "not-ours"})
 _LONGEST_TRIED: Final = 3600.0
 """Seconds that the server may fail at one notification, while it answers others, before a person gets it."""
 _ENVELOPES: Final = frozenset({"Bundle", "OperationOutcome", "Parameters", "Subscription", "SubscriptionStatus"})
@@ -173,7 +174,7 @@ class Follow:
             notification: also the answer to `$events`.
             again: tells this from another notification, where a resource does not say its version.
 
-        Fails with `FhirTrouble`, `NotStored`.
+        Fails with `FhirTrouble`, `NotStored`; with one that doesn't pass, and is not the server's, after all the rest.
         """
         brought = {name: each for each in notification.resources if (name := name_of(each))}
         named = [self._own(event.focus) for event in notification.events if event.focus]
@@ -182,20 +183,21 @@ class Follow:
         if unnamed or not named:
             focuses |= dict.fromkeys(name for name, each in brought.items() if each["resourceType"] not in _ENVELOPES)
         removed = {self._own(url) for url in notification.removed}
-        gone: FhirTrouble | None = FhirTrouble("gone", _GONE, status=410) if removed - set(focuses) else None
+        bad: FhirTrouble | None = FhirTrouble("gone", _GONE, status=410) if removed - set(focuses) else None
         for name in focuses:
             try:
                 if name in removed:
                     raise FhirTrouble("gone", _GONE, status=410)
                 focus = brought.get(name) or await self._fetched(name)
             except FhirTrouble as trouble:
-                if trouble.code not in {"gone", "not-found", "not-ours"}:
+                if trouble.passing or of_the_server(trouble):
                     raise
-                gone = trouble
+                if bad is None or bad.code in _ABSENT:
+                    bad = trouble
                 continue
             await self._handover.give([await self._wholes.of(focus, brought, again)])
-        if gone is not None:
-            raise gone
+        if bad is not None:
+            raise bad
         told = len(focuses) - len(set(named)) + len(removed)
         return told >= unnamed and not notification.asks_to_look
 

@@ -317,8 +317,8 @@ class Recovery:
         except FhirTrouble as trouble:
             if trouble.passing or of_the_server(trouble):
                 raise
-            words = "{name}: {subscription}: an event that was missed can't be followed up: {words}"
-            self.log.warn(words, name=self._name, subscription=one.name, words=str(trouble))  # noqa: G010 - see above
+            words = "{name}: {subscription}: an event that was missed is about something that can't be had: {words}"
+            self.log.error(words, name=self._name, subscription=one.name, words=str(trouble))  # noqa: TRY400 - told in full
             return trouble.code in {"gone", "not-found", "not-ours"}
 
     async def _changes(self, one: _Subscription, since: int | None, through: int) -> None:

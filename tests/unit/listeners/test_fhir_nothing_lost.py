@@ -5,6 +5,7 @@ from __future__ import annotations
 from urllib.parse import parse_qs
 
 from casecart.listeners.fhir_search import moment_of
+from casecart.runtime.fhir_server import FhirTrouble
 from support.fhir_memory import Reader
 from support.fhir_reading import device, procedure, told
 
@@ -58,3 +59,16 @@ def test_what_one_subscription_had_searched_does_not_shorten_the_search_of_anoth
     made.wait(120)
     assert made.known(other) == 3
     assert since(made.server.searched[-1]) <= moment_of(begun)
+
+
+def test_an_event_that_was_missed_and_cannot_be_read_does_not_keep_the_others_away() -> None:
+    made = reader()
+    made.event(1)
+    made.wait(2)
+    made.event(5)
+    made.wait(2)
+    made.server.troubles["Procedure/p2"] = FhirTrouble("unauthorised", "Not this one.", status=403)
+    made.server.answers["Subscription/s1/$events"] = lambda: told(2, 3, 4, kind="query-event", counted=5)
+    made.wait(HOUR, step=5)
+    assert {"Procedure/p3/_history/1", "Procedure/p4/_history/1"} <= set(made.intake.control_ids)
+    assert made.known() == 5
