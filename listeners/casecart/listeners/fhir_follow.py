@@ -18,6 +18,7 @@ from casecart.formats.fhir.notification import BadNotification, classic, notific
 from casecart.listeners.fhir_answer import of_the_server
 from casecart.listeners.fhir_handover import NotStored
 from casecart.listeners.fhir_patience import Patience
+from casecart.listeners.fhir_polling import NO_SEARCHES
 from casecart.listeners.fhir_whole import name_of
 from casecart.rules import Trouble
 from casecart.runtime.fault import NotWorkable, told
@@ -155,7 +156,7 @@ class Follow:
         try:
             await recovery.searched(notification)
         except FhirTrouble as trouble:
-            if trouble.code == "no-searches":
+            if trouble.code == NO_SEARCHES:
                 raise
             return False
         return True

@@ -17,8 +17,10 @@ if TYPE_CHECKING:
 
     from casecart.listeners.fhir_search import Searches
 
-__all__ = ["Polling"]
+__all__ = ["NO_SEARCHES", "Polling"]
 
+NO_SEARCHES: Final = "no-searches"
+"""Code of the trouble that there are none."""
 _NO_SEARCHES: Final = "Nothing says what to search for: add `searches` to the listener."
 
 
@@ -58,7 +60,7 @@ class Polling:
     def wanted(self, since: int | None) -> Deferred[None]:
         """Fires when a sweep that began after this is through; fails as it does, or for want of searches."""
         if not self._searches:
-            return fail(FhirTrouble("no-searches", _NO_SEARCHES))
+            return fail(FhirTrouble(NO_SEARCHES, _NO_SEARCHES))
         wish = _Wish(since, Deferred())
         self._wishes.append(wish)
         return wish.done

@@ -16,6 +16,7 @@ from casecart.formats.fhir.notification import BadNotification, Notification, no
 from casecart.formats.fhir.series import AskChanges, AskEvents, Series
 from casecart.listeners.fhir_answer import of_the_server
 from casecart.listeners.fhir_handover import NotStored
+from casecart.listeners.fhir_polling import NO_SEARCHES
 from casecart.runtime.fhir_server import FhirTrouble
 from casecart.runtime.marks import FHIR, FHIR_EVENTS, FHIR_WHOLE, subscription_mark
 
@@ -323,7 +324,12 @@ class Recovery:
 
     async def _changes(self, one: _Subscription, since: int | None, through: int) -> None:
         began = self._now()
-        await self._polling.wanted(since)
+        try:
+            await self._polling.wanted(since)
+        except FhirTrouble as trouble:
+            if trouble.code == NO_SEARCHES:
+                one.series.not_searched()
+            raise
         one.series.recovered(through, began)
 
     async def _answer(self, one: _Subscription, operation: str) -> Notification | None:

@@ -72,3 +72,13 @@ def test_an_event_that_was_missed_and_cannot_be_read_does_not_keep_the_others_aw
     made.wait(HOUR, step=5)
     assert {"Procedure/p3/_history/1", "Procedure/p4/_history/1"} <= set(made.intake.control_ids)
     assert made.known() == 5
+
+
+def test_without_searches_an_empty_notification_does_not_keep_missing_events_from_being_asked_for() -> None:
+    made = reader("hears: ehr-http/ehr")
+    made.tell(told(1, focus=None))
+    made.wait(2)
+    made.event(4)
+    made.server.answers["Subscription/s1/$events"] = lambda: told(2, 3, kind="query-event", counted=4)
+    made.wait(HOUR, step=5)
+    assert made.known() == 4

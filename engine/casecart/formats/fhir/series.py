@@ -227,6 +227,10 @@ class Series:
         self._doubt, self._sign = False, now
         self._settle(now)
 
+    def not_searched(self) -> None:
+        """Nothing says what to search for: what an event was about stays unknown, and keeps no other from its turn."""
+        self._look = None
+
     def recovered(self, through: int, now: int) -> None:
         """All that changed is here, as `AskChanges` wanted it; `now` is when the question was put."""
         if self._look is not None and self._look <= now:
