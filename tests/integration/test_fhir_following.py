@@ -187,7 +187,7 @@ def test_a_counter_that_begins_anew_begins_a_new_series(tmp_path: Path, site: Fh
         until(lambda: engine.mark("events:Subscription/s1") == (0, 1))
         engine.tell(told(3))
         until(lambda: engine.mark("events:Subscription/s1") == (3, 1))
-        assert sorted(engine.control_ids) == sorted(ids(1, 2, 3, 7))
+        assert set(ids(1, 2, 3, 7)) <= set(engine.control_ids)  # all that changed is searched, too
 
 
 @pytest.mark.parametrize(

@@ -262,6 +262,7 @@ class Recovery:
             if trouble.passing or of_the_server(trouble):
                 raise
             if not one.alive and not await self._is_there(one):
+                await self._searched_last(one)
                 self._forget(one)
                 return
             told = None
@@ -276,6 +277,14 @@ class Recovery:
             words = "{name}: {subscription} is '{status}' at the server: it sends no more until it is made active again"
             self.log.warn(words, name=self._name, subscription=one.name, status=told.status)  # noqa: G010 - the logger is Twisted's
         one.status = told.status
+
+    async def _searched_last(self, one: _Subscription) -> None:
+        """What it did not tell any more, before it was deleted, nobody else tells."""
+        try:
+            await self._changes(one, one.series.whole, one.series.known or 0)
+        except FhirTrouble as trouble:
+            if trouble.code != NO_SEARCHES:
+                raise
 
     async def _is_there(self, one: _Subscription) -> bool:
         try:

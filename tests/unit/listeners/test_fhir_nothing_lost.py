@@ -82,3 +82,22 @@ def test_without_searches_an_empty_notification_does_not_keep_missing_events_fro
     made.server.answers["Subscription/s1/$events"] = lambda: told(2, 3, kind="query-event", counted=4)
     made.wait(HOUR, step=5)
     assert made.known() == 4
+
+
+def test_what_a_subscription_missed_before_it_was_deleted_is_searched() -> None:
+    first = reader()
+    first.event(1)
+    first.wait(2)
+    made = Reader(notes=first.notes)
+    made.wait(5)
+    assert (len(made.server.searched), made.known()) == (1, -1)
+
+
+def test_what_a_subscription_missed_before_it_was_counted_anew_is_searched() -> None:
+    first = reader()
+    first.event(1, 2, 3)
+    first.wait(3)
+    made = Reader(notes=first.notes)
+    made.server.answers["Subscription/s1/$status"] = lambda: told(kind="query-status", counted=0)
+    made.wait(5)
+    assert len(made.server.searched) == 1

@@ -131,6 +131,7 @@ class Series:
             self.number += 1
             self.known, self._counted, self._gap, self._doubt = 0, 0, None, False
             self._ahead.clear()
+            self._look = now  # the numbers no longer tell what was missed before, or while there was no subscription
         if self.known is None and (numbers or counted is not None):
             # What was before is for an initial load: there is no telling what of it somebody wanted.
             self.known = self._counted = numbers[0] - 1 if numbers else counted or 0
