@@ -14,6 +14,7 @@ from twisted.internet.defer import CancelledError
 from twisted.logger import Logger
 
 from casecart.formats.fhir import read_reference
+from casecart.formats.fhir.envelope import changed_at
 from casecart.formats.fhir.notification import BadNotification, classic, notification_of
 from casecart.listeners.fhir_answer import of_the_server
 from casecart.listeners.fhir_handover import NotStored
@@ -26,7 +27,7 @@ from casecart.runtime.fhir_body import resource_of
 from casecart.runtime.fhir_server import FhirTrouble
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Mapping
+    from collections.abc import Callable, Coroutine, Mapping, Sequence
 
     from twisted.internet.defer import Deferred
 
@@ -177,7 +178,7 @@ class Follow:
 
         Fails with `FhirTrouble`, `NotStored`; with one that doesn't pass, and is not the server's, after all the rest.
         """
-        brought = {name: each for each in notification.resources if (name := name_of(each))}
+        brought = dict(_newest_last(notification.resources))
         named = [self._own(event.focus) for event in notification.events if event.focus]
         unnamed = len(notification.events) - len(named)
         focuses = dict.fromkeys(named)
@@ -244,6 +245,12 @@ _GONE: Final = (
     "The server does not have what this notification is about, or not any more. See whether something of it was posted "
     "that has to be taken back, and reject this."
 )
+
+
+def _newest_last(resources: Sequence[Resource]) -> list[tuple[str, Resource]]:
+    """By their names, those that have one; several versions of one may come together, in any order."""
+    named = [(name, each) for each in resources if (name := name_of(each))]
+    return sorted(named, key=lambda one: changed_at(one[1]) or 0)
 
 
 def _read(message: Message) -> Notification:

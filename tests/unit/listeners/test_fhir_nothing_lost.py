@@ -101,3 +101,12 @@ def test_what_a_subscription_missed_before_it_was_counted_anew_is_searched() -> 
     made.server.answers["Subscription/s1/$status"] = lambda: told(kind="query-status", counted=0)
     made.wait(5)
     assert len(made.server.searched) == 1
+
+
+def test_of_two_versions_in_one_notification_the_newer_one_is_taken() -> None:
+    made = reader()
+    older = procedure("p1", "d1") | {"meta": {"versionId": "1", "lastUpdated": "2026-09-21T00:00:00Z"}}
+    newer = procedure("p1", "d1") | {"meta": {"versionId": "2", "lastUpdated": "2026-09-21T00:00:05Z"}}
+    made.tell(told(1, 2, focus=lambda _: "Procedure/p1", resources=(newer, older)))
+    made.wait(2)
+    assert made.intake.control_ids == ["Procedure/p1/_history/2"]
