@@ -20,11 +20,12 @@ if TYPE_CHECKING:
 
     from casecart.runtime.exchange import Response
 
-__all__ = ["fetched", "of_the_server", "sent", "trouble_of", "whole"]
+__all__ = ["at_this", "fetched", "of_the_server", "sent", "trouble_of", "whole"]
 
 _FHIR: Final = frozenset({"application/fhir+json", "application/json+fhir", "application/json"})
 _NOT_NOW: Final = frozenset({408, 425, 429, 503})
 _SHUTS: Final = frozenset({"server-error", "throttled", "timeout", "tls-failed", "no-token"})
+_FAILS: Final = frozenset({"server-error", "timeout", "connection-lost"})
 _DEPTH: Final = Limits().depth
 
 
@@ -118,6 +119,11 @@ def trouble_of(status: int, headers: Mapping[str, str], who: str = "The FHIR ser
         return FhirTrouble("redirected", words, status=status)
     code, words = _BY_STATUS.get(status, ("refused", "it will not do what it was asked."))
     return FhirTrouble(code, f"{said}: {words}", status=status)
+
+
+def at_this(trouble: FhirTrouble) -> bool:
+    """Whether the server was asked and failed; where it answers others meanwhile, it is at this one that it fails."""
+    return trouble.asked and trouble.code in _FAILS
 
 
 def of_the_server(trouble: FhirTrouble) -> bool:

@@ -16,7 +16,7 @@ from twisted.logger import Logger
 from casecart.formats.fhir import read_reference
 from casecart.formats.fhir.envelope import changed_at
 from casecart.formats.fhir.notification import BadNotification, classic, notification_of
-from casecart.listeners.fhir_answer import of_the_server
+from casecart.listeners.fhir_answer import at_this, of_the_server
 from casecart.listeners.fhir_handover import NotStored
 from casecart.listeners.fhir_patience import Patience
 from casecart.listeners.fhir_polling import NO_SEARCHES
@@ -218,10 +218,10 @@ class Follow:
 
     def _failed(self, message: Message, trouble: FhirTrouble) -> Trouble | None:
         """What a person is told; None: it is tried again later."""
-        at_this = trouble.code == "server-error" and trouble.asked
+        fails = at_this(trouble)
         if of_the_server(trouble):
             self._patience.failed(trouble)
-            if not at_this:
+            if not fails:
                 return None
         else:
             self._patience.well()
@@ -231,7 +231,7 @@ class Follow:
             what = f"{self._name}: the notification at position {message.position}"
             tried = self._again[message.position] = _Tried(Patience(what, self._seconds), now, self._done)
         tried.tries += 1
-        if at_this:
+        if fails:
             again = now < tried.since + _LONGEST_TRIED or self._done == tried.done
         else:
             again = trouble.passing or (trouble.code == "not-found" and tried.tries < _NOT_YET)

@@ -13,7 +13,7 @@ import msgspec
 
 from casecart.formats.fhir import LIMITS, read_reference
 from casecart.formats.fhir.envelope import envelope_of
-from casecart.listeners.fhir_answer import of_the_server
+from casecart.listeners.fhir_answer import at_this, of_the_server
 from casecart.runtime.fhir_server import FhirTrouble
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ __all__ = ["MOST_REFERENCES", "Whole", "Wholes", "identity_of", "name_of"]
 MOST_REFERENCES: Final = 200
 """Of one resource, that are followed."""
 _LONGEST_TRIED: Final = 3600.0
-"""Seconds after which a reference that the server fails at, time and again, is left out."""
+"""Seconds after which a reference that the server fails at, while it answers others, is left out."""
 _MOST_FAILED: Final = 1000  # such references
 _LONGEST_TIME: Final = 40
 _PATHS: Final = (("subject", "reference"), ("patient", "reference"))
@@ -56,7 +56,8 @@ class Wholes:
 
     def __init__(self, server: FhirServer, include: Collection[str], seconds: Callable[[], float]) -> None:
         self._server, self._include, self._seconds = server, frozenset(include), seconds
-        self._failed: dict[str, float] = {}
+        self._failed: dict[str, tuple[float, int]] = {}
+        self._answered = 0
 
     async def of(self, focus: Resource, brought: Mapping[str, Resource] | None = None, again: str = "") -> Whole:
         """The message that a resource makes.
@@ -71,6 +72,8 @@ class Wholes:
 
         Fails with `FhirTrouble` that passes, or is of the server as a whole.
         """
+        if name_of(focus) not in (brought or {}):
+            self._answered += 1  # the server has just given it
         entries = [self._entry(focus)]
         room, left_out = LIMITS.size, 0
         for reference in self._references(focus):
@@ -95,11 +98,12 @@ class Wholes:
         try:
             fetched = await self._server.read(reference)
         except FhirTrouble as trouble:
-            at_this = trouble.code == "server-error" and trouble.asked
-            again = self._may_try_again(reference.text) if at_this else trouble.passing or of_the_server(trouble)
+            fails = at_this(trouble)
+            again = self._may_try_again(reference.text) if fails else trouble.passing or of_the_server(trouble)
             if again:
                 raise
             return None, 0
+        self._answered += 1
         self._failed.pop(reference.text, None)
         its_own = name_of(fetched.resource) == f"{reference.type}/{reference.id}"
         return (fetched.resource if its_own else None), len(fetched.body)
@@ -107,7 +111,8 @@ class Wholes:
     def _may_try_again(self, reference: str) -> bool:
         if len(self._failed) >= _MOST_FAILED:
             self._failed.clear()
-        return self._seconds() < self._failed.setdefault(reference, self._seconds()) + _LONGEST_TRIED
+        since, answered = self._failed.setdefault(reference, (self._seconds(), self._answered))
+        return self._seconds() < since + _LONGEST_TRIED or self._answered == answered
 
     def _references(self, focus: Resource) -> list[Reference]:
         """What is wanted of what the resource refers to, each once, in the order of names."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from urllib.parse import parse_qs
+
+import pytest
 
 from casecart.listeners.fhir_search import moment_of
 from casecart.runtime.fhir_server import FhirTrouble
-from support.fhir_memory import Reader
+from support.fhir_memory import BASE, FAILS, Reader
 from support.fhir_reading import device, procedure, told
 
 HOUR = 3600.0
@@ -110,3 +113,37 @@ def test_of_two_versions_in_one_notification_the_newer_one_is_taken() -> None:
     made.tell(told(1, 2, focus=lambda _: "Procedure/p1", resources=(newer, older)))
     made.wait(2)
     assert made.intake.control_ids == ["Procedure/p1/_history/2"]
+
+
+@pytest.mark.parametrize("code", ["timeout", "connection-lost"])
+def test_one_resource_that_never_comes_goes_to_a_person_while_others_are_answered(code: str) -> None:
+    made = reader()
+    made.server.troubles["Procedure/p1"] = FhirTrouble(code, "It does not come.", passing=True)
+    for number in range(1, 6):
+        made.event(number)
+        made.wait(30 * 60, step=5)
+    assert (made.notes.left, made.codes) == ({}, [code])
+
+
+@pytest.mark.parametrize("code", ["timeout", "connection-lost"])
+def test_a_device_that_never_comes_is_left_out_after_an_hour(code: str) -> None:
+    made = reader()
+    made.server.troubles["Device/d1"] = FhirTrouble(code, "It does not come.", passing=True)
+    made.event(1)
+    made.wait(3 * HOUR, step=5)
+    assert made.intake.control_ids == ["Procedure/p1/_history/1"]
+
+
+def test_while_the_server_fails_at_everything_no_message_goes_without_its_device() -> None:
+    made = reader()
+    made.server.troubles[""] = FAILS
+    brought = procedure("p1", "d1") | {"meta": {"versionId": "1", "lastUpdated": "2026-09-21T00:00:00Z"}}
+    made.tell(told(1, resources=(brought,)))
+    made.wait(5 * HOUR, step=10)
+    assert made.intake.arrivals == []
+    made.server.troubles.clear()
+    made.wait(120)
+    assert [each["fullUrl"] for each in json.loads(made.intake.last.body)["entry"]] == [
+        f"{BASE}/Procedure/p1",
+        f"{BASE}/Device/d1",
+    ]
