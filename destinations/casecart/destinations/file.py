@@ -27,6 +27,7 @@ from casecart.runtime.destination import (
     NotDelivered,
     OutcomeUnknown,
     Posting,
+    Preview,
 )
 from casecart.workspace import Declared, Text, declared, key
 
@@ -76,11 +77,17 @@ def _make(context: DestinationContext) -> Destination:
     return FileDestination(context)
 
 
+def _preview(context: DestinationContext, postings: Sequence[Posting]) -> Deferred[Sequence[Preview]]:
+    folder = cast("FileSettings", context.settings).folder
+    return succeed([Preview([posting.key], f"{folder}/{_final(posting.key)}", posting.payload) for posting in postings])
+
+
 SPEC: Final = DestinationSpec(
     kind="file",
     about="Writes each posting to a folder as a file of its own, KEY.json.",
     settings=FileSettings,
     make=_make,
+    preview=_preview,
 )
 
 

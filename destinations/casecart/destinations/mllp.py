@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import logging
 from base64 import b32encode
-from datetime import UTC, datetime
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
@@ -23,11 +22,7 @@ from twisted.internet.protocol import Factory
 
 from casecart.destinations.mllp_link import MllpLink, NoReply
 from casecart.destinations.mllp_settings import MllpSettings
-from casecart.formats.hl7v2 import (
-    codec,
-    component_of,
-    write_header,
-)
+from casecart.destinations.mllp_writing import MllpWriting
 from casecart.runtime.connecting import LONGEST_CONNECT, not_delivered, plain
 from casecart.runtime.destination import (
     Answer,
@@ -36,6 +31,7 @@ from casecart.runtime.destination import (
     NotDelivered,
     NotWritten,
     OutcomeUnknown,
+    Preview,
 )
 from casecart.runtime.encrypted import encrypted_client
 from casecart.runtime.handshake import HandshakeFailed
@@ -65,15 +61,30 @@ def _make(context: DestinationContext) -> Destination:
     return MllpDestination(context)
 
 
+def _preview(context: DestinationContext, postings: Sequence[Posting]) -> Deferred[Sequence[Preview]]:
+    return Deferred.fromCoroutine(_previews(context, postings))
+
+
+async def _previews(context: DestinationContext, postings: Sequence[Posting]) -> Sequence[Preview]:
+    settings, writing, found = cast("MllpSettings", context.settings), MllpWriting(context), []
+    to = f"mllp://{settings.host}:{settings.port}"
+    for posting in postings:
+        try:
+            found.append(Preview([posting.key], to, await writing.message(posting, control_id_of(posting.key))))
+        except NotWritten as why:
+            found.append(Preview([posting.key], to, b"", why.words, why.code))
+    return found
+
+
 SPEC: Final = DestinationSpec(
     kind="mllp",
     about="Sends postings as HL7 v2 messages over MLLP.",
     settings=MllpSettings,
     make=_make,
     takes=("consumption", "charge", "item"),
+    preview=_preview,
 )
 
-_WANTED: Final = {"application": ("", ""), "accept": ("AL", "NE"), "both": ("AL", "AL")}
 _REFUSED: Final[Mapping[str, Literal["hold", "reject", "retry"]]] = {
     "AE": "hold",
     "AR": "retry",
@@ -95,15 +106,7 @@ class MllpDestination:
     def __init__(self, context: DestinationContext) -> None:
         settings = cast("MllpSettings", context.settings)
         self.delivery = Delivery(settings.delivery)
-        self._settings, self._reactor, self._writer = settings, context.reactor, context.writer
-        self._delimiters = settings.separators
-        self._codec = codec(settings.charset) or "ascii"
-        routing = {"MSH-3": "CASECART", "MSH-11": "P", **settings.header}
-        self._header = {
-            int(name.removeprefix("MSH-")): component_of(text, self._delimiters) for name, text in routing.items()
-        }
-        self._header[15], self._header[16] = _WANTED[settings.acknowledgement]
-        self._header[18] = "" if self._codec == "ascii" else component_of(settings.charset, self._delimiters)
+        self._settings, self._reactor, self._writing = settings, context.reactor, MllpWriting(context)
         self._refused = {**_REFUSED, **settings.refused}
         self._renewal = None if settings.tls is None else Renewal(settings.tls, context.root)
         self._name = context.name
@@ -135,7 +138,7 @@ class MllpDestination:
         # First a connection: as long as there is none, nothing is disclosed, and nothing to be said of it.
         link, spent = await self._link_within(0.0)
         try:
-            message = await self._written(posting, control_id)
+            message = await self._writing.message(posting, control_id)
         except NotWritten as why:
             self._keep(link)
             return [Answer("held", code=why.code, words=why.words)]
@@ -212,23 +215,6 @@ class MllpDestination:
         self._links.discard(link)
         if link in self._free:
             self._free.remove(link)
-
-    # --- what it says
-    async def _written(self, posting: Posting, control_id: str) -> bytes:
-        if self._writer is None:
-            raise NotWritten("no-mapping", "Nothing says how a message is written for this destination.")
-        written = await self._writer.write(posting, self._delimiters)
-        fields = dict(self._header)
-        # Of the planning, and not of the sending: what is sent again has the same bytes.
-        fields[7] = datetime.fromtimestamp(posting.history[0][0] // 1_000_000, UTC).strftime("%Y%m%d%H%M%S+0000")
-        fields[9] = self._delimiters.component.join(written.message_type)
-        fields[10], fields[12] = control_id, written.version
-        text = "\r".join([write_header(fields, self._delimiters), *written.segments, ""])
-        try:
-            return text.encode(self._codec)
-        except UnicodeEncodeError:
-            words = f"The message has a character that {self._settings.charset} doesn't have: set another `charset`."
-            raise NotWritten("not-in-charset", words) from None
 
     # --- what came of it
     def _answered(self, link: MllpLink, reply: Reply, control_id: str) -> Answer:

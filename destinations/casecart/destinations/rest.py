@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, cast
 from urllib.parse import urlsplit
 
 import msgspec
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 
 from casecart.destinations.searching import LookUp, Searching
 from casecart.destinations.template import Template, TemplateProblem
@@ -39,6 +39,7 @@ from casecart.runtime.destination import (
     DestinationSpec,
     NotDelivered,
     OutcomeUnknown,
+    Preview,
 )
 from casecart.runtime.exchange import Client
 from casecart.workspace import (
@@ -268,9 +269,47 @@ def _make(context: DestinationContext) -> Destination:
     return RestDestination(context)
 
 
+def _preview(context: DestinationContext, postings: Sequence[Posting]) -> Deferred[Sequence[Preview]]:
+    settings = cast("RestSettings", context.settings)
+    bodies = _Bodies(settings, context.root)
+    found: list[Preview] = []
+    for start in range(0, len(postings), settings.batch):
+        together = postings[start : start + settings.batch]
+        keys = [posting.key for posting in together]
+        to = (
+            f"{settings.method} {settings.url} ({settings.content_type}; {settings.key_header}: {_batch_key(together)})"
+        )
+        try:
+            found.append(Preview(keys, to, bodies.of(together)))
+        except TemplateProblem as problem:
+            found.append(Preview(keys, to, b"", f"{_told_of(problem).capitalize()}.", TEMPLATE_ERROR))
+    return succeed(found)
+
+
+TEMPLATE_ERROR: Final = "template-error"
+
 SPEC: Final = DestinationSpec(
-    kind="rest", about="Sends postings to a REST service, many in a request.", settings=RestSettings, make=_make
+    kind="rest",
+    about="Sends postings to a REST service, many in a request.",
+    settings=RestSettings,
+    make=_make,
+    preview=_preview,
 )
+
+
+class _Bodies:
+    """Writes the bodies of requests."""
+
+    def __init__(self, settings: RestSettings, root: Path) -> None:
+        self._template = None if settings.body is None else settings.body.read(root)
+        self._single = settings.batch == 1
+
+    def of(self, postings: Sequence[Posting]) -> bytes:
+        """The body of one. Raises `TemplateProblem`."""
+        if self._template is None:
+            return b"[" + b",".join([posting.payload for posting in postings]) + b"]"
+        values = [{"kind": posting.kind, **_PAYLOAD.decode(posting.payload)} for posting in postings]
+        return self._template.render({"postings": values, **({"posting": values[0]} if self._single else {})})
 
 
 class RestDestination:
@@ -286,7 +325,7 @@ class RestDestination:
             for taken in settings.accept
             if taken in (str(status), f"{status // 100}xx")
         )
-        self._template = None if settings.body is None else settings.body.read(context.root)
+        self._bodies = _Bodies(settings, context.root)
         self._headers = {"User-Agent": "casecart", "Content-Type": str(settings.content_type)}
         for name, header in settings.headers.items():
             self._headers[name] = header.value(os.environ, context.root)
@@ -325,11 +364,11 @@ class RestDestination:
 
     async def _post(self, postings: Sequence[Posting]) -> Sequence[Answer]:
         try:
-            body = self._body(postings)
+            body = self._bodies.of(postings)
         except TemplateProblem as problem:
             if len(postings) > 1:
                 return await self._each(postings)
-            return [Answer("held", code="template-error", words=f"{_told_of(problem).capitalize()}.")]
+            return [Answer("held", code=TEMPLATE_ERROR, words=f"{_told_of(problem).capitalize()}.")]
         headers = {**self._headers, self._settings.key_header: _batch_key(postings)}
         response = await self._client.send(self._settings.method, headers, body)
         said = answers(response, postings, self._accept)
@@ -355,14 +394,6 @@ class RestDestination:
             words = "The service answers 404 to everything: look at the destination's url."
             raise NotDelivered("http-404", words, permanent=True)
         return said
-
-    def _body(self, postings: Sequence[Posting]) -> bytes:
-        if self._template is None:
-            return b"[" + b",".join([posting.payload for posting in postings]) + b"]"
-        values = [{"kind": posting.kind, **_PAYLOAD.decode(posting.payload)} for posting in postings]
-        return self._template.render(
-            {"postings": values, **({"posting": values[0]} if self._settings.batch == 1 else {})}
-        )
 
 
 _PAYLOAD: Final = msgspec.json.Decoder(dict[str, Any], float_hook=Decimal)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from casecart.mapping.compile import CompiledMapping, compile_mapping
+from casecart.mapping.compile import CompiledMapping, Probe, compile_mapping
 from casecart.mapping.fhir_paths import interpreted_paths
 from casecart.mapping.mapped import Mapped, MappingContext, Version
 from casecart.mapping.outgoing import CompiledOutgoing, Document, NotWritable, compile_outgoing
@@ -16,6 +16,7 @@ __all__ = [
     "Mapped",
     "MappingContext",
     "NotWritable",
+    "Probe",
     "Problem",
     "Version",
     "compile_mapping",

@@ -15,7 +15,7 @@ What happens to each line, in this order:
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from casecart.canonical import Usage
 from casecart.mapping.planning import plan
@@ -31,7 +31,11 @@ if TYPE_CHECKING:
     from casecart.workspace.mapping import Mapping
     from casecart.workspace.table import Table
 
-__all__ = ["CompiledMapping", "compile_mapping"]
+__all__ = ["CompiledMapping", "Probe", "compile_mapping"]
+
+Probe: TypeAlias = "Callable[[str, str, object, object], None]"
+"""Is told each time a source is asked: the line's place, the document's field, the source, and what it gave: a text,
+several, a day, or None. A source that is the same for all lines of a message is asked once, at the first of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +59,11 @@ class CompiledMapping:
 
 
 def compile_mapping(
-    declaration: Mapping, tables: MappingOf[str, Table], *, document: type[msgspec.Struct] = Usage
+    declaration: Mapping,
+    tables: MappingOf[str, Table],
+    *,
+    document: type[msgspec.Struct] = Usage,
+    probe: Probe | None = None,
 ) -> CompiledMapping:
     """Compiles a mapping.
 
@@ -63,6 +71,7 @@ def compile_mapping(
         declaration: the mapping file.
         tables: the workspace's code tables by name.
         document: what the mapping makes.
+        probe: looks on, for a person who wants to know where values come from; it costs half as much again.
 
     Returns:
         The mapping; `run` takes a message's decoded text and raises `Refused` (of `formats.hl7v2`) only when its
@@ -72,7 +81,7 @@ def compile_mapping(
         WorkspaceError: with all that is wrong, each at its place in the file.
     """
     planned = plan(declaration, tables, document)
-    written = Source(planned)
+    written = Source(planned, probe)
     source = "\n".join(written.lines) + "\n"
     code = compile(source, f"<mapping {planned.name!r}>", "exec")
     exec(code, written.names)  # noqa: S102 - made of our words, of parsed paths and `repr`s; never the analyst's text

@@ -21,6 +21,7 @@ from casecart.mapping.value import LONGEST, read_date, read_datetime, read_decim
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from casecart.mapping.compile import Probe
     from casecart.mapping.plan import FieldPlan, Plan
 
 __all__ = ["Source"]
@@ -36,10 +37,16 @@ _READERS: Final = {
 
 
 class Source:
-    """Writes the function of a plan. `names` are its globals, `lines` its text."""
+    """Writes the function of a plan. `names` are its globals, `lines` its text.
 
-    def __init__(self, plan: Plan) -> None:
-        self.plan = plan
+    Args:
+        plan: of the mapping.
+        probe: is told what each source gave; see `casecart.mapping.compile.Probe`.
+    """
+
+    def __init__(self, plan: Plan, probe: Probe | None = None) -> None:
+        self.plan, self._probed = plan, probe is not None
+        self._sources: list[object] = []
         lines = plan.lines
         self.reading: Hl7Reading | FhirReading = (
             Hl7Reading(plan, lines) if isinstance(lines, Hl7Lines) else FhirReading(plan, lines)
@@ -76,6 +83,8 @@ class Source:
                 self.names[f"T_{field.name}"] = dict(field.codes.values)
                 self.names[f"D_{field.name}"] = field.codes.default
         self.lines = self._function()
+        if probe is not None:
+            self.names |= {"probe": probe, "SOURCES": tuple(self._sources)}
 
     def _asked(self, fields: Iterable[FieldPlan]) -> list[FieldPlan]:
         """What `where` asks for, and the codes that it asks for pieces of."""
@@ -215,8 +224,13 @@ class Source:
     def _read(self, path: object, target: str, field: FieldPlan) -> list[str]:
         """Sets the local `target` to what a source gives: text, or the day that a code says."""
         if isinstance(path, Piece):
-            return [f"{target} = r_{path.field}.{path.name}"]
-        return self.reading.read(path, target, field)
+            lines = [f"{target} = r_{path.field}.{path.name}"]
+        else:
+            lines = self.reading.read(path, target, field)
+        if self._probed:
+            lines = [*lines, f"probe(place, {str(field.name)!r}, SOURCES[{len(self._sources)}], {target})"]
+            self._sources.append(path)
+        return lines
 
     def _every(self, path: object, field: FieldPlan) -> bool:
         return self.reading.every(path, agree=field.way == "agree")

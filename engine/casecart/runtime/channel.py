@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     from casecart.canonical.consumption import Consumption
+    from casecart.mapping import Probe
     from casecart.master.catalogue import Catalogue
     from casecart.rules import Keys, Repeat, Trouble, VerifyFinding
     from casecart.workspace import Mapping as MappingDeclaration
@@ -97,6 +98,10 @@ class Channel:
         if self.key == "case":
             return case_key
         return keys.order(document.facility, self.key, str(getattr(document, self.key, None) or ""))
+
+    def entry_of(self, decision: Decision) -> int:
+        """Which entry of the route a decision is of, counted from 1; 0: none fitted."""
+        return next((number for number, (_, each) in enumerate(self._route, 1) if each is decision), 0)
 
     def decide(self, usage: Usage) -> Decision:
         """Where a line goes: the first entry of the route that fits."""
@@ -235,8 +240,12 @@ def _not_told(step: ResolveStep, workspace: Workspace, mapping: str, filled: Col
         yield Finding(wanted.at(name), "error", "missing-field", words)
 
 
-def compile_channels(workspace: Workspace) -> Mapping[str, Channel]:
+def compile_channels(workspace: Workspace, probe: Probe | None = None) -> Mapping[str, Channel]:
     """Every channel of the workspace, by name.
+
+    Args:
+        workspace: loaded without findings.
+        probe: looks on as their mappings read.
 
     Raises:
         WorkspaceError: with all that is wrong in paths and conditions.
@@ -247,7 +256,7 @@ def compile_channels(workspace: Workspace) -> Mapping[str, Channel]:
         if declared.makes != "Usage":
             continue
         try:
-            mappings[name] = compile_mapping(declared, workspace.tables)
+            mappings[name] = compile_mapping(declared, workspace.tables, probe=probe)
         except WorkspaceError as error:
             findings += error.findings
     channels: dict[str, Channel] = {}

@@ -41,6 +41,7 @@ __all__ = [
     "OutcomeUnknown",
     "Posting",
     "PostingState",
+    "Preview",
     "Proof",
     "Readable",
     "Reconcilable",
@@ -354,6 +355,24 @@ class DestinationContext:
     """Where the settings have a `mapping`; None as well where a destination is only asked, and posted nothing."""
 
 
+class Preview(NamedTuple):
+    """What would go out for some postings.
+
+    Attributes:
+        keys: of the postings in it.
+        to: where it would go, in words, such as ``POST https://…``; no secret.
+        body: as it would be sent.
+        words: why it can't be written, with an empty body; a person must act first, and it would be held.
+        code: the same; stable.
+    """
+
+    keys: Sequence[str]
+    to: str
+    body: bytes
+    words: str = ""
+    code: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class DestinationSpec:
     """One kind of destination, named by an entry point ``casecart.destinations``."""
@@ -369,3 +388,6 @@ class DestinationSpec:
     """Makes what is asked for movements; None: it can't be asked for them."""
     takes: Collection[str] = ("consumption", "charge")
     """What may be posted to it, by the words that routes have under `as`."""
+    preview: Callable[[DestinationContext, Sequence[Posting]], Deferred[Sequence[Preview]]] | None = None
+    """Writes postings as they would go out, in their order and by as many together, and neither connects to anything
+    nor reads a secret; None: what goes out is no one body."""

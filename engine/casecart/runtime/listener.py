@@ -28,6 +28,7 @@ __all__ = [
     "Numbered",
     "Part",
     "Receipt",
+    "Received",
     "Special",
 ]
 
@@ -205,6 +206,14 @@ class ListenerContext:
     durable. Without an engine nothing is kept."""
 
 
+class Received(NamedTuple):
+    """As what bytes would come in."""
+
+    arrival: Arrival
+    words: str
+    """Why it is not taken, where it is `refused`; without content."""
+
+
 @dataclass(frozen=True, slots=True)
 class ListenerSpec:
     """One kind of listener, named by an entry point ``casecart.listeners``."""
@@ -223,6 +232,9 @@ class ListenerSpec:
     expects: Callable[[Any, str, Path], Expected | None] | None = None
     """For a kind whose peers may be FHIR servers: gives, of its settings, a peer's name and the workspace, how that
     peer is expected to post; None: there is no such peer."""
+    receive: Callable[[ListenerContext, bytes, str], Received] | None = None
+    """Tells as what the bytes of one message would come in, and opens nothing for it. The peer is named for kinds
+    where bytes don't tell whose they are; empty: the first one. None: of this kind it can't be told."""
 
     @property
     def one_at_a_time(self) -> bool:

@@ -18,6 +18,7 @@ from casecart.listeners.fhir_follow import Follow
 from casecart.listeners.fhir_handover import Handover
 from casecart.listeners.fhir_patience import Patience
 from casecart.listeners.fhir_polling import Polling
+from casecart.listeners.fhir_received import read
 from casecart.listeners.fhir_recovery import Recovery
 from casecart.listeners.fhir_search import Reach, Searches
 from casecart.listeners.fhir_settings import FhirSettings
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine, Mapping
 
     from casecart.runtime.fhir_server import FhirServer
-    from casecart.runtime.listener import Listener, ListenerContext
+    from casecart.runtime.listener import Listener, ListenerContext, Received
     from casecart.store import Cursor
 
 __all__ = ["SPEC", "FhirListener"]
@@ -61,6 +62,10 @@ def _read(settings: Any) -> FhirReading:  # noqa: ANN401 - as the spec has it
     )
 
 
+def _receive(context: ListenerContext, body: bytes, _peer: str) -> Received:
+    return read(context, body)
+
+
 SPEC: Final = ListenerSpec(
     kind="fhir",
     about="Reads at a FHIR server what changed there: told by notifications, or searched.",
@@ -68,6 +73,7 @@ SPEC: Final = ListenerSpec(
     make=_make,
     hears=_heard,
     reads=_read,
+    receive=_receive,
 )
 
 

@@ -13,12 +13,13 @@ from casecart.runtime.fhir_body import FHIR
 from casecart.runtime.listener import Arrival, Receipt
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
+    from casecart.formats.fhir.envelope import Envelope
     from casecart.listeners.fhir_whole import Whole
     from casecart.runtime.listener import ListenerContext
 
-__all__ = ["Handover", "NotStored"]
+__all__ = ["Handover", "NotStored", "arrival_of"]
 
 _MOST_KNOWN: Final = 10_000
 """Identities that are remembered, so that a search with overlap need not hand in all that it finds again."""
@@ -76,23 +77,14 @@ class Handover:
                     each.callback(None)
 
         self._waiting += 1
-        name, told = self._context.name, whole.envelope
         self._context.intake.take(
-            Arrival(
-                listener=name,
-                facility=self._facility,
-                organisation=self._context.organisation,
-                peer=name,
-                schema=self._schema,
-                message_type=told.message_type,
-                sender=name,
-                control_id=told.control_id,
-                occurred_at=told.occurred_at,
-                partition=crc32((told.keeps_order or name).encode("utf-8", "replace")) % PARTITIONS,
-                notes=None,
+            arrival_of(
+                self._context,
+                self._facility,
+                self._schema,
+                whole.envelope,
+                whole.body,
                 source=self._source,
-                charset=None,
-                body=whole.body,
                 reply=reply,
             )
         )
@@ -110,3 +102,34 @@ class Handover:
         over: Deferred[None] = Deferred()
         self._idle.append(over)
         return over
+
+
+def arrival_of(
+    context: ListenerContext,
+    facility: str,
+    schema: str,
+    told: Envelope,
+    body: bytes,
+    *,
+    source: str,
+    reply: Callable[[Receipt], None],
+) -> Arrival:
+    """What was read at a server, as the engine takes it: in the listener's own name."""
+    name = context.name
+    return Arrival(
+        listener=name,
+        facility=facility,
+        organisation=context.organisation,
+        peer=name,
+        schema=schema,
+        message_type=told.message_type,
+        sender=name,
+        control_id=told.control_id,
+        occurred_at=told.occurred_at,
+        partition=crc32((told.keeps_order or name).encode("utf-8", "replace")) % PARTITIONS,
+        notes=None,
+        source=source,
+        charset=None,
+        body=body,
+        reply=reply,
+    )

@@ -26,6 +26,7 @@ from casecart.listeners.hl7v2 import Reception
 from casecart.listeners.partition import Partition, partition_key
 from casecart.listeners.peer import Peer, Peers, peers_key, unreachable
 from casecart.listeners.question import Question
+from casecart.listeners.received import received
 from casecart.runtime.fault import told
 from casecart.runtime.listener import ListenerSpec, Receipt
 from casecart.workspace import Declared, Duration, Finding, Size, Text, declared, key
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from casecart.listeners.found import Found
-    from casecart.runtime.listener import Arrival, Listener, ListenerContext
+    from casecart.runtime.listener import Arrival, Listener, ListenerContext, Received
 
 __all__ = ["SPEC", "FileListener", "FileSettings"]
 
@@ -83,8 +84,16 @@ def _make(context: ListenerContext) -> Listener:
     return FileListener(context)
 
 
+def _receive(context: ListenerContext, body: bytes, _peer: str) -> Received:
+    return received(_reception(context), body)
+
+
 SPEC: Final = ListenerSpec(
-    kind="file", about="Takes HL7 v2 messages from the files of a folder.", settings=FileSettings, make=_make
+    kind="file",
+    about="Takes HL7 v2 messages from the files of a folder.",
+    settings=FileSettings,
+    make=_make,
+    receive=_receive,
 )
 
 _OF_CONNECTIONS: Final = ("acknowledge", "certificate", "networks", "connections")  # what a peer here can't have
@@ -93,6 +102,13 @@ _MOST_WAITING: Final = 256  # messages that wait for their commit
 _MOST_WAITING_BYTES: Final = 4_000_000
 _LONG: Final = 600.0  # seconds after which somebody should know that a file is still written
 _LISTED: Final = 100  # messages of a file that its reason names
+
+
+def _reception(context: ListenerContext) -> Reception:
+    settings = cast("FileSettings", context.settings)
+    maker = f"{context.name} {os.getpid()} {context.now()}"
+    peers = Peers(settings.peers, Acknowledge(), context.time_zones)
+    return Reception(context, peers, Partition(settings.partition_by), Accept(), maker, maximum=settings.maximum_file)
 
 
 class _Filed(Question):
@@ -225,11 +241,7 @@ class FileListener:
         settings = cast("FileSettings", context.settings)
         self.name = context.name
         self.intake = context.intake
-        maker = f"{context.name} {os.getpid()} {context.now()}"
-        peers = Peers(settings.peers, Acknowledge(), context.time_zones)
-        self.reception = Reception(
-            context, peers, Partition(settings.partition_by), Accept(), maker, maximum=settings.maximum_file
-        )
+        self.reception = _reception(context)
         folder = context.root / settings.folder
         self.where = f"on {folder.absolute()} ({SPEC.kind})"
         self._folder = Folder(folder, settings.settle, settings.maximum_file)

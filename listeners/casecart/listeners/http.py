@@ -18,6 +18,7 @@ from casecart.listeners.admission import NotAdmitted
 from casecart.listeners.door import Door
 from casecart.listeners.http_connection import HttpConnection
 from casecart.listeners.http_peer import HttpPeers, expected
+from casecart.listeners.http_received import posted
 from casecart.listeners.http_reception import HttpReception
 from casecart.listeners.http_settings import HttpSettings
 from casecart.runtime.fault import told
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from casecart.listeners.http_reception import Sign
     from casecart.runtime.certificate import Certificate
     from casecart.runtime.fhir_reading import Expected
-    from casecart.runtime.listener import Listener, ListenerContext
+    from casecart.runtime.listener import Listener, ListenerContext, Received
 
 __all__ = ["SPEC", "HttpListener"]
 
@@ -44,12 +45,18 @@ def _expects(settings: HttpSettings, name: str, root: Path) -> Expected | None:
     return None if peer is None else expected(peer, name, root)
 
 
+def _receive(context: ListenerContext, body: bytes, peer: str) -> Received:
+    settings = cast("HttpSettings", context.settings)
+    return posted(context, HttpReception(context, settings.partition_by, settings.maximum_body), body, peer)
+
+
 SPEC: Final = ListenerSpec(
     kind="http",
     about="Takes FHIR notifications and resources, JSON and XML over HTTP.",
     settings=HttpSettings,
     make=_make,
     expects=_expects,
+    receive=_receive,
 )
 
 

@@ -19,13 +19,14 @@ from casecart.listeners.hl7v2 import Reception
 from casecart.listeners.mllp_settings import MllpSettings
 from casecart.listeners.partition import Partition
 from casecart.listeners.peer import Peers
+from casecart.listeners.received import received
 from casecart.listeners.seats import Seats
 from casecart.runtime.listener import ListenerSpec
 
 if TYPE_CHECKING:
     from casecart.listeners.door import Occupant
     from casecart.runtime.certificate import Certificate
-    from casecart.runtime.listener import Listener, ListenerContext
+    from casecart.runtime.listener import Listener, ListenerContext, Received
 
 __all__ = ["SPEC", "MllpListener"]
 
@@ -34,7 +35,28 @@ def _make(context: ListenerContext) -> Listener:
     return MllpListener(context)
 
 
-SPEC: Final = ListenerSpec(kind="mllp", about="Takes HL7 v2 messages over MLLP.", settings=MllpSettings, make=_make)
+def _receive(context: ListenerContext, body: bytes, _peer: str) -> Received:
+    settings = cast("MllpSettings", context.settings)
+    peers = Peers(settings.peers, settings.acknowledge, context.time_zones)
+    return received(_reception(context, settings, peers), body)
+
+
+SPEC: Final = ListenerSpec(
+    kind="mllp", about="Takes HL7 v2 messages over MLLP.", settings=MllpSettings, make=_make, receive=_receive
+)
+
+
+def _reception(context: ListenerContext, settings: MllpSettings, peers: Peers) -> Reception:
+    return Reception(
+        context,
+        peers,
+        Partition(settings.partition_by),
+        settings.accept,
+        f"{context.name} {os.getpid()} {context.now()}",
+        takes_several=settings.several_messages == "take",
+        continued_within=settings.continuation_timeout,
+        maximum=settings.maximum_frame,
+    )
 
 
 class MllpListener(Door):
@@ -50,17 +72,7 @@ class MllpListener(Door):
         self.unfinished = context.unfinished
         self.unfinished.make_room(settings.maximum_frame)
         peers = Peers(settings.peers, settings.acknowledge, context.time_zones)
-        maker = f"{context.name} {os.getpid()} {context.now()}"
-        self.reception = Reception(
-            context,
-            peers,
-            Partition(settings.partition_by),
-            settings.accept,
-            maker,
-            takes_several=settings.several_messages == "take",
-            continued_within=settings.continuation_timeout,
-            maximum=settings.maximum_frame,
-        )
+        self.reception = _reception(context, settings, peers)
         self.commits = settings.release > 1
         self._unwritten: set[MllpConnection] = set()
         super().__init__(context, settings.port, settings.frame_timeout, self.reception)
