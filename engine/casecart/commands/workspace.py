@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["Checked", "bring_up_store", "check", "load_workspace", "make_workspace"]
+__all__ = ["Checked", "bring_up_store", "check", "load_workspace", "make_workspace", "read_workspace"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +84,17 @@ def load_workspace(root: Path) -> Workspace:
     if checked.workspace is None:
         raise WorkspaceError(checked.findings)
     return checked.workspace
+
+
+def read_workspace(root: Path) -> Workspace:
+    """A workspace whose files and names are right; who compiles of it what is wanted finds what is wrong in that.
+
+    Raises:
+        NotAWorkspace: there is none.
+        WorkspaceError: it has errors.
+    """
+    require_workspace(root)
+    return _loaded(root)
 
 
 def make_workspace(root: Path) -> tuple[str, ...]:

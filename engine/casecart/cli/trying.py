@@ -1,0 +1,180 @@
+"""`casecart try`: what a channel would make of a message, step by step; nothing is sent or stored."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from casecart.cli.desk import at_desk, named_from_here
+from casecart.cli.exit import Exit
+from casecart.cli.failure import Stop, told
+from casecart.cli.options import as_json, json_option, workspace_option
+from casecart.cli.text import examples
+from casecart.cli.try_text import lines_of
+from casecart.commands.refusal import Refusal
+from casecart.commands.trying import LARGEST, VERSIONS, StoredMessage, Try, cut
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from casecart.store import Message
+
+__all__ = ["command"]
+
+_POLL = 0.3  # seconds between looks at the files
+_LEFT_OUT = frozenset({"var", ".git", ".venv", "__pycache__", "node_modules"})
+_MOST_FILES = 20_000
+
+
+@click.command(
+    name="try",
+    epilog=examples(
+        ("casecart try or-usage samples/hl7v2/dft-hip-stem.hl7", "every step of every line, and what would go out"),
+        ("casecart try or-usage day.hl7 --json | jq '.messages[].lines[].became'", ""),
+        ("casecart try fhir-procedures samples/fhir/procedure-hip-stem.json", "FHIR likewise"),
+        ("casecart try or-usage 42", "a stored message, by position, id or control id"),
+        ("casecart try or-usage charge.hl7 --watch", "again whenever a file of the workspace is saved"),
+        ("pbpaste | casecart try or-usage -", "from the clipboard"),
+    ),
+)
+@click.argument("channel")
+@click.argument("message", metavar="MESSAGE")
+@click.option("--listener", metavar="NAME", help="Through which it comes.  [default: the channel's that takes it]")
+@click.option("--peer", metavar="NAME", help="From whom, for FHIR.  [default: the first that fits]")
+@click.option(
+    "--version", type=click.Choice(tuple(VERSIONS)), help="Of FHIR.  [default: as the peer is configured, else R4]"
+)
+@click.option("--watch", is_flag=True, help="Try it again whenever the workspace or the file is saved; end by Ctrl-C.")
+@json_option
+@workspace_option
+def command(
+    channel: str,
+    message: str,
+    root: Path,
+    *,
+    listener: str | None,
+    peer: str | None,
+    version: str | None,
+    watch: bool,
+    json: bool,
+) -> int:
+    """Try a message: what CHANNEL makes of it, step by step, and what would go out.
+
+    MESSAGE is a file, `-` for standard input, or a message that is stored: its position, id or control id. A file holds
+    HL7 v2 (one message, several, a batch, a capture of MLLP frames) or one FHIR resource or bundle as JSON. Several are
+    worked in their order, and each counts as posted for those behind it.
+
+    The engine's own code works them, in memory: nothing is sent or stored, and an engine may run meanwhile. Master data
+    and what is known of cases are read from the workspace's store, what was posted is not.
+
+    What is shown holds what the message says of a patient. To look at a stored one is recorded in the audit trail.
+
+    Exits with 1 when the channel doesn't take a message, or something would be held or can't be written; with 3 when
+    the workspace has errors, which are shown as `casecart check` shows them.
+    """
+    stored: Message | None = None
+    bodies: list[bytes] = []
+    path = _file(message)
+    if path is None and message != "-":
+        stored = _stored(root, message)
+    elif not watch or message == "-":
+        bodies = cut(_read(path))
+
+    def once() -> int:
+        wish = Try(
+            root=root,
+            channel=channel,
+            source=message,
+            bodies=cut(_read(path)) if path is not None and watch else bodies,
+            stored=stored,
+            listener=listener,
+            peer=peer,
+            version=version,
+        )
+        with named_from_here(root):
+            tried = wish.run()
+        if json:
+            click.echo(as_json(tried))
+        else:
+            for line in lines_of(tried):
+                click.echo(line)
+        return Exit.FINE if tried.fine else Exit.WRONG
+
+    return _watched(once, root, path) if watch else once()
+
+
+def _file(message: str) -> Path | None:
+    path = Path(message)
+    try:
+        return path if message != "-" and path.exists() else None
+    except (OSError, ValueError):  # too long for a name, or with a NUL in it
+        return None
+
+
+def _read(path: Path | None) -> bytes:
+    """A file, or standard input; no more than may be tried, and a byte, so that too much is seen."""
+    try:
+        if path is not None:
+            with path.open("rb") as file:
+                return file.read(LARGEST + 1)
+        if sys.stdin is None or sys.stdin.closed:
+            raise Stop(Exit.USAGE, "standard input is closed: name a file, or pipe a message in")
+        return sys.stdin.buffer.read(LARGEST + 1)
+    except OSError as error:
+        what = "standard input" if path is None else str(path)
+        raise Stop(Exit.USAGE, f"{what} can't be read: {error.strerror}") from None
+
+
+def _stored(root: Path, reference: str) -> Message:
+    """Raises `Stop` where it looks as if a file were meant."""
+    like_a_file = "/" in reference or reference.endswith((".hl7", ".json", ".txt", ".xml"))
+    if like_a_file:
+        raise Stop(Exit.WRONG, f"there is no file {reference}")
+    try:
+        with at_desk(root, writing=True) as desk:
+            return desk.ask(StoredMessage(reference=reference))
+    except Refusal as refused:
+        if refused.code != "not-found":
+            raise
+        raise Stop(Exit.WRONG, f"there is no file '{reference}', and {refused.words}") from None
+
+
+def _watched(once: Callable[[], int], root: Path, path: Path | None) -> int:
+    """Again and again, until Ctrl-C; what goes wrong is told, and it is waited for the next save."""
+    before: object = None
+    while True:
+        now = dict(_saved(root, path))
+        if now != before:
+            if before is not None:
+                click.echo("")
+            click.echo(f"--- {time.strftime('%H:%M:%S')}")
+            try:
+                once()
+            except KeyboardInterrupt:
+                raise
+            except Exception as error:  # noqa: BLE001 - each is explained, and the next save may mend it
+                told(error)
+            before = now
+            click.echo("--- waiting for a save; end by Ctrl-C", err=True)
+        time.sleep(_POLL)
+
+
+def _saved(root: Path, path: Path | None) -> Iterator[tuple[str, tuple[int, int]]]:
+    """Each file that counts, and when it was saved. One that is gone just now is there at the next look."""
+    files = [] if path is None else [path]
+    for folder, inside, names in os.walk(root):
+        inside[:] = [name for name in inside if name not in _LEFT_OUT]
+        files += [Path(folder, name) for name in names]
+        if len(files) > _MOST_FILES:
+            break
+    for file in files:
+        try:
+            about = file.stat()
+        except OSError:
+            continue
+        yield str(file), (about.st_mtime_ns, about.st_size)
