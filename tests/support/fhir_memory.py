@@ -44,6 +44,7 @@ class MemoryServer:
         asked: what was asked for, as often as it was.
         searched: the searches that were put, in their order.
         pages: of every search, one page each.
+        most: resources of a page that is not too large; None: none is.
         held_up: answers of reads that wait until the test fires them; None: none wait.
     """
 
@@ -57,6 +58,7 @@ class MemoryServer:
         self.pages: list[list[dict[str, Any]]] = [[]]
         self.answers: dict[str, Callable[[], dict[str, Any]]] = {}
         self.held_up: list[Deferred[None]] | None = None
+        self.most: int | None = None
         self.stopped = False
 
     def put(self, *resources: Mapping[str, Any]) -> None:
@@ -86,6 +88,8 @@ class MemoryServer:
         """As `FhirServer`."""
         self.searched.append(query)
         self._met(query.partition("?")[0])
+        if self.most is not None and int(query.rpartition("_count=")[2]) > self.most:
+            raise FhirTrouble("too-large", "It has more than is read.", status=200)
         for page in self.pages:
             yield _fetched({"resourceType": "Bundle", "entry": [{"resource": each} for each in page]})
 

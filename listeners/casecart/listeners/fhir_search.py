@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Reach", "Searches", "moment_of"]
 
-_COUNT: Final = 100  # resources of a page that are asked for
+_COUNT: Final = 100  # resources of a page that are asked for at first
 _SLICE: Final = 20  # resources that are handed in at once
 _DAY: Final = 86_400_000_000  # µs
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -129,17 +129,25 @@ class Searches:
         sweep = _Sweep(start - self._reach.overlap, latest=self._now() + _DAY, joins=start == search.mark)
         while sweep.more:
             sweep.more = False
-            query = f"_lastUpdated=ge{moment_of(sweep.low)}&_sort=_lastUpdated&_count={_COUNT}"
-            pages = self._server.search(f"{search.query}{'&' if '?' in search.query else '?'}{query}")
-            async with aclosing(_generated(pages)) as each:
-                async for page in each:
-                    await self._page(search, sweep, page.resource)
-                    if sweep.more:
-                        break
+            try:
+                await self._pages(search, sweep)
+            except FhirTrouble as trouble:
+                if trouble.code != "too-large" or sweep.count == 1:
+                    raise
+                sweep.begin_again()
         self._moved(search, sweep)
         if sweep.strange:
             words = "{name}: the search for {type} found {count} that it did not ask for: they are left out"
             self.log.warn(words, name=self._name, type=search.type, count=sweep.strange)  # noqa: G010 - the logger is Twisted's
+
+    async def _pages(self, search: _Search, sweep: _Sweep) -> None:
+        query = f"_lastUpdated=ge{moment_of(sweep.low)}&_sort=_lastUpdated&_count={sweep.count}"
+        pages = self._server.search(f"{search.query}{'&' if '?' in search.query else '?'}{query}")
+        async with aclosing(_generated(pages)) as each:
+            async for page in each:
+                await self._page(search, sweep, page.resource)
+                if sweep.more:
+                    break
 
     async def _page(self, search: _Search, sweep: _Sweep, page: Resource) -> None:
         """Hand in what is on a page; says by `sweep.more` that a new search shall go on."""
@@ -191,6 +199,8 @@ class _Sweep:
         """Resources that are of another type, changed before, or have no id."""
         self.in_order = True
         """Whether all that came was sorted, and the server says that it sorts."""
+        self.count = _COUNT
+        """Resources of a page; fewer behind one that was too large to be read."""
         self.more = True
         self._last: list[str] = []
 
@@ -217,10 +227,15 @@ class _Sweep:
         self._last = names
         return found
 
+    def begin_again(self) -> None:
+        """Have a new search go on where this one was, with smaller pages; what is found again is known."""
+        self.count, self.more, self._last = max(1, self.count // 5), True, []
+
     def go_on(self, page: Resource) -> None:
         """Have a new search go on behind this page, if there is more and all of it is not of one moment."""
         if self.highest > self.low and _has_next(page):
             self.low, self.more, self._last = self.highest, True, []
+            self.count = min(2 * self.count, _COUNT)
 
 
 async def _generated(pages: Any) -> AsyncGenerator[Any, None]:  # noqa: ANN401 - any async iterator

@@ -124,7 +124,7 @@ class FhirServerSettings(Declared):
         maximum="10m",
     )
     maximum_answer: Size = key(
-        about="The largest answer that is read. A search that brings larger ones needs smaller pages (`_count`).",
+        about="The largest answer that is read. Where a page of a search is larger, smaller ones are asked for.",
         example="50MB",
         default="10MB",
         minimum="1KB",

@@ -147,3 +147,12 @@ def test_while_the_server_fails_at_everything_no_message_goes_without_its_device
         f"{BASE}/Procedure/p1",
         f"{BASE}/Device/d1",
     ]
+
+
+def test_a_search_whose_pages_are_too_large_is_put_with_smaller_ones() -> None:
+    made = reader("searches: Procedure\nevery: 10s")
+    made.server.most = 3
+    made.server.pages = [[procedure("p1") | {"meta": {"versionId": "1", "lastUpdated": moment_of(made.now())}}]]
+    made.wait(5)
+    assert made.intake.control_ids == ["Procedure/p1/_history/1"]
+    assert [query.rpartition("=")[2] for query in made.server.searched] == ["100", "20", "4", "1"]
