@@ -98,6 +98,7 @@ class Follow:
         self._working = 0  # of these, that ask the server: the others wait for a search
         self._again: dict[int, _Tried] = {}
         self._heard: set[int] = set()  # those whose numbers are counted
+        self._stored: dict[int, set[str]] = {}  # by position: what of it is stored already
         self._done = 0
 
     def look(self, recovery: Recovery, marks: Mapping[str, Cursor]) -> None:
@@ -125,7 +126,8 @@ class Follow:
                 recovery.heard(notification, message, marks)
             self._working += 1
             try:
-                all_told = await self.follow(notification, f"-{position}")
+                stored = self._stored.setdefault(position, set())
+                all_told = await self.follow(notification, stored, f"-{position}")
             finally:
                 self._working -= 1
             if not all_told and not await self._searched(notification, recovery):
@@ -166,14 +168,16 @@ class Follow:
         self._busy.discard(position)
         self._again.pop(position, None)
         self._heard.discard(position)
+        self._stored.pop(position, None)
         if notification is not None:
             recovery.followed(notification, position)
 
-    async def follow(self, notification: Notification, again: str = "") -> bool:
+    async def follow(self, notification: Notification, stored: set[str], again: str = "") -> bool:
         """Hand in what a notification is about, and wait until it is stored; whether it tells that of all its events.
 
         Args:
             notification: also the answer to `$events`.
+            stored: names of what was stored before, at another try, and need not be again; what is stored now is added.
             again: tells this from another notification, where a resource does not say its version.
 
         Fails with `FhirTrouble`, `NotStored`; with one that doesn't pass, and is not the server's, after all the rest.
@@ -186,7 +190,7 @@ class Follow:
             focuses |= dict.fromkeys(name for name, each in brought.items() if each["resourceType"] not in _ENVELOPES)
         removed = {self._own(url) for url in notification.removed}
         bad: FhirTrouble | None = FhirTrouble("gone", _GONE, status=410) if removed - set(focuses) else None
-        for name in focuses:
+        for name in [each for each in focuses if each not in stored]:
             try:
                 if name in removed:
                     raise FhirTrouble("gone", _GONE, status=410)
@@ -198,6 +202,7 @@ class Follow:
                     bad = trouble
                 continue
             await self._handover.give([await self._wholes.of(focus, brought, again)])
+            stored.add(name)
         if bad is not None:
             raise bad
         told = len(focuses) - len(set(named)) + len(removed)

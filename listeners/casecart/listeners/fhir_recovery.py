@@ -53,6 +53,8 @@ class _Subscription:
         kept: what is durable, or on the way: known, number, whole.
         signs: positions of the marks that were heard already.
         asking: whether something is being asked.
+        asked: for which events the server was asked last.
+        stored: names of what of these is stored; a later event of the same resource is in a later question.
         alive: whether anything was heard of it in this run.
         status: as the server said last.
         trouble: code of what was wrong when something was asked last; empty: nothing.
@@ -64,6 +66,8 @@ class _Subscription:
     kept: tuple[int, int, int] = (-1, 0, 0)
     signs: dict[str, int] = field(default_factory=dict)
     asking: bool = False
+    asked: AskEvents | None = None
+    stored: set[str] = field(default_factory=set)
     alive: bool = False
     status: str = ""
     trouble: str = ""
@@ -78,7 +82,8 @@ class Recovery:
         grace: µs that a gap may last.
         server: is asked.
         polling: searches for what changed.
-        follow: has the events of an answer followed up until all is stored; gives whether it told of all of them.
+        follow: has the events of an answer followed up until all is stored, but for what of it is stored already; gives
+            whether it told of all of them.
         notices: keeps the numbers.
         patience: with the server as a whole.
         now: µs since 1970.
@@ -95,7 +100,7 @@ class Recovery:
         *,
         server: FhirServer,
         polling: Polling,
-        follow: Callable[[Notification], Awaitable[bool]],
+        follow: Callable[[Notification, set[str]], Awaitable[bool]],
         notices: Notices,
         patience: Patience,
         now: Callable[[], int],
@@ -310,6 +315,8 @@ class Recovery:
             if trouble.passing or of_the_server(trouble):
                 raise
             told = None
+        if ask != one.asked:
+            one.asked, one.stored = ask, set()
         if told is not None and await self._followed(one, told):
             one.series.heard(replace(told, kind="query-event"), self._now())
         missing = one.series.missing
@@ -323,7 +330,7 @@ class Recovery:
     async def _followed(self, one: _Subscription, told: Notification) -> bool:
         """Whether all that an answer tells of is here, but for what is not there any more."""
         try:
-            return await self._follow(told)
+            return await self._follow(told, one.stored)
         except FhirTrouble as trouble:
             if trouble.passing or of_the_server(trouble):
                 raise

@@ -156,3 +156,43 @@ def test_a_search_whose_pages_are_too_large_is_put_with_smaller_ones() -> None:
     made.wait(5)
     assert made.intake.control_ids == ["Procedure/p1/_history/1"]
     assert [query.rpartition("=")[2] for query in made.server.searched] == ["100", "20", "4", "1"]
+
+
+def test_what_is_stored_of_a_notification_is_not_asked_for_again_when_the_rest_is() -> None:
+    made = reader()
+    made.server.troubles["Procedure/p3"] = FhirTrouble("connection-lost", "It broke off.", passing=True)
+    made.tell(told(1, 2, 3, 4))
+    made.wait(60)
+    del made.server.troubles["Procedure/p3"]
+    made.wait(120)
+    assert (made.notes.left, made.known()) == ({}, 4)
+    assert made.intake.control_ids == [f"Procedure/p{number}/_history/1" for number in range(1, 5)]
+
+
+def test_what_is_stored_of_missing_events_is_not_asked_for_again_when_the_rest_is() -> None:
+    made = reader()
+    made.event(1)
+    made.wait(2)
+    made.event(5)
+    made.wait(2)
+    made.server.troubles["Procedure/p3"] = FhirTrouble("connection-lost", "It broke off.", passing=True)
+    made.server.answers["Subscription/s1/$events"] = lambda: told(2, 3, 4, kind="query-event", counted=5)
+    made.wait(300)
+    assert made.server.asked["Procedure/p3"] > 1
+    del made.server.troubles["Procedure/p3"]
+    made.wait(600)
+    assert made.known() == 5
+    assert made.intake.control_ids == [f"Procedure/p{number}/_history/1" for number in (1, 5, 2, 3, 4)]
+
+
+def test_a_notification_that_is_worked_again_by_a_person_is_asked_for_anew() -> None:
+    made = reader()
+    made.server.troubles["Procedure/p2"] = FhirTrouble("refused", "Not this one.", status=400)
+    made.tell(told(1, 2))
+    (waiting,) = made.notes.left.values()
+    made.wait(2)
+    assert made.codes == ["refused"]
+    made.server.troubles.clear()
+    made.notes.left[waiting.position] = waiting
+    made.wait(2)
+    assert made.server.asked["Procedure/p1"] == 2
