@@ -15,9 +15,7 @@ from casecart.cli.exit import Exit
 from casecart.cli.failure import Stop, told
 from casecart.cli.options import as_json, json_option, workspace_option
 from casecart.cli.text import examples
-from casecart.cli.try_text import lines_of
 from casecart.commands.refusal import Refusal
-from casecart.commands.trying import LARGEST, VERSIONS, StoredMessage, Try, cut
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -47,7 +45,7 @@ _MOST_FILES = 20_000
 @click.option("--listener", metavar="NAME", help="Through which it comes.  [default: the channel's that takes it]")
 @click.option("--peer", metavar="NAME", help="From whom, for FHIR.  [default: the first that fits]")
 @click.option(
-    "--version", type=click.Choice(tuple(VERSIONS)), help="Of FHIR.  [default: as the peer is configured, else R4]"
+    "--version", type=click.Choice(("R4", "R4B", "R5")), help="Of FHIR.  [default: as the peer is configured, else R4]"
 )
 @click.option("--watch", is_flag=True, help="Try it again whenever the workspace or the file is saved; end by Ctrl-C.")
 @json_option
@@ -63,13 +61,14 @@ def command(
     watch: bool,
     json: bool,
 ) -> int:
-    """Try a message: what CHANNEL makes of it, step by step, and what would go out.
+    """Try a message on a channel; nothing is sent or stored.
 
     MESSAGE is a file, `-` for standard input, or a message that is stored: its position, id or control id. A file holds
     HL7 v2 (one message, several, a batch, a capture of MLLP frames) or one FHIR resource or bundle as JSON. Several are
     worked in their order, and each counts as posted for those behind it.
 
-    The engine's own code works them, in memory: nothing is sent or stored, and an engine may run meanwhile. Master data
+    Each line is shown with its values and where they come from, what was decided, and what would go out. The engine's
+    own code works them, in memory; an engine may run meanwhile. Master data
     and what is known of cases are read from the workspace's store, what was posted is not.
 
     What is shown holds what the message says of a patient. To look at a stored one is recorded in the audit trail.
@@ -77,6 +76,10 @@ def command(
     Exits with 1 when the channel doesn't take a message, or something would be held or can't be written; with 3 when
     the workspace has errors, which are shown as `casecart check` shows them.
     """
+    # Who asks for help waits for no engine.
+    from casecart.cli.try_text import lines_of  # noqa: PLC0415 - as above
+    from casecart.commands.trying import Try, cut  # noqa: PLC0415 - as above
+
     stored: Message | None = None
     bodies: list[bytes] = []
     path = _file(message)
@@ -118,6 +121,8 @@ def _file(message: str) -> Path | None:
 
 def _read(path: Path | None) -> bytes:
     """A file, or standard input; no more than may be tried, and a byte, so that too much is seen."""
+    from casecart.commands.trying import LARGEST  # noqa: PLC0415 - as in `command`
+
     try:
         if path is not None:
             with path.open("rb") as file:
@@ -132,6 +137,8 @@ def _read(path: Path | None) -> bytes:
 
 def _stored(root: Path, reference: str) -> Message:
     """Raises `Stop` where it looks as if a file were meant."""
+    from casecart.commands.trying import StoredMessage  # noqa: PLC0415 - as in `command`
+
     like_a_file = "/" in reference or reference.endswith((".hl7", ".json", ".txt", ".xml"))
     if like_a_file:
         raise Stop(Exit.WRONG, f"there is no file {reference}")

@@ -189,7 +189,7 @@ class Tried(msgspec.Struct, frozen=True, kw_only=True):
     def fine(self) -> bool:
         """Whether every message was taken, nothing would be held, and all could be written."""
         return bool(self.messages) and all(
-            (each.accepted or each.code == "duplicate")
+            (each.accepted or each.code == "duplicate" or (each.cases and len(self.messages) > 1))
             and not each.held
             and not any(hold.kind == "held" for line in each.lines for hold in line.held)
             and not any(out.code for out in each.out)

@@ -199,7 +199,13 @@ class Try:
     ) -> TriedMessage:
         arrival = received.arrival
         not_taken = _not_taken(workspace, declared, received)
-        worked = None if not_taken is not None else dry.take(arrival)
+        # What notes cases for the channel counts for the messages behind it.
+        helps = (
+            not_taken is not None
+            and not arrival.refused
+            and any(each.note is not None and _accepts(each, arrival) for each in workspace.channels.values())
+        )
+        worked = dry.take(arrival) if not_taken is None or helps else None
         dry.trace.spent = {"receive": spent, **dry.trace.spent} if worked is not None else {"receive": spent}
         return shown_message(workspace, declared, dry, number, arrival, worked, not_taken)
 
