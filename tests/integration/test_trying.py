@@ -204,6 +204,18 @@ def test_a_fhir_resource_is_tried_likewise(new: Path) -> None:
     assert (message.schema, len(message.out)) == ("fhir/4.0.1", 2)
 
 
+def test_the_element_of_a_line_is_shown_with_its_very_bytes(new: Path) -> None:
+    body = fhir("procedure-hip-stem")
+    (message,) = tried(new, "fhir-procedures", body).messages
+    devices = json.loads(body)["entry"][0]["resource"]["focalDevice"]
+    found = []
+    for line in message.lines:
+        assert line.element is not None
+        found.append(json.loads(body[line.element.offset : line.element.offset + line.element.length]))
+        assert body.splitlines()[line.element.line - 1][line.element.column - 1 :][:1] == b"{"
+    assert found == devices
+
+
 def test_the_version_of_fhir_can_be_said(new: Path) -> None:
     shown = tried(new, "fhir-procedures", fhir("procedure-hip-stem"), version="R5")
     assert shown.messages[0].schema == "fhir/5.0.0"

@@ -82,6 +82,8 @@ def _parts(message: TriedMessage) -> Iterator[str]:
 
 def _line(line: TriedLine) -> Iterator[str]:
     where = f" (line {line.segment.number}, byte {line.segment.offset})" if line.segment is not None else ""
+    if (element := line.element) is not None:
+        where = f" (line {element.line}:{element.column}, bytes {element.offset}-{element.offset + element.length})"
     name = f"  as line {line.line}" if line.line else ""
     yield printable(f"{line.place}{where}{name}: {line.became}")
     if line.reason:

@@ -8,6 +8,7 @@ import msgspec
 
 from casecart.canonical.master import Item, decode_document
 from casecart.commands.content import body_of
+from casecart.commands.element_place import element_at
 from casecart.commands.moment import moment
 from casecart.commands.segment import Segments
 from casecart.commands.try_view import (
@@ -24,6 +25,7 @@ from casecart.commands.try_view import (
 )
 from casecart.commands.value_place import ValuePlaces
 from casecart.formats.hl7v2.path import Path
+from casecart.runtime.fhir_body import FHIR
 from casecart.runtime.made import PLACE, decode_made
 from casecart.workspace import MapStep, OtherwiseStep, RouteStep
 
@@ -115,6 +117,7 @@ class _Shown:
         mapping = None if step is None else workspace.mappings.get(step.map)
         self._declarations: Mapping[str, FieldMapping] = {} if mapping is None else mapping.fields
         self._hl7 = message is not None and message.schema.startswith("hl7v2")
+        self._fhir = message is not None and message.schema.startswith(FHIR)
         self._body, self._charset = (message.body, message.charset) if message is not None else (b"", None)
         self._segments = Segments(self._body, self._charset) if self._hl7 else None
         self._values = ValuePlaces(self._body, self._charset) if self._hl7 else None
@@ -188,6 +191,7 @@ class _Shown:
         return TriedLine(
             place=place,
             segment=None if self._segments is None else self._segments.at(place),
+            element=element_at(self._body, place) if self._fhir else None,
             became=became,
             reason=reason,
             line=made[0] if made is not None else "",

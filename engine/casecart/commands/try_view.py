@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from casecart.commands.element_place import ElementAt
 from casecart.commands.segment import SegmentBytes
 from casecart.commands.value_place import ValueAt
 
@@ -106,6 +107,8 @@ class TriedLine(msgspec.Struct, frozen=True, kw_only=True):
     place: str
     segment: SegmentBytes | None
     """Where it begins, in HL7 v2."""
+    element: ElementAt | None
+    """Where it stands, in FHIR."""
     became: Literal["posted", "no change", "filtered", "held"]
     reason: str
     """Why it is filtered."""
