@@ -195,6 +195,30 @@ def test_a_message_that_the_channel_does_not_take_is_told_why(
     assert words in message.why
 
 
+def test_parts_of_a_message_are_worked_when_the_last_is_there(new: Path) -> None:
+    *_, device = lines = sample("dft-hip-stem").splitlines()
+    head = lines[0].split(b"|")
+    first = b"\r".join([*lines[:-1], b"DSC|NEXT|F", b""])
+    second = b"\r".join([b"|".join([*head[:9], b"ORSYS-000099", *head[10:12], b"", b"NEXT"]), device, b""])
+    one, whole = tried(new, "or-usage", first, second).messages
+    assert (one.code, one.lines) == ("part", [])
+    assert [(line.place, line.became) for line in whole.lines] == [("FT1[1]", "posted")]
+
+
+def test_a_long_message_is_shown_in_seconds(new: Path) -> None:
+    *head, charge, device = sample("dft-hip-stem").splitlines()
+    lines = [
+        each
+        for number in range(1_000)
+        for each in (charge.replace(b"770001", b"%06d" % number), device.replace(b"SN-4711", b"S%05d" % number))
+    ]
+    (message,) = tried(new, "or-usage", b"\r".join([*head, *lines, b""])).messages
+    assert len(message.lines) == 1_000
+    last = field(message.lines[-1], "serial").sources[0].at
+    assert last is not None
+    assert last.segment == "PRT[1000]"
+
+
 def test_a_fhir_resource_is_tried_likewise(new: Path) -> None:
     shown = tried(new, "fhir-procedures", fhir("procedure-hip-stem"))
     (message,) = shown.messages

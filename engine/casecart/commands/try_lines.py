@@ -47,6 +47,11 @@ __all__ = ["shown_message"]
 _AFTER_MAP = ("source", "facility")
 """Fields that the engine sets, and no step finds."""
 
+_OUTCOMES = {
+    "quarantined": "it can't be worked, and is put aside for a person",
+    "part": "it is a part of a longer message, which is worked when all parts are there",
+}
+
 _MOST_HOLDS = 1_000_000
 
 
@@ -76,8 +81,8 @@ def shown_message(  # noqa: PLR0917 - what it is shown with
         code, why = "duplicate", f"the same came before, as message {worked.repeats}: nothing more is done"
     shown = _Shown(workspace, declared, dry, worked, message)
     held = shown.held("")
-    if message is not None and message.outcome == "quarantined":
-        code, why = "quarantined", "it can't be worked, and is put aside for a person"
+    if message is not None and message.outcome in _OUTCOMES:
+        code, why = message.outcome, _OUTCOMES[message.outcome]
     return TriedMessage(
         number=number,
         listener=arrival.listener,
@@ -121,7 +126,14 @@ class _Shown:
         self._body, self._charset = (message.body, message.charset) if message is not None else (b"", None)
         self._segments = Segments(self._body, self._charset) if self._hl7 else None
         self._values = ValuePlaces(self._body, self._charset) if self._hl7 else None
-        self._holds = dry.store.holds(position=message.position, limit=_MOST_HOLDS)[::-1] if message is not None else []
+        raised = dry.store.holds(position=message.position, limit=_MOST_HOLDS) if message is not None else []
+        self._holds: dict[str, list[Hold]] = {}
+        for hold in reversed(raised):
+            self._holds.setdefault(hold.place, []).append(hold)
+        self._posted: dict[str, list[tuple[str, Posting]]] = {}
+        for to, posting in worked.postings if worked is not None else ():
+            self._posted.setdefault(posting.place, []).append((to, posting))
+        self._items: dict[str, str] = {}
         self._made: list[tuple[str, Made]] = (
             [(run.channel, decode_made(run.documents)) for run in dry.store.runs(message.position)]
             if message is not None
@@ -147,7 +159,7 @@ class _Shown:
     def held(self, place: str) -> list[TriedHold]:
         """What waits because of a line; of no place: because of the message as a whole."""
         places = (place,) if place else ("", PLACE) if not self._dry.trace.lines else ("",)
-        return [self._hold(hold) for hold in self._holds if hold.place in places]
+        return [self._hold(hold) for each in places for hold in self._holds.get(each, ())]
 
     def _hold(self, hold: Hold) -> TriedHold:
         declared = self._declarations.get(hold.field)
@@ -159,12 +171,10 @@ class _Shown:
         """Those of a line, or with None those of no line of this message: what became due of others."""
         if self._worked is None:
             return []
-        own = set(self._dry.trace.lines)
-        return [
-            _posting(posting, to)
-            for to, posting in self._worked.postings
-            if (posting.place == place if place is not None else posting.place not in own)
-        ]
+        if place is not None:
+            return [_posting(posting, to) for to, posting in self._posted.get(place, ())]
+        own = self._dry.trace.lines
+        return [_posting(posting, to) for to, posting in self._worked.postings if posting.place not in own]
 
     def lines(self) -> list[TriedLine]:
         """All of them, as they stand in the message."""
@@ -207,6 +217,11 @@ class _Shown:
         )
 
     def _item(self, number: str) -> str:
+        if number not in self._items:
+            self._items[number] = self._described(number)
+        return self._items[number]
+
+    def _described(self, number: str) -> str:
         versions = self._dry.store.master_history("item", number)
         if not versions or not versions[0].data:
             return ""

@@ -162,7 +162,7 @@ class TriedMessage(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the channel takes it."""
     code: str
     """Why it doesn't: `refused`, `duplicate`, `not-from-here`, `other-peer`, `other-type`, `nothing-in-it`; or why it
-    was put aside: `quarantined`."""
+    was not worked: `quarantined`, `part`."""
     why: str
     """The same for a person."""
     lines: list[TriedLine]
@@ -175,6 +175,11 @@ class TriedMessage(msgspec.Struct, frozen=True, kw_only=True):
     out: list[TriedBody]
     milliseconds: dict[str, float]
     """Step → how long it took."""
+
+
+def _counts(message: TriedMessage) -> bool:
+    """Whether it is there for the messages behind it."""
+    return bool(message.cases) or message.code == "part"
 
 
 class Tried(msgspec.Struct, frozen=True, kw_only=True):
@@ -192,7 +197,7 @@ class Tried(msgspec.Struct, frozen=True, kw_only=True):
     def fine(self) -> bool:
         """Whether every message was taken, nothing would be held, and all could be written."""
         return bool(self.messages) and all(
-            (each.accepted or each.code == "duplicate" or (each.cases and len(self.messages) > 1))
+            (each.accepted or each.code == "duplicate" or (len(self.messages) > each.number and _counts(each)))
             and not each.held
             and not any(hold.kind == "held" for line in each.lines for hold in line.held)
             and not any(out.code for out in each.out)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
@@ -11,7 +12,7 @@ from casecart.formats.hl7v2 import Refused, Segment, may_belong, parse, spans
 from casecart.formats.hl7v2.path import ENCODING_CHARACTERS, HEADERS, Condition, Path
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from casecart.formats.hl7v2.path import Field
 
@@ -54,6 +55,9 @@ class ValuePlaces:
         read = body_of(body, override)
         self._codec = read.charset
         self._segments: list[_Written] = []
+        self._places: dict[str, int] = {}
+        self._named: dict[str, list[int]] = {}
+        self._groups: dict[str, dict[int, int]] = {}
         try:
             message = parse(read.text, read.charset)
         except Refused:
@@ -65,6 +69,8 @@ class ValuePlaces:
             if not body.startswith(written, offset) or not segment.line.text.startswith(segment.text):
                 return
             seen[segment.name] = seen.get(segment.name, 0) + 1
+            self._places[f"{segment.name}[{seen[segment.name]}]"] = len(self._segments)
+            self._named.setdefault(segment.name, []).append(len(self._segments))
             self._segments.append(_Written(segment, seen[segment.name], offset))
             offset += len(written)
 
@@ -90,27 +96,28 @@ class ValuePlaces:
                     )
         return None
 
+    def _ends(self, leader: str) -> dict[int, int]:
+        """Where the groups of a leader begin → where they end."""
+        if leader not in self._groups:
+            self._groups[leader] = dict(spans([each.segment.name for each in self._segments], leader))
+        return self._groups[leader]
+
     def _candidates(self, place: str, path: Path) -> Iterator[int]:
         """The segments that may be meant, the likeliest first."""
         if isinstance(path.segment, str):
             return
         wanted = path.segment
         leader = place.partition("[")[0]
-        start = next(
-            (number for number, each in enumerate(self._segments) if f"{each.segment.name}[{each.nth}]" == place),
-            None,
-        )
+        start = self._places.get(place)
         if start is None:
             return
+        named = self._named.get(wanted.name, [])
         if wanted.scope == "above":
-            reach: Iterable[int] = range(start - 1, -1, -1)
+            named = named[: bisect_left(named, start)][::-1]
         elif wanted.scope == "group" and may_belong(leader, wanted.name):
-            names = [each.segment.name for each in self._segments]
-            group = next((span for span in spans(names, leader) if span[0] == start), (start, len(names)))
-            reach = range(*group)
-        else:
-            reach = range(len(self._segments))
-        named = [number for number in reach if self._segments[number].segment.name == wanted.name]
+            named = named[
+                bisect_left(named, start) : bisect_left(named, self._ends(leader).get(start, len(self._segments)))
+            ]
         if isinstance(wanted.selector, Condition):
             condition = wanted.selector
             for number in named:
