@@ -14,7 +14,7 @@ from twisted.logger import Logger
 from casecart.formats.fhir import read_reference
 from casecart.formats.fhir.notification import BadNotification, Notification, notification_of
 from casecart.formats.fhir.series import AskChanges, AskEvents, Series
-from casecart.listeners.fhir_answer import of_the_server
+from casecart.listeners.fhir_answer import at_this, of_the_server
 from casecart.listeners.fhir_handover import NotStored
 from casecart.listeners.fhir_polling import NO_SEARCHES
 from casecart.runtime.fhir_server import FhirTrouble
@@ -38,6 +38,8 @@ _MOST: Final = 1000
 """Subscriptions of one peer whose events are counted."""
 _KEEP: Final = 60_000_000
 """µs from one note of when nothing was missing to the next, while nothing is."""
+_FAILURES: Final = 3
+"""So often in a row the server may fail at an operation before it is taken for one that it does not offer."""
 _HEARTBEAT: Final = "/StructureDefinition/backport-heartbeat-period"
 _LONGEST: Final = 30 * 86_400  # seconds of a heartbeat's period
 
@@ -54,6 +56,7 @@ class _Subscription:
         signs: positions of the marks that were heard already.
         asking: whether something is being asked.
         asked: for which events the server was asked last.
+        failures: how often in a row the server failed at a question about its events.
         stored: names of what of these is stored; a later event of the same resource is in a later question.
         alive: whether anything was heard of it in this run.
         status: as the server said last.
@@ -68,6 +71,7 @@ class _Subscription:
     asking: bool = False
     asked: AskEvents | None = None
     stored: set[str] = field(default_factory=set)
+    failures: int = 0
     alive: bool = False
     status: str = ""
     trouble: str = ""
@@ -264,7 +268,7 @@ class Recovery:
         try:
             told = await self._answer(one, "$status")
         except FhirTrouble as trouble:
-            if trouble.passing or of_the_server(trouble):
+            if not _lacks(one, trouble):
                 raise
             if not one.alive and not await self._is_there(one):
                 await self._searched_last(one)
@@ -312,7 +316,7 @@ class Recovery:
         try:
             told = await self._answer(one, query)
         except FhirTrouble as trouble:
-            if trouble.passing or of_the_server(trouble):
+            if not _lacks(one, trouble):
                 raise
             told = None
         if ask != one.asked:
@@ -351,6 +355,7 @@ class Recovery:
     async def _answer(self, one: _Subscription, operation: str) -> Notification | None:
         """What the server says; None: nothing that could be read as an answer, or about another subscription."""
         fetched = await self._server.ask("GET", f"{one.name}/{operation}")
+        one.failures = 0
         try:
             told = None if fetched is None else notification_of(fetched.resource)
         except BadNotification:
@@ -358,6 +363,14 @@ class Recovery:
         if told is None or (told.subscription and _name_of(told.subscription) != one.name):
             return None
         return told
+
+
+def _lacks(one: _Subscription, trouble: FhirTrouble) -> bool:
+    """Whether the server does not offer an operation: it says so, or fails each time. A search tells the same."""
+    if at_this(trouble):
+        one.failures += 1
+        return one.failures >= _FAILURES
+    return not trouble.passing and not of_the_server(trouble)
 
 
 def _name_of(subscription: str) -> str:

@@ -196,3 +196,14 @@ def test_a_notification_that_is_worked_again_by_a_person_is_asked_for_anew() -> 
     made.notes.left[waiting.position] = waiting
     made.wait(2)
     assert made.server.asked["Procedure/p1"] == 2
+
+
+def test_a_server_that_fails_at_what_it_does_not_offer_is_searched() -> None:
+    made = reader()
+    made.event(1)
+    made.wait(2)
+    made.event(4)
+    made.server.troubles["Subscription/s1/$events"] = FAILS
+    made.wait(600)
+    assert (len(made.server.searched), made.known()) == (1, 4)
+    assert made.server.asked["Subscription/s1/$events"] == 3
