@@ -245,6 +245,43 @@ def test_the_version_of_fhir_can_be_said(new: Path) -> None:
     assert shown.messages[0].schema == "fhir/5.0.0"
 
 
+def test_a_hook_is_run_and_what_it_changed_is_shown(ws: Path) -> None:
+    (ws / "hooks").mkdir(exist_ok=True)
+    source = "def hook(lines):\n    for line in lines:\n        line['lot'] = 'HOOKED'\n    return lines\n"
+    (ws / "hooks" / "lots.py").write_text(source, "utf-8")
+    channel = ws / "channels" / "or-usage.yaml"
+    text = channel.read_text("utf-8")
+    step = "  - map: dft-usage\n"
+    channel.write_text(text.replace(step, f"{step}  - hook: {{file: hooks/lots.py}}\n"), "utf-8")
+    lot = field(only_line(tried(ws, "or-usage", sample("dft-hip-stem"))), "lot")
+    assert (lot.value, lot.by, lot.before) == ("HOOKED", "hook or fill", "21A11F4855")
+
+
+def test_messages_of_a_folder_and_of_a_fhir_server_are_tried_as_they_would_be_handed_in(ws: Path) -> None:
+    engine = ws / "config" / "engine.yaml"
+    peers = "{orsys: {match: {MSH-3: ORSYS}, facility: NORTH}}"
+    more = f"""
+  inbox: {{kind: file, folder: var/inbox, peers: {peers}}}
+  server: {{kind: fhir, facility: NORTH, server: {{url: "http://127.0.0.1:1/fhir"}}, searches: [Procedure], every: 5m}}
+
+destinations:"""
+    engine.write_text(engine.read_text("utf-8").replace("\ndestinations:", more), "utf-8")
+    for name, before, after in (
+        ("or-usage", "from: [or-mllp]", "from: [inbox]"),
+        ("fhir-procedures", "from: [ehr-http]\n", "from: [server]\n"),
+    ):
+        path = ws / "channels" / f"{name}.yaml"
+        text = path.read_text("utf-8")
+        assert before in text
+        path.write_text(text.replace(before, after).replace("peers: [ehr]\n", ""), "utf-8")
+    (filed,) = tried(ws, "or-usage", sample("dft-hip-stem")).messages
+    assert (filed.listener, filed.peer, filed.accepted, len(filed.out)) == ("inbox", "orsys", True, 1)
+    (read,) = tried(ws, "fhir-procedures", fhir("procedure-hip-stem")).messages
+    assert (read.listener, read.peer, read.accepted, len(read.out)) == ("server", "server", True, 2)
+    (broken,) = tried(ws, "fhir-procedures", b"{").messages
+    assert (broken.accepted, broken.code) == (False, "refused")
+
+
 def test_a_channel_for_cases_and_one_for_master_data_show_what_they_would_note_and_bring_in(new: Path) -> None:
     (noted,) = tried(new, "or-schedule", sample("siu-new")).messages
     assert [case.fields["department"] for case in noted.cases] == ["OR-MAIN"]
