@@ -48,9 +48,13 @@ WAYS: list[tuple[Dialect, Content]] = [
     ("classic", "full-resource"),
     *[(dialect, content) for dialect in ("R4", "R4B", "R5") for content in ("empty", "id-only", "full-resource")],
 ]
+QUICK = {("classic", "empty"), ("R4", "id-only"), ("R4B", "full-resource"), ("R5", "empty")}
+"""Each dialect and each content once; the others are for the reliability suite."""
 
 
-@pytest.mark.parametrize(("dialect", "content"), WAYS)
+@pytest.mark.parametrize(
+    ("dialect", "content"), [way if way in QUICK else pytest.param(*way, marks=pytest.mark.slow) for way in WAYS]
+)
 def test_each_dialect_and_each_content_comes_to_the_same_postings(
     user: User, ehr: Ehr, dialect: Dialect, content: Content
 ) -> None:
