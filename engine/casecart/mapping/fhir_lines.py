@@ -47,14 +47,14 @@ def lines_of(message: Json, lines: FhirLines, validity: Validity) -> tuple[list[
             given = lines.each.function(resource, Scope(resource, resource, resource, {}, find))
         except PathFailed as why:
             names.append(place)
-            found.append(Line(None, resource, resource, {}, find, path_failed("each", lines.each.text)(why)))
+            found.append(Line(None, resource, resource, {}, find, failed=path_failed("each", lines.each.text)(why)))
             continue
         elements = items(given)
         if not elements:
             continue  # a resource without lines keeps nobody busy, whatever is wrong with it
         failed = (*(means_otherwise() if modified((resource,)) else ()), *validity.of(resource, at))
         names += [f"{place}[{number}]" for number in range(len(elements))] if lines.below else [place] * len(elements)
-        found += [Line(element, resource, resource, {}, find, failed) for element in elements]
+        found += [Line(element, resource, resource, {}, find, failed=failed) for element in elements]
     return names, found
 
 

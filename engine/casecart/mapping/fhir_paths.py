@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from casecart.formats.fhir import VERSIONS, alike, installed
-from casecart.formats.fhir.path import FhirPath, FhirPathError, compile_path, element_of
+from casecart.formats.fhir.path import FhirPath, FhirPathError, compile_path, element_of, leads_on
 from casecart.formats.fhir.path.elements import ANYTHING, kinds_of, resource_kinds
 from casecart.formats.fhir.path.names import RESOURCES
 from casecart.mapping.plan import FhirLines
@@ -64,6 +64,7 @@ class FhirPaths:
             takes_back=self._takes_back(declaration, resource),
             validate=declaration.reads.validate or "fast",
             version=VERSIONS[self._version],
+            led=frozenset(alias for alias, path in known if leads_on(path.text)),
         )
         if declaration.reads.validate == "strict":
             self._strict(declaration.reads.at("validate"), resource)

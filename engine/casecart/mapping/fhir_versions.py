@@ -13,10 +13,24 @@ from casecart.mapping.mapped import Version
 from casecart.mapping.trouble import means_otherwise, path_failed, resource_deleted
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from casecart.formats.fhir.path import FhirPath
     from casecart.formats.fhir.path.value import Json
     from casecart.mapping.plan import FhirLines
 
-__all__ = ["versions_of"]
+__all__ = ["names_all", "versions_of"]
+
+
+def names_all(line: Scope, lines: FhirLines) -> bool:
+    """Whether a line's resource is a version that names all of its lines, so that what it leaves out is taken back."""
+    resource = line.resource
+    if lines.takes_back is None or resource.get("id").__class__ is not str:
+        return False
+    try:
+        return _is_whole(lines.takes_back, resource, line.find)
+    except PathFailed:
+        return False
 
 
 def versions_of(message: Json, lines: FhirLines) -> list[Version]:
@@ -39,7 +53,7 @@ def versions_of(message: Json, lines: FhirLines) -> list[Version]:
             problem = _OTHERWISE.at(place)
         else:
             try:
-                whole = asked.function(resource, Scope(resource, resource, resource, {}, find)) in (True, [True])
+                whole = _is_whole(asked, resource, find)
             except PathFailed as why:
                 problem = path_failed("takes_back", asked.text)(why)[0].at(place)
         found.append(Version(place, f"{lines.resource}/{name}", whole, problem, changed_at(resource)))
@@ -52,6 +66,10 @@ def versions_of(message: Json, lines: FhirLines) -> list[Version]:
             place = f"Bundle.entry[{deletion.entry}]"
             found.append(Version(place, called, whole=False, problem=_DELETED.at(place), changed_at=when))
     return found
+
+
+def _is_whole(asked: FhirPath, resource: Json, find: Callable[[str, Sequence[Json]], Json]) -> bool:
+    return asked.function(resource, Scope(resource, resource, resource, {}, find)) in (True, [True])
 
 
 _OTHERWISE: Final = means_otherwise()[0]

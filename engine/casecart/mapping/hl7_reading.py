@@ -10,7 +10,7 @@ from casecart.mapping.mapped import MANY
 from casecart.mapping.trouble import told_twice
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from casecart.mapping.plan import FieldPlan, Hl7Lines, Plan
 
@@ -72,6 +72,10 @@ class Hl7Reading:
         """Begins a line: sets `bad`, and what its paths are read from."""
         start = "bad = TWICE if group[-1] else ()" if self._grouped else "bad = ()"
         return [start, *self._extraction.of_group("group")]
+
+    def told(self, fields: Iterable[FieldPlan]) -> str:  # noqa: ARG002 - FHIR's asks for the fields
+        """A condition on which `where` has an answer: always."""
+        return ""
 
     def at_end(self) -> list[str]:
         """What is looked at when all fields of a line are there."""

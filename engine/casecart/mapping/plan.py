@@ -91,6 +91,7 @@ class FhirLines:
         each: gives the lines of one.
         below: what of its path stands behind the resource's type, as `.focalDevice`; lines are called by it.
         bind: asked of each line, in this order; each may use those before it.
+        led: those of them that are what references lead to; a line of which one leads to nothing is held.
         takes_back: asked of a resource, whether it names all of its lines; None: no version takes anything back.
         once: of one line of the document a message speaks once: each word stands over the one before.
         validate: how resources are looked at before they are read: fast, strict or none.
@@ -105,6 +106,7 @@ class FhirLines:
     validate: str = "none"
     version: str = "4.0.1"
     takes_back: FhirPath | None = None
+    led: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

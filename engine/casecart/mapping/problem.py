@@ -48,6 +48,7 @@ CODES: Final[Mapping[str, str]] = MappingProxyType(
         "path-failed": "A FHIRPath has no answer here: several values where one is wanted, or one of another type.",
         "modifier-extension": "The resource says by a modifierExtension that it may mean something else.",
         "invalid-resource": "The resource, or one that it names, is not as FHIR defines it.",
+        "reference-not-found": "What the line refers to is not in the message, and the mapping reads it.",
         "resource-deleted": "The resource is deleted at its server, and what was told of it was posted.",
         "not-allowed": "The document's field can't have this value.",
         "quantity-sign": "The sign of the quantity contradicts the action, or nothing says what it means.",

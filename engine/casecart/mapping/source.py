@@ -126,8 +126,9 @@ class Source:
         lines += [line for field in self.first for line in self._field(field, "bad")]
         if self.plan.where is not None:
             # A condition on what could not be read has no answer: the line is an exception, and never filtered.
+            told = self.reading.told(self.first)
             lines += [
-                f"if not bad and not {self.plan.where.source}:",
+                f"if not bad and {f'{told} and ' if told else ''}not {self.plan.where.source}:",
                 "    filtered.append((place, REASON))",
                 "    continue",
             ]

@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from casecart.formats.fhir import read_reference
+from casecart.formats.fhir.path.names import RESOURCES
 from casecart.formats.udi import Ambiguous, Udi, Unreadable
 from casecart.mapping.problem import Problem
 from casecart.mapping.udi import UNREAD, read_udi, unite
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
     from casecart.formats.fhir import Problem as NotValid
     from casecart.formats.fhir.path import PathFailed
+    from casecart.formats.fhir.path.value import Json
     from casecart.mapping.plan import FieldPlan
 
     _Given = str | date | tuple[str, ...] | None
@@ -28,6 +31,7 @@ __all__ = [
     "Trouble",
     "line_twice",
     "means_otherwise",
+    "not_found",
     "not_valid",
     "path_failed",
     "resource_deleted",
@@ -103,6 +107,34 @@ def resource_deleted() -> tuple[Found]:
         "this was used; if it was not, take it back with --accept, else reject this"
     )
     return (Found(-1, "resource-deleted", "", "", words),)
+
+
+def not_found(alias: str, path: str) -> Callable[[Sequence[Json]], tuple[Found]]:
+    """Says that what a `bind` refers to is not in the message; of the references themselves only the type is told.
+
+    Args:
+        alias: of the `bind`.
+        path: which ends in `resolve()`.
+    """
+
+    def found(missed: Sequence[Json]) -> tuple[Found]:
+        kinds = {_kind(reference) for reference in missed}
+        kind = kinds.pop() if len(kinds) == 1 else ""
+        words = (
+            f"bind {alias}: {f'the {kind} that' if kind else 'what'} {path} leads to is not in the message, or two "
+            "might be meant: have its sender put it into the bundle, or a listener of kind fhir fetch it by include; "
+            "once it can be had, replay the notification, or have the resource sent again"
+        )
+        return (Found(-1, "reference-not-found", "", path, words),)
+
+    return found
+
+
+def _kind(reference: Json) -> str:
+    """The type of the resource that is meant, as far as a Reference or its text tells one that FHIR has."""
+    element = reference if reference.__class__ is dict else {"reference": reference}
+    kind = read_reference(str(element["reference"])).type or str(element.get("type"))
+    return kind if kind in RESOURCES else ""
 
 
 def path_failed(what: str, path: str) -> Callable[[PathFailed], tuple[Found]]:

@@ -135,7 +135,9 @@ def test_a_reference_leads_to_what_is_in_the_message_and_nowhere_else(reference:
     message = bundle(DEVICE, changed(PROCEDURE, focalDevice=[line]))
     other = {"resourceType": "Device", "id": "d3", "lotNumber": "L3"}
     message["entry"].append({"fullUrl": "urn:uuid:4f0c4d8e-0000-4000-8000-000000000001", "resource": other})
-    assert [usage.lot for usage in mapped(message).documents] == [lot]
+    found = mapped(message)
+    assert [usage.lot for usage in found.documents] == ([lot] if lot else [])
+    assert [code for _, code, _ in troubles(found)] == ([] if lot else ["reference-not-found"])
 
 
 def test_a_relative_reference_is_one_at_the_server_of_its_entry() -> None:
@@ -144,14 +146,14 @@ def test_a_relative_reference_is_one_at_the_server_of_its_entry() -> None:
     message["entry"].append(other)
     assert [usage.lot for usage in mapped(message).documents] == ["L1"]
     message["entry"] = [other, message["entry"][1]]
-    assert [usage.lot for usage in mapped(message).documents] == [None]
+    assert [code for _, code, _ in troubles(mapped(message))] == ["reference-not-found"]
 
 
 def test_two_resources_that_a_reference_might_mean_are_neither() -> None:
     message = bundle(DEVICE, PROCEDURE)
     other = {"fullUrl": "http://other.example.org/Device/d1", "resource": changed(DEVICE, lotNumber="L9")}
     message["entry"] = [message["entry"][0], other, {"fullUrl": "urn:uuid:1", "resource": PROCEDURE}]
-    assert [usage.lot for usage in mapped(message).documents] == [None]
+    assert [code for _, code, _ in troubles(mapped(message))] == ["reference-not-found"]
 
 
 def test_of_several_versions_in_a_bundle_the_newest_counts() -> None:
@@ -181,11 +183,13 @@ def test_the_newest_of_several_versions_is_told_by_the_moment_and_not_by_how_it_
 
 def test_of_two_servers_resources_with_one_id_neither_is_lost() -> None:
     message = bundle(DEVICE, PROCEDURE)
-    message["entry"].append({"fullUrl": "http://other.example.org/Procedure/p1", "resource": PROCEDURE})
+    for resource in (DEVICE, PROCEDURE):
+        url = f"http://other.example.org/{resource['resourceType']}/{resource['id']}"
+        message["entry"].append({"fullUrl": url, "resource": resource})
     found = mapped(message)
     assert len(found.documents) == 1
     assert [(each.place, each.code) for each in found.exceptions] == [
-        ("Bundle.entry[2].resource.focalDevice[0]", "conflict")
+        ("Bundle.entry[3].resource.focalDevice[0]", "conflict")
     ]
 
 
@@ -311,9 +315,9 @@ def test_several_values_are_a_question_and_one_that_is_chosen_is_not() -> None:
 
 
 def test_a_device_that_is_named_twice_by_one_procedure_is_a_question() -> None:
-    found = mapped(changed(PROCEDURE, focalDevice=[PROCEDURE["focalDevice"][0]] * 2))
-    assert found.places == ["Procedure.focalDevice[0]"]
-    assert troubles(found) == [("Procedure.focalDevice[1]", "conflict", "line")]
+    found = mapped(bundle(DEVICE, changed(PROCEDURE, focalDevice=[PROCEDURE["focalDevice"][0]] * 2)))
+    assert found.places == ["Bundle.entry[1].resource.focalDevice[0]"]
+    assert troubles(found) == [("Bundle.entry[1].resource.focalDevice[1]", "conflict", "line")]
 
 
 def test_a_line_that_can_not_be_told_from_others_is_held() -> None:

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from casecart.formats.fhir.path.mistake import FhirPathError, PathFailed
-from casecart.formats.fhir.path.path import FhirPath, Scope, compile_path, element_of
+from casecart.formats.fhir.path.path import FhirPath, Scope, compile_path, element_of, leads_on
 
-__all__ = ["FhirPath", "FhirPathError", "PathFailed", "Scope", "compile_path", "element_of"]
+__all__ = ["FhirPath", "FhirPathError", "PathFailed", "Scope", "compile_path", "element_of", "leads_on"]

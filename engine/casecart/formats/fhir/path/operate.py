@@ -287,7 +287,7 @@ def resolve(collection: Json, scope: Json, holder: Json) -> Json:
 
     Args:
         collection: References, or the texts of such.
-        scope: knows the message.
+        scope: knows the message, and is told of those that lead elsewhere.
         holder: the resources that the references stand in, for those that are contained in them.
     """
     found = []
@@ -297,6 +297,8 @@ def resolve(collection: Json, scope: Json, holder: Json) -> Json:
             resource = scope.find(reference, items(holder))
             if resource is not None:
                 found.append(resource)
+            elif scope.missed is not None and reference.strip():
+                scope.missed.append(item)
     return found
 
 

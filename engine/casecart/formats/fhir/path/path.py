@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from casecart.formats.fhir.path.syntax import Node
     from casecart.formats.fhir.path.value import Json
 
-__all__ = ["FhirPath", "Scope", "compile_path", "element_of"]
+__all__ = ["FhirPath", "Scope", "compile_path", "element_of", "leads_on"]
 
 GIVEN: Final = ("resource", "context", "rootResource", "ucum")
 """The variables that FHIRPath and FHIR give by themselves."""
@@ -40,6 +40,7 @@ class Scope:
         root: the resource that this one is contained in, or itself, `%rootResource`.
         bound: the variables that the caller gives, by name; as collections (see `operate`).
         find: what a reference leads to, given the resources in which it may be contained; None: nothing here.
+        missed: gets the references, as References or texts, that lead to nothing here; None: nobody asks for them.
     """
 
     this: Json
@@ -47,6 +48,7 @@ class Scope:
     root: Json = None
     bound: Mapping[str, Json] = field(default_factory=dict)
     find: Callable[[str, Sequence[Json]], Json] = _nowhere
+    missed: list[Json] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +132,22 @@ def element_of(text: str) -> tuple[str, ...] | None:
             return None
         node = node.source
     return tuple(reversed(found))
+
+
+def leads_on(text: str) -> bool:
+    """Whether a path ends in what references lead to: `resolve()`, or some of that, as `resolve().ofType(Device)`.
+
+    Raises:
+        FhirPathError: the text is no path.
+    """
+    node: Node | None = parse(text)
+    while True:
+        if isinstance(node, TypeTest) and node.how != "is":
+            node = node.operand
+        elif isinstance(node, Index) or (isinstance(node, Call) and node.name in _OF_THEM):
+            node = node.source
+        else:
+            return isinstance(node, Call) and node.name == "resolve"
 
 
 _OF_THEM: Final = frozenset({"where", "first", "last", "tail", "skip", "take", "single", "distinct"})
