@@ -36,9 +36,9 @@ STEP: Final = 0.005
 """Seconds that a step should take: it looks at as many messages as fit."""
 LEAST, MOST = 25, 5_000
 """Messages in a step."""
-SHARE: Final = 4
+SHARE: Final = 8
 """How many times as long as a step the pause behind it is, at least."""
-PAUSE: Final = 0.02
+PAUSE: Final = 0.04
 HURRY: Final = 24
 """How many times as fast as time itself today may go on."""
 DAY: Final = 86_400_000_000
