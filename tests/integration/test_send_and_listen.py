@@ -257,8 +257,9 @@ def test_what_can_not_be_kept_ends_the_receiver_with_a_word(
     while not folder.exists() and time.monotonic() < until:
         time.sleep(0.01)
     folder.rmdir()
-    while run(["send", str(port), str(file), "--timeout", "1"]) != 5 and time.monotonic() < until:
-        time.sleep(0.05)
+    while listening.is_alive() and time.monotonic() < until:  # at first, nobody may listen yet
+        run(["send", str(port), str(file), "--timeout", "1"])
+        listening.join(0.05)
     listening.join(10)
     assert ended == [1]
     assert "can't be kept" in capsys.readouterr().err
