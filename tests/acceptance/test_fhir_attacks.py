@@ -93,7 +93,8 @@ def test_what_a_procedure_refers_to_elsewhere_is_left_out_and_its_line_held(at_e
     devices = [{"action": action, "manipulated": {"reference": each}} for each in addresses]
     at_ehr.hook.document(honest | {"id": "astray", "focalDevice": devices, "contained": []})
     at_ehr.posts(*uses(honest, at_ehr.operate()))
-    at_ehr.user.wait("line", "worklist", "list", until=lambda now: now["causes"])
+    listed = at_ehr.user.wait("line", "worklist", "list", until=lambda now: now["causes"])
+    assert {cause["code"] for cause in listed["causes"]} == {"reference-not-found"}
     assert canary.came == 0
 
 
