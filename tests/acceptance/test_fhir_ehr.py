@@ -15,6 +15,7 @@ from support.user import SAMPLE, User
 
 if TYPE_CHECKING:
     from support.ehr import AtWork
+    from support.fhir_peer import Answer
     from support.subscription import Content, Dialect
     from support.tryton.server import Tryton
 
@@ -235,3 +236,31 @@ def test_a_procedure_moves_stock_in_a_real_tryton_once_and_back_when_it_was_an_e
         user.rest()
         assert user.json("worklist", "list")["causes"] == []
     assert (tryton.on_hand(serial, "7100-USED"), len(tryton.moves(serial))) == (0, 2)
+
+
+def test_a_device_that_is_not_there_yet_holds_its_line_until_the_notification_is_replayed(at_ehr: AtWork) -> None:
+    at_ehr.subscribe()
+    device, procedure = implants()
+    at_ehr.hook.document(procedure)
+    stem, cup = uses(procedure)
+    at_ehr.posts(cup)
+    (cause,) = at_ehr.user.wait("line", "worklist", "list", until=lambda now: now["causes"])["causes"]
+    assert cause["code"] == "reference-not-found"
+    assert "the Device that manipulated.resolve() leads to" in cause["words"]
+    assert device["id"] not in cause["words"]
+    at_ehr.hook.document(device)
+    at_ehr.user.run("message", "replay", "1", "--reason", "The device is there now")  # the notification
+    at_ehr.posts(stem, cup)
+
+
+def test_a_procedure_entered_in_error_is_taken_back_though_its_device_is_gone(at_ehr: AtWork) -> None:
+    def gone(asked: str, answer: Answer) -> Answer:
+        return answer._replace(status=410) if asked.startswith("GET /Device/") else answer
+
+    at_ehr.subscribe()
+    procedure = at_ehr.operate()
+    at_ehr.posts(*uses(procedure))
+    at_ehr.hook.spoil = gone
+    at_ehr.hook.document(procedure | {"status": "entered-in-error"})
+    at_ehr.posts(*uses(procedure), *uses(procedure, action="reverse"))
+    assert at_ehr.user.json("worklist", "list")["causes"] == []
