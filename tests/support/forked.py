@@ -34,6 +34,8 @@ IMPORTED = [
     "casecart.store.sqlite",
     "casecart.store.postgresql",
     "casecart.destinations.file",
+    "casecart.listeners.fhir",
+    "casecart.listeners.http",
     "casecart.listeners.mllp",
     "twisted.internet.epollreactor",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final, cast
 
 from casecart.formats.fhir.path.interpreted import Interpreted
@@ -101,6 +102,11 @@ def compile_path(
     Raises:
         FhirPathError: the text can't be a path, or names what there isn't.
     """
+    return _ready(str(text), version, base, frozenset(variables), compiled)
+
+
+@lru_cache(maxsize=4096)  # mappings share their paths, and a workspace is looked at before its channels are made of it
+def _ready(text: str, version: str, base: str | None, variables: frozenset[str], compiled: bool) -> FhirPath:  # noqa: FBT001 - as above
     tree = parse(text)
     used = _checked(tree, {*GIVEN, *variables})
     if not compiled:
