@@ -75,6 +75,7 @@ def test_a_notification_leads_to_no_other_server(at_ehr: AtWork, canary: Canary)
     assert len(at_ehr.asked_for("GET /Procedure")) == 1
 
 
+@pytest.mark.slow
 def test_a_subscription_s_address_is_not_where_its_gap_is_asked_for(at_ehr: AtWork, canary: Canary) -> None:
     at_ehr.subscribe()
     other = f"http://127.0.0.1:{canary.port}"
@@ -98,6 +99,7 @@ def test_what_a_procedure_refers_to_elsewhere_is_left_out_and_its_line_held(at_e
     assert canary.came == 0
 
 
+@pytest.mark.slow
 def test_pages_of_a_search_lead_to_no_other_server(user: User, ehr: Ehr, hook: RestHook, canary: Canary) -> None:
     led: list[str] = []
 
@@ -122,6 +124,7 @@ def test_pages_of_a_search_lead_to_no_other_server(user: User, ehr: Ehr, hook: R
     assert canary.came == 0
 
 
+@pytest.mark.slow
 def test_a_redirect_is_not_followed(at_ehr: AtWork, canary: Canary) -> None:
     def redirect(asked: str, answer: Answer) -> Answer:
         location = f"http://127.0.0.1:{canary.port}/Procedure/1"
@@ -137,6 +140,7 @@ def test_a_redirect_is_not_followed(at_ehr: AtWork, canary: Canary) -> None:
     at_ehr.posts(*uses(procedure))
 
 
+@pytest.mark.slow
 def test_tokens_are_asked_for_nowhere_but_where_the_server_itself_is(
     user: User, ehr: Ehr, hook: RestHook, canary: Canary
 ) -> None:
@@ -177,6 +181,7 @@ SPOILT: dict[str, Callable[[Answer], Answer]] = {
 }
 
 
+@pytest.mark.slow
 def test_an_answer_that_is_none_is_a_person_s_and_the_next_one_is_posted(user: User, ehr: Ehr, hook: RestHook) -> None:
     ways: dict[str, str] = {}
     spoilt: set[str] = set()
@@ -208,6 +213,7 @@ def test_an_answer_that_is_none_is_a_person_s_and_the_next_one_is_posted(user: U
         work.posts(*uses(honest, *procedures))
 
 
+@pytest.mark.slow
 def test_an_answer_that_drips_is_given_up_in_time_and_asked_for_again(user: User, ehr: Ehr, hook: RestHook) -> None:
     with reading(user, ehr, hook, server="timeout: 1s") as work:
         work.subscribe()

@@ -86,7 +86,14 @@ def test_three_events_that_were_lost_are_asked_for_and_posted_once(at_ehr: AtWor
     assert at_ehr.asked_for("GET /Procedure?") == []
 
 
-@pytest.mark.parametrize(("operations", "keeps"), [({"status"}, None), (set(), None), ({"status", "events"}, 1)])
+@pytest.mark.parametrize(
+    ("operations", "keeps"),
+    [
+        ({"status"}, None),
+        pytest.param(set(), None, marks=pytest.mark.slow),
+        pytest.param({"status", "events"}, 1, marks=pytest.mark.slow),
+    ],
+)
 def test_events_that_the_server_can_not_give_again_are_found_by_a_search(
     user: User, ehr: Ehr, operations: set[str], keeps: int | None
 ) -> None:
@@ -102,6 +109,7 @@ def test_events_that_the_server_can_not_give_again_are_found_by_a_search(
         assert len(work.asked_for("GET /Procedure?")) == 1
 
 
+@pytest.mark.slow
 def test_events_that_overtake_each_other_are_posted_once_and_nobody_is_asked(at_ehr: AtWork) -> None:
     subscription = at_ehr.subscribe()
     first = at_ehr.operate()
@@ -112,6 +120,7 @@ def test_events_that_overtake_each_other_are_posted_once_and_nobody_is_asked(at_
     assert at_ehr.asked_for(f"GET /Subscription/{subscription.id}/$") == []
 
 
+@pytest.mark.slow
 def test_a_server_that_counts_anew_is_heard_from_its_first_event_on(at_ehr: AtWork) -> None:
     subscription = at_ehr.subscribe()
     before = [at_ehr.operate() for _ in range(3)]
@@ -135,6 +144,7 @@ def test_a_heartbeat_that_stays_away_has_the_server_asked_for_its_status_and_wha
     assert at_ehr.asked_for(status)
 
 
+@pytest.mark.slow
 def test_heartbeats_that_come_leave_the_server_in_peace(at_ehr: AtWork) -> None:
     subscription = at_ehr.subscribe(heartbeat=2)
     at_ehr.posts(*uses(at_ehr.operate()))
@@ -146,6 +156,7 @@ def test_heartbeats_that_come_leave_the_server_in_peace(at_ehr: AtWork) -> None:
     assert len(at_ehr.asked_for(f"GET /Subscription/{subscription.id}/$")) == before
 
 
+@pytest.mark.slow
 def test_what_was_told_while_the_engine_was_down_is_posted_once_when_it_is_up(at_ehr: AtWork) -> None:
     at_ehr.subscribe()
     first = at_ehr.operate()
@@ -156,6 +167,7 @@ def test_what_was_told_while_the_engine_was_down_is_posted_once_when_it_is_up(at
     at_ehr.posts(*uses(first, *missed))
 
 
+@pytest.mark.slow
 def test_a_token_that_ended_is_asked_for_again(user: User, ehr: Ehr) -> None:
     with (
         SmartServer(ehr.key, lifetime=2) as smart,
@@ -187,7 +199,7 @@ def charge(user: User, procedure: dict[str, Any], kind: str = "CG") -> bytes:
     return text.encode()
 
 
-@pytest.mark.parametrize("first", ["HL7", "FHIR"])
+@pytest.mark.parametrize("first", ["HL7", pytest.param("FHIR", marks=pytest.mark.slow)])
 def test_what_hl7_and_fhir_tell_of_one_case_is_moved_once(user: User, ehr: Ehr, hook: RestHook, first: str) -> None:
     told = user.ws / "mappings" / "fhir-procedure-devices.yaml"
     text, count = re.subn(
