@@ -2,56 +2,30 @@
 
 from __future__ import annotations
 
-import shutil
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from integration.test_fhir_channels import (
-    AFTER,
-    CHANNEL,
-    CHANNELS,
-    CUP,
-    PEERS,
-    STEM,
-    WAYS,
-    Fhir,
-    changed,
-    later,
-    sample,
-)
-from support.shipped import prepare
+from support.fhir_line import AFTER, CUP, STEM, WAYS, Fhir, changed, later, line_of, prepare_fhir, sample
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from decimal import Decimal
     from pathlib import Path
 
-ONE: Final = Decimal(1)
 GONE: Final = "reference-not-found"
 
 
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("fhir-not-found")
-    prepare(root)
-    for name, resource in CHANNELS.items():
-        text = CHANNEL.format(name=name, resource=resource, peer=PEERS.get(name, "orsys"))
-        # As two channels have it that tell of one case.
-        text += "line: serial\n" if name == "fhir-procedure-devices" else ""
-        (root / "channels" / f"{name}.yaml").write_text(text, "utf-8")
+    prepare_fhir(root, by_serial={"fhir-procedure-devices"})
     return root
 
 
 @pytest.fixture
 def line(prepared: Path, tmp_path: Path) -> Iterator[Fhir]:
-    root = tmp_path / "ws"
-    shutil.copytree(prepared, root)
-    made = Fhir(root, f"sqlite:///{root}/casecart.db")
-    made.start()
-    yield made
-    assert made.broken == []
-    made.stop()
+    yield from line_of(prepared, tmp_path / "ws")
 
 
 def version(number: int, *, device: bool, **members: Any) -> dict[str, Any]:  # noqa: ANN401 - what JSON has
