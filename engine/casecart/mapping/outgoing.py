@@ -135,7 +135,7 @@ def _text(leaf: _Leaf, source: Any, disclosed: Mapping[str, str], recorded_at: i
     else:
         text = _written(getattr(source, leaf.field))
     if text and leaf.table is not None:
-        found = leaf.table.lookup(text)
+        found = leaf.table.lookup(text, datetime.fromtimestamp(recorded_at // 1_000_000, UTC).date())
         if found is None:
             words = f"{leaf.path}: the table {leaf.table.name} has no row for the posting's {leaf.field}."
             raise NotWritable("code-not-in-table", words)
@@ -306,6 +306,6 @@ class _Compiling:
         if kind != "text":
             self.error(mapped.table.place, "bad-value", f"a table is for text, and {mapped.field} is a {kind}")
         for value in sorted(allowed or ()):
-            if table.lookup(value) is None:
+            if not any(row.fits(value) for row in table.rows):
                 message = f"the table {table.name} has no row for {value}, which {mapped.field} can be"
                 self.error(mapped.table.place, "unknown-value", message)

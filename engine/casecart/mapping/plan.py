@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+    from datetime import date
 
     import msgspec
 
@@ -21,11 +22,25 @@ __all__ = ["Codes", "FhirLines", "FieldPlan", "Hl7Lines", "Plan"]
 
 @dataclass(frozen=True, slots=True)
 class Codes:
-    """A code table whose values are read; `default` is None when an unknown code is a problem."""
+    """A code table whose values are read.
+
+    Attributes:
+        name: of the table.
+        values: of the codes that have a row of their own which always holds.
+        default: of every other code; None: an unknown code is a problem.
+        possible: every value that a row gives.
+        special: what a code has on a day, where that depends on the day, or rows are for several codes; else None.
+    """
 
     name: str
     values: Mapping[str, object]
     default: object
+    possible: frozenset[object]
+    special: Callable[[str, date], object] | None = None
+
+    def value(self, code: str, day: date) -> object:
+        """What a code is on a day; None: the table has no row for it."""
+        return self.values.get(code, self.default) if self.special is None else self.special(code, day)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +85,7 @@ class FieldPlan:
             return None
         values = {self.constant}
         if self.codes is not None:
-            values |= {*self.codes.values.values(), self.codes.default}
+            values |= self.codes.possible
         return frozenset(value for value in values if isinstance(value, str))
 
 

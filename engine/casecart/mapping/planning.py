@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import date, datetime
 from decimal import Decimal
+from functools import lru_cache
 from types import NoneType, UnionType
 from typing import TYPE_CHECKING, Final, Literal, Union, get_args, get_origin, get_type_hints
 from zoneinfo import ZoneInfo
@@ -24,10 +25,11 @@ from casecart.mapping.fhir_paths import FhirPaths
 from casecart.mapping.hl7_paths import Hl7Paths
 from casecart.mapping.plan import Codes, FieldPlan, Plan
 from casecart.mapping.udi import PIECES, Piece, read_udi
-from casecart.mapping.value import ValueType, read
+from casecart.mapping.value import LONGEST, ValueType, read
 from casecart.workspace.findings import Finding, Place, WorkspaceError, did_you_mean, listed
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from collections.abc import Mapping as MappingOf
 
     import msgspec
@@ -252,12 +254,12 @@ class _Planning:
             return None
         values: dict[str, object] = {}
         for row in table.rows:
-            values[row.code] = read(row.value, kind, _ANYWHERE)
-            if values[row.code] is None:
+            values[row.value] = read(row.value, kind, _ANYWHERE)
+            if values[row.value] is None:
                 self.error(row.place, "bad-value", f"the value is not of type {kind}, as {name} is used here")
-        default = None if table.default is None else read(table.default, kind, _ANYWHERE)
-        known = {code: values[code] for code in table.values}
-        return Codes(table.name, known, default)
+        default = None if table.default is None else values[table.default]
+        known = {code: values[value] for code, value in table.values.items()}
+        return Codes(table.name, known, default, frozenset(values.values()), _special(table, values))
 
     def constant(self, key: str, text: Text, kind: ValueType, allowed: frozenset[str] | None) -> object:
         value = read(str(text), kind, _ANYWHERE)  # without its place in the file: no document is encoded with that
@@ -317,6 +319,19 @@ class _Planning:
                     f"{field.name} can't be this, but {listed(sorted(field.allowed))}; or leave such lines out by where"
                 )
                 self.error(row.place, "unknown-value", message, did_you_mean(row.value, field.allowed))
+
+
+def _special(table: Table, values: MappingOf[str, object]) -> Callable[[str, date], object] | None:
+    """Looks a code up on a day; None, where a dict does. What it has found it remembers, but for long texts."""
+    if table.plain:
+        return None
+
+    @lru_cache(maxsize=4096)
+    def known(code: str, day: date) -> object:
+        found = table.lookup(code, day)
+        return None if found is None else values[found]
+
+    return lambda code, day: (known if len(code) <= LONGEST else known.__wrapped__)(code, day)
 
 
 def _place(name: str) -> Place:

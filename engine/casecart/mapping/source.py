@@ -80,7 +80,7 @@ class Source:
             self.names[f"trouble_{field.name}"] = Trouble(field)
             self.names[f"K_{field.name}"] = field.constant
             if field.codes is not None:
-                self.names[f"T_{field.name}"] = dict(field.codes.values)
+                self.names[f"T_{field.name}"] = field.codes.special or dict(field.codes.values)
                 self.names[f"D_{field.name}"] = field.codes.default
         self.lines = self._function()
         if probe is not None:
@@ -262,7 +262,7 @@ class Source:
         return [
             *self._gathered(field, value),
             "if differ:",
-            f"    {value}, more = trouble_{field.name}.settle({_sources(field)}, context.time_zone)",
+            f"    {value}, more = trouble_{field.name}.settle({_sources(field)}, context.time_zone, context.today)",
             f"    {bad} += more",
         ]
 
@@ -305,7 +305,12 @@ class Source:
         """From the text in `value` to the field's type."""
         if field.codes is None and field.type == "text":
             return []
-        how = f"T_{field.name}.get(found, D_{field.name})" if field.codes else _READERS[field.type]
+        if field.codes is None:
+            how = _READERS[field.type]
+        elif field.codes.special is None:
+            how = f"T_{field.name}.get(found, D_{field.name})"
+        else:
+            how = f"T_{field.name}(found, context.today)"
         lines = [
             f"found = {value}",
             f"{value} = {how}",

@@ -193,17 +193,18 @@ class Trouble:
             words = "the quantity is negative, and the action takes back already: that would be a double negative"
         return self._found("quantity-sign", words)
 
-    def settle(self, sources: Sequence[_Given], time_zone: ZoneInfo) -> tuple[object, tuple[Found, ...]]:
+    def settle(self, sources: Sequence[_Given], time_zone: ZoneInfo, today: date) -> tuple[object, tuple[Found, ...]]:
         """The value that sources with different texts agree on, or the problem that there is none.
 
         Args:
             sources: what each path gave: text, or a day that has been read already.
             time_zone: of the sender.
+            today: at the facility.
         """
         values: list[object] = []
         paths: list[str] = []
         for path, given in self._given(sources):
-            value = self._read(given, time_zone) if isinstance(given, str) else given
+            value = self._read(given, time_zone, today) if isinstance(given, str) else given
             if value is None:
                 return None, self.unreadable(str(given), time_zone, path)
             values.append(value)
@@ -252,9 +253,9 @@ class Trouble:
         words = f"{say} different things about {self._plan.name}: find out which is right"
         return self._found("conflict", words, ", ".join(named))
 
-    def _read(self, text: str, time_zone: ZoneInfo) -> object:
+    def _read(self, text: str, time_zone: ZoneInfo, today: date) -> object:
         if self._plan.codes is not None:
-            return self._plan.codes.values.get(text, self._plan.codes.default)
+            return self._plan.codes.value(text, today)
         return read(text, self._plan.type, time_zone)
 
 

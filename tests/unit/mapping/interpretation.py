@@ -131,6 +131,7 @@ class Interpretation:
         self.bind = {alias: parse_segment(text) for alias, text in declaration.bind.items()}
 
     def run(self, text: str, context: MappingContext) -> Outcome:
+        self.today = context.today
         message = parse(text, context.charset)
         outcome = Outcome()
         leader = str(self.declaration.each)
@@ -234,7 +235,7 @@ class Interpretation:
 
     def coded(self, text: str | date, mapped: FieldMapping) -> tuple[Any, str | None]:
         if mapped.table is not None and isinstance(text, str):
-            found = self.tables[mapped.table].lookup(text)
+            found = self.tables[mapped.table].lookup(text, self.today)
             if found is None:
                 return None, "code-not-in-table"
             text = found

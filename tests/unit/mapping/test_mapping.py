@@ -359,6 +359,40 @@ def test_a_table_with_a_default_row_knows_every_code() -> None:
     assert [document.disposition for document in mapped.documents] == ["implanted", "wasted", None]
 
 
+SPECIAL = (
+    "code,value,match,valid_from,valid_to\n"
+    "100..199,implanted,range,,\n"
+    "X*,wasted,pattern,,\n"
+    "A,used,,,2026-10-31\n"
+    "A,implanted,,2026-11-01,\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"), [("150", "implanted"), ("X-9", "wasted"), ("A", "implanted"), ("X" * 300, None)]
+)
+def test_a_code_has_the_value_of_its_range_pattern_or_day(code: str, expected: str | None) -> None:
+    declaration = mapping(
+        "mapping: m\nreads: {format: hl7v2}\nmakes: Usage\nsays: transactions\neach: FT1\n"
+        "fields:\n  disposition: {path: FT1-2, table: codes, optional: true}\n"
+    )
+    mapped = compile_mapping(declaration, {"codes": table("codes", SPECIAL)}).run(
+        f"MSH|^~\\&|\rFT1|1|{code}\r", context()
+    )
+    assert [document.disposition for document in mapped.documents] == ([expected] if expected else [])
+    assert [problem.code for problem in mapped.exceptions] == ([] if expected else ["code-not-in-table"])
+
+
+def test_sources_agree_on_what_a_range_makes_of_their_codes() -> None:
+    declaration = mapping(
+        "mapping: m\nreads: {format: hl7v2}\nmakes: Usage\nsays: transactions\neach: FT1\n"
+        "fields:\n  disposition: {agree: [FT1-2, FT1-3], table: codes, optional: true}\n"
+    )
+    run_ = compile_mapping(declaration, {"codes": table("codes", SPECIAL)}).run
+    assert [each.disposition for each in run_("MSH|^~\\&|\rFT1|1|150|160\r", context()).documents] == ["implanted"]
+    assert [each.code for each in run_("MSH|^~\\&|\rFT1|1|150|X1\r", context()).exceptions] == ["conflict"]
+
+
 def test_a_constant_is_the_same_in_every_line() -> None:
     fields = "unit: {value: EA}\nquantity: {value: '2.0', type: decimal}\naction: {value: use}"
     mapped = run(fields, "FT1|1\nFT1|2")

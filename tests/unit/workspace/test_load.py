@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -28,7 +29,7 @@ def test_a_good_workspace_is_loaded_and_cannot_be_changed(workspace: Load) -> No
     assert list(loaded.channels) == ["usage"]
     assert loaded.channels["usage"].mappings == ("charges",)
     assert loaded.mappings["charges"].fields["action"].table == "transaction-type"
-    assert loaded.tables["transaction-type"].lookup("CD") == "reverse"
+    assert loaded.tables["transaction-type"].lookup("CD", date(2026, 11, 3)) == "reverse"
     assert loaded.engine.listeners["or-mllp"].kind == "mllp"
     assert loaded.warnings == ()
     with pytest.raises(TypeError):
