@@ -589,7 +589,7 @@ def test_a_person_writes_beside_the_engine_and_the_trail_stays_one_chain(url: st
 
 def test_a_person_writes_nothing_that_is_the_engines(url: str) -> None:
     person = open_store(url, role="person")
-    with pytest.raises(RuntimeError, match="master data and audit records"):
+    with pytest.raises(RuntimeError, match="master data, revisions and audit records"):
         person.write(work(range(1, 2)))
     with pytest.raises(RuntimeError):
         person.reserve("message", 1)

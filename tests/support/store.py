@@ -10,7 +10,21 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from casecart.store import Change, Count, Entry, Event, Hold, KnownCase, Message, Run, Token
+from casecart.store import (
+    Change,
+    Count,
+    Entry,
+    Event,
+    Hold,
+    KnownCase,
+    Message,
+    Revision,
+    Run,
+    Token,
+    encode_channels,
+    encode_files,
+    files_digest,
+)
 from casecart.store.schema import metadata
 
 __all__ = [
@@ -19,6 +33,7 @@ __all__ = [
     "a_hold",
     "a_known_case",
     "a_message",
+    "a_revision",
     "a_run",
     "a_token",
     "an_entry",
@@ -59,6 +74,24 @@ def a_message(position: int, **changed: Any) -> Message:
         source="127.0.0.1:40001",
         charset=None,
         body=body,
+    )._replace(**changed)
+
+
+def a_revision(number: int, **changed: Any) -> Revision:
+    """A revision that was applied, with one file that says its number."""
+    files = {"channels/or-usage.yaml": b"channel: or-usage  # %d\n" % number}
+    return Revision(
+        number=number,
+        kind="apply",
+        recorded_at=NOW + number,
+        actor="ann",
+        note="",
+        due_at=None,
+        origin=None,
+        cancelled_at=None,
+        digest=files_digest(files),
+        channels=encode_channels({"or-usage": f"digest-{number}"}),
+        files=encode_files(files),
     )._replace(**changed)
 
 

@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+from casecart.store.applied import (
+    ONLY_ENGINE,
+    Revision,
+    RevisionHead,
+    RevisionKind,
+    Running,
+    TooLarge,
+    decode_channels,
+    decode_files,
+    encode_channels,
+    encode_files,
+    files_digest,
+)
 from casecart.store.change import AuditEntry, AuditRecord, Change
 from casecart.store.due import Due, Freed, StoreSize
 from casecart.store.failure import (
     DuplicateIdentity,
     LeaseLost,
     OutcomeUnknown,
+    RevisionTaken,
     StoreBroken,
     StoreInUse,
     StoreMisconfigured,
@@ -47,6 +61,7 @@ from casecart.store.shared import Lease, Member, SharedStore
 
 __all__ = [
     "LEFT_TO",
+    "ONLY_ENGINE",
     "OPEN_STATES",
     "AuditEntry",
     "AuditRecord",
@@ -81,8 +96,13 @@ __all__ = [
     "Outcome",
     "OutcomeUnknown",
     "Replay",
+    "Revision",
+    "RevisionHead",
+    "RevisionKind",
+    "RevisionTaken",
     "Role",
     "Run",
+    "Running",
     "Settlement",
     "SharedStore",
     "SqliteFile",
@@ -95,8 +115,14 @@ __all__ = [
     "Switch",
     "Timer",
     "Token",
+    "TooLarge",
     "case_lookup",
+    "decode_channels",
+    "decode_files",
+    "encode_channels",
+    "encode_files",
     "encode_tokens",
+    "files_digest",
     "locate",
     "lookup_key",
     "migrate",

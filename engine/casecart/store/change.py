@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from casecart.store.records import Cursor
 
 if TYPE_CHECKING:
+    from casecart.store.applied import Revision, Running
     from casecart.store.records import (
         Count,
         Entry,
@@ -94,19 +95,25 @@ class Change:
     legal_holds: list[LegalHold] = field(default_factory=list)
     releases: list[tuple[bytes]] = field(default_factory=list)
     """Ids of legal holds that are no more."""
+    revisions: list[Revision] = field(default_factory=list)
+    cancellations: list[tuple[int, int]] = field(default_factory=list)
+    """Revisions that shall never run: when that was said, and their number; one that is cancelled already stays so."""
+    running: list[Running] = field(default_factory=list)
+    """What engines run from now on; a newer word of the same one takes the place of its older one."""
 
     @property
     def personal(self) -> bool:
         """Whether it holds nothing but what a person's command writes beside the engine.
 
         That is: switches, work on exceptions with what follows for the balances, the publication of master data, what
-        is remembered of a restore, legal holds, audit records.
+        is remembered of a restore, legal holds, revisions of the workspace, audit records.
         """
         others = [cursor for cursor in self.cursors if cursor.name != PUBLISHED]
         timers = [timer for timer in self.timers if not timer.owner.startswith(RESTORED)]
         done = [timer for timer in self.timers_done if not timer[0].startswith(RESTORED)]
         rest = replace(self, switches=[], audit=[], holds=[], hold_changes=[], replays=[], counts=[], cursors=others)
-        return not replace(rest, timers=timers, timers_done=done, legal_holds=[], releases=[])
+        rest = replace(rest, timers=timers, timers_done=done, legal_holds=[], releases=[])
+        return not replace(rest, revisions=[], cancellations=[])
 
     def publish(self, position: int) -> None:
         """Versions of master data up to this position are there for everybody from now on."""

@@ -13,6 +13,7 @@ __all__ = [
     "DuplicateIdentity",
     "LeaseLost",
     "OutcomeUnknown",
+    "RevisionTaken",
     "StoreBroken",
     "StoreInUse",
     "StoreMisconfigured",
@@ -57,3 +58,7 @@ class LeaseLost(Exception):
     def __init__(self, lost: Collection[Fence]) -> None:
         super().__init__("A lease was lost to another engine")
         self.lost = frozenset(lost)
+
+
+class RevisionTaken(Exception):
+    """A revision of the change has a number that somebody gave to theirs meanwhile; nothing was written."""

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
 
+    from casecart.store.applied import Revision, RevisionHead, Running
     from casecart.store.change import AuditEntry, AuditRecord, Change
     from casecart.store.due import Due, Freed, StoreSize
     from casecart.store.records import (
@@ -140,6 +141,7 @@ class Store(Protocol):
 
         Raises:
             DuplicateIdentity: nothing was written.
+            RevisionTaken: as well.
             LeaseLost: as well.
         """
 
@@ -222,6 +224,23 @@ class Store(Protocol):
 
     def switches(self) -> list[Switch]:
         """The last word on each destination that anybody had one on."""
+
+    # --- the revisions of the workspace
+    def revisions(self, before: int | None, limit: int) -> list[RevisionHead]:
+        """Newest first, below a number."""
+
+    def revision(self, number: int) -> Revision | None:
+        """With its files."""
+
+    def wanted_revision(self, now: int) -> int | None:
+        """What engines shall run at a moment, in µs: the newest that was applied or rolled back to and is due.
+
+        None: nothing was ever applied; an engine then runs the files it finds at its start. An engine that runs
+        something takes up what is wanted when that is another number than it was when it looked last. Asked often.
+        """
+
+    def running(self) -> list[Running]:
+        """What each engine said last that it runs; also engines that have ended since."""
 
     # --- queries for people
     def messages(self, wanted: MessageFilter, before: int | None, limit: int) -> list[MessageHead]:

@@ -9,8 +9,9 @@ from contextlib import contextmanager
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
+from casecart.store.applied import RevisionHead
 from casecart.store.change import PUBLISHED, AuditEntry, AuditRecord, Change
-from casecart.store.failure import DuplicateIdentity, StoreBroken
+from casecart.store.failure import DuplicateIdentity, RevisionTaken, StoreBroken
 from casecart.store.interface import ALL_POSTINGS, Identity, KnownIdentity, MessageFilter, MessageHead, OpenCount
 from casecart.store.lookup import decode_tokens
 from casecart.store.memory_retention import MemoryRetention
@@ -21,6 +22,7 @@ from casecart.store.worklist import SAME
 if TYPE_CHECKING:
     from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 
+    from casecart.store.applied import Revision, Running
     from casecart.store.records import (
         Cursor,
         Entry,
@@ -68,6 +70,8 @@ class MemoryStore(MemoryRetention):
         self._expiries: list[Expiry] = []
         self._known: dict[tuple[bytes, str, str], KnownCase] = {}
         self._master: list[MasterVersion] = []
+        self._revisions: dict[int, Revision] = {}
+        self._running: dict[bytes, Running] = {}
 
     def close(self) -> None:
         pass
@@ -133,6 +137,25 @@ class MemoryStore(MemoryRetention):
         self._legal_holds |= {hold.id: hold for hold in change.legal_holds}
         for (hold,) in change.releases:
             self._legal_holds.pop(hold, None)
+        self._revisions |= {revision.number: revision for revision in change.revisions}
+        for cancelled_at, number in change.cancellations:
+            if number in self._revisions and self._revisions[number].cancelled_at is None:
+                self._revisions[number] = self._revisions[number]._replace(cancelled_at=cancelled_at)
+        self._running |= {row.member: row for row in change.running}
+
+    def revisions(self, before: int | None, limit: int) -> list[RevisionHead]:
+        found = [row for row in reversed(in_order(self._revisions)) if before is None or row.number < before]
+        return [RevisionHead._make(row[:-1]) for row in found[:limit]]
+
+    def revision(self, number: int) -> Revision | None:
+        return self._revisions.get(number)
+
+    def wanted_revision(self, now: int) -> int | None:
+        rows = (row for row in self._revisions.values() if row.kind != "start" and row.cancelled_at is None)
+        return max((row.number for row in rows if row.due_at is None or row.due_at <= now), default=None)
+
+    def running(self) -> list[Running]:
+        return in_order(self._running)
 
     def known_cases(self, case_keys: Collection[bytes]) -> list[KnownCase]:
         return [row for row in in_order(self._known) if row.case_key in case_keys]
@@ -357,6 +380,8 @@ class MemoryStore(MemoryRetention):
             reuse in self._identities.get(identity, {}) for identity, reuse in identities
         ):
             raise DuplicateIdentity("A message of the change is in the log already")
+        if any(revision.number in self._revisions for revision in change.revisions):
+            raise RevisionTaken("A revision of the change is there already")
         must_be_new(self._messages, [message.position for message in change.messages])
         must_be_new(self._ids, [message.id for message in change.messages])
         must_be_new(self._runs, [(run.position, run.channel, run.attempt) for run in change.runs])

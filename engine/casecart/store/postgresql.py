@@ -17,6 +17,7 @@ from casecart.store.failure import (
     DuplicateIdentity,
     LeaseLost,
     OutcomeUnknown,
+    RevisionTaken,
     StoreBroken,
     StoreInUse,
     StoreMisconfigured,
@@ -145,8 +146,11 @@ class PostgreSQLStore(PostgreSQLPartitions, MembersOfPostgreSQL):
             raise ValueError(f"PostgreSQL can't keep a value of the change ({error.sqlstate})") from error
         except psycopg.Error as error:
             self._roll_back()
-            if isinstance(error, errors.UniqueViolation) and error.diag.constraint_name == "message_identity":
-                raise DuplicateIdentity("A message of the change is in the log already") from None
+            if isinstance(error, errors.UniqueViolation):
+                if error.diag.constraint_name == "message_identity":
+                    raise DuplicateIdentity("A message of the change is in the log already") from None
+                if error.diag.constraint_name == "revision_pkey":
+                    raise RevisionTaken("Somebody wrote a revision at the same time") from None
             raise self._not_written(error, change) from error
         except BaseException:
             self._roll_back()

@@ -46,6 +46,7 @@ returning name, partition, holder, epoch
 GIVE_BACK = "update lease set holder = null where name = %s and partition = %s and holder = %b and epoch = %s"
 PART = "update lease set holder = null where holder = %b"
 FORGET = "delete from member where id = %b"
+FORGET_RUNNING = "delete from running where member = %b"
 FORGET_MARKS = "delete from cursor where name = any(%b::text[])"
 
 COLUMNS = ", ".join(f"message.{name}" for name in Message._fields[:-1])
@@ -125,6 +126,7 @@ class MembersOfPostgreSQL(Queries, ABC):
         with self._transaction():
             self._do(PART, (member,))
             self._do(FORGET_MARKS, (list(marks),))
+            self._do(FORGET_RUNNING, (member,))
             self._do(FORGET, (member,))
 
     def waiting_in(self, partitions: Collection[int], limit: int) -> list[Message]:

@@ -114,6 +114,18 @@ on conflict (destination) do update
 set state = excluded.state, actor = excluded.actor, reason = excluded.reason, recorded_at = excluded.recorded_at
 """
 
+INSERT_REVISION = """
+insert into revision (number, kind, recorded_at, actor, note, due_at, origin, cancelled_at, digest, channels, files)
+values (%s, %s, %s, %s, %s, %s, %s, %s, %b, %b, %b)
+"""
+CANCEL_REVISION = "update revision set cancelled_at = %s where number = %s and cancelled_at is null"
+SET_RUNNING = """
+insert into running (member, place, number, since, refused, reason) values (%b, %s, %s, %s, %s, %s)
+on conflict (member) do update
+set place = excluded.place, number = excluded.number, since = excluded.since, refused = excluded.refused,
+  reason = excluded.reason
+"""
+
 # By the name of the change's field, in the order they are run.
 COPIES = (("runs", COPY_RUN), ("entries", COPY_ENTRY), ("holds", COPY_HOLD))
 UPDATES = (("outcomes", SET_OUTCOMES), ("settlements", SETTLE), ("hold_changes", CHANGE_HOLDS))
@@ -126,6 +138,9 @@ FEW = (
     ("replays_done", DELETE_REPLAY),
     ("legal_holds", INSERT_LEGAL_HOLD),
     ("releases", DELETE_LEGAL_HOLD),
+    ("revisions", INSERT_REVISION),
+    ("cancellations", CANCEL_REVISION),
+    ("running", SET_RUNNING),
 )
 COPY_VERSION = copy(schema.master)
 

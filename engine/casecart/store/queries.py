@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import LargeBinary, bindparam, cast, func, literal_column, select, tuple_
 
 from casecart.store import schema
+from casecart.store.applied_queries import AppliedQueries
 from casecart.store.change import AUDIT_HEAD, AuditEntry, AuditRecord
+from casecart.store.column import NUMBER
 from casecart.store.interface import ALL_POSTINGS, MessageFilter, MessageHead, OpenCount
 from casecart.store.lookup import decode_tokens, lookup_key
 from casecart.store.master import MasterQueries
@@ -105,7 +107,7 @@ RUNS = (
 )
 ENTRIES = select(*ledger.c).where(ledger.c.position == POSITION).order_by(ledger.c.sequence)
 COUNTER = [schema.balance.c[name] for name in Count._fields[:-1]]
-COUNTS = select(*COUNTER, cast(func.sum(schema.balance.c.amount), schema.NUMBER)).group_by(*COUNTER).order_by(*COUNTER)
+COUNTS = select(*COUNTER, cast(func.sum(schema.balance.c.amount), NUMBER)).group_by(*COUNTER).order_by(*COUNTER)
 MESSAGES_AFTER = select(*MESSAGE).where(message.c.position > AFTER).order_by(message.c.position).limit(LIMIT)
 RUNS_BETWEEN = (
     select(*(schema.run.c[name] for name in Run._fields))
@@ -125,7 +127,7 @@ OPEN_COUNTS = (
     select(
         ledger.c.destination,
         func.count(),
-        cast(func.sum(ledger.c.open), schema.NUMBER),
+        cast(func.sum(ledger.c.open), NUMBER),
         func.min(ledger.c.recorded_at),
     )
     .where(OPEN)
@@ -172,14 +174,15 @@ def must_be_allowed(role: Role, change: Change) -> None:
     if role == "reader":
         raise RuntimeError("this store was opened to read")
     if role == "person" and not change.personal:
-        raise RuntimeError("a person writes switches, exceptions, master data and audit records, and nothing else")
+        words = "a person writes switches, exceptions, master data, revisions and audit records, and nothing else"
+        raise RuntimeError(words)
 
 
 def _entry(row: tuple[Any, ...]) -> AuditEntry:
     return AuditEntry(row[0], AuditRecord._make(row[1:-1]), row[-1])
 
 
-class Queries(WorklistQueries, MasterQueries, RetentionQueries, ABC):
+class Queries(WorklistQueries, MasterQueries, RetentionQueries, AppliedQueries, ABC):
     """What people and a starting engine ask of a store: all of `Store` that only reads and is not the hot path."""
 
     @abstractmethod

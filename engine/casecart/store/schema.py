@@ -1,16 +1,15 @@
 """The tables of every store, as SQLAlchemy metadata: the one place that says what a column is.
 
-A table has the fields of its record in `casecart.store.records`, in their order. Migrations bring a store here; a test
-holds both together. The hot path does not go through SQLAlchemy: it hands records to the driver as they are.
+A table has the fields of its record (`casecart.store.records`, `casecart.store.applied`), in their order. Migrations
+bring a store here; a test holds both together. The hot path does not go through SQLAlchemy: it hands records to the
+driver as they are.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from sqlalchemy import Column, Index, MetaData, Table, text
 
-from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, Table, Text, text
-from sqlalchemy.dialects.postgresql.base import ischema_names
-from sqlalchemy.types import UserDefinedType
+from casecart.store.column import Xid8, number, octets, small, words
 
 __all__ = [
     "REVISION",
@@ -36,53 +35,17 @@ __all__ = [
     "process",
     "replay",
     "retained",
+    "revision",
     "run",
+    "running",
     "switch",
     "timer",
 ]
 
-REVISION = "0006"
+REVISION = "0007"
 """The newest migration: what a store must be at. Kept here so that opening a store needn't load Alembic."""
 
 metadata = MetaData()
-
-NUMBER = BigInteger().with_variant(Integer(), "sqlite")
-"""64 bits. SQLite has one integer, and a key is its row id only when it is called just that."""
-
-TEXT = Text().with_variant(Text(collation="C"), "postgresql")
-"""Ordered by its bytes in both: an index outlives an upgrade of the system's collations."""
-
-
-class Xid8(UserDefinedType[Any]):
-    """PostgreSQL's 64-bit transaction id."""
-
-    cache_ok = True
-
-    def get_col_spec(self, **_: object) -> str:
-        return "xid8"
-
-
-ischema_names["xid8"] = Xid8  # SQLAlchemy reads types back by this list, and has no xid8 in it
-
-
-def number(name: str, *, null: bool = False, key: bool = False) -> Column[int]:
-    """A 64-bit column."""
-    return Column(name, NUMBER, nullable=null, primary_key=key, autoincrement=False)
-
-
-def small(name: str, *, null: bool = False, key: bool = False) -> Column[int]:
-    """A 32-bit column."""
-    return Column(name, Integer, nullable=null, primary_key=key, autoincrement=False)
-
-
-def words(name: str, *, null: bool = False, key: bool = False) -> Column[str]:
-    """A text column."""
-    return Column(name, TEXT, nullable=null, primary_key=key)
-
-
-def octets(name: str, *, null: bool = False, key: bool = False) -> Column[bytes]:
-    """A column of bytes."""
-    return Column(name, LargeBinary, nullable=null, primary_key=key)
 
 
 message = Table(
@@ -437,5 +400,33 @@ expiry = Table(
     number("amount"),
     number("bytes"),
     number("recorded_at"),
+    sqlite_with_rowid=False,
+)
+
+# The text of the workspace's files, and who runs it. The files come last: who looks for a number reads past none.
+revision = Table(
+    "revision",
+    metadata,
+    number("number", key=True),
+    words("kind"),
+    number("recorded_at"),
+    words("actor"),
+    words("note"),
+    number("due_at", null=True),
+    number("origin", null=True),
+    number("cancelled_at", null=True),
+    octets("digest"),
+    octets("channels"),
+    octets("files"),
+)
+running = Table(
+    "running",
+    metadata,
+    octets("member", key=True),
+    words("place"),
+    number("number"),
+    number("since"),
+    number("refused"),
+    words("reason"),
     sqlite_with_rowid=False,
 )

@@ -64,7 +64,7 @@ class SharedStore(Store, Protocol):
         """Those that are still as they are given are nobody's from now on."""
 
     def part(self, member: bytes, marks: Collection[str] = ()) -> None:
-        """This member is no more: its leases are nobody's, and its cursors of these names are gone."""
+        """This member is no more: its leases are nobody's; its cursors of these names, and what it ran, are gone."""
 
     def waiting_in(self, partitions: Collection[int], limit: int) -> list[Message]:
         """The first messages that wait in these partitions, by position.

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from sqlalchemy.dialects.sqlite.base import SQLiteDialect
 
 from casecart.store import schema
-from casecart.store.failure import DuplicateIdentity, StoreBroken, StoreInUse, StoreUnavailable
+from casecart.store.failure import DuplicateIdentity, RevisionTaken, StoreBroken, StoreInUse, StoreUnavailable
 from casecart.store.interface import KnownIdentity
 from casecart.store.lock import FileLock, is_held
 from casecart.store.lookup import case_lookup, keys_of
@@ -41,6 +41,7 @@ __all__ = ["SQLiteStore"]
 
 DIALECT = SQLiteDialect(paramstyle="named")
 IDENTITY_TAKEN = "UNIQUE constraint failed: message.facility"
+REVISION_TAKEN = "UNIQUE constraint failed: revision.number"
 
 
 def insertion(table: Table, columns: Sequence[str] = ()) -> str:
@@ -55,6 +56,15 @@ def replacement(table: Table) -> str:
     keys = table.primary_key.columns.keys()
     news = ", ".join(f"{name} = excluded.{name}" for name in table.c.keys() if name not in keys)  # noqa: SIM118 - no dict
     return f"{insertion(table)} on conflict ({', '.join(keys)}) do update set {news}"
+
+
+def must_be_new(error: sqlite3.Error) -> None:
+    """Raises what it means when a change was refused because of what is there already; else does nothing."""
+    if isinstance(error, sqlite3.IntegrityError):
+        if str(error).startswith(IDENTITY_TAKEN):
+            raise DuplicateIdentity("A message of the change is in the log already") from None
+        if str(error) == REVISION_TAKEN:
+            raise RevisionTaken("Somebody wrote a revision at the same time") from None
 
 
 # A None costs as much to bind as a number to store: a column that is None in all rows of a group is better left out.
@@ -82,6 +92,9 @@ where (excluded.told_at, excluded.position) >= (known_case.told_at, known_case.p
 KNOWN_CASE = f"select {', '.join(KnownCase._fields)} from known_case where case_key = ? order by channel, field"  # noqa: S608 - our own names
 DELETE_LEGAL_HOLD = "delete from legal_hold where id = ?"
 INSERT_VERSION = insertion(schema.master)
+INSERT_REVISION = insertion(schema.revision)
+CANCEL_REVISION = "update revision set cancelled_at = ? where number = ? and cancelled_at is null"
+SET_RUNNING = replacement(schema.running)
 ADD_COUNT = (
     "insert into balance (facility, scope, name, shard, amount) values (?, ?, ?, 0, ?) "
     "on conflict (facility, scope, name, shard) do update set amount = amount + excluded.amount"
@@ -115,6 +128,9 @@ INSERTS = (
     ("legal_holds", INSERT_LEGAL_HOLD),
     ("releases", DELETE_LEGAL_HOLD),
     ("known_cases", NOTE_CASE),
+    ("revisions", INSERT_REVISION),
+    ("cancellations", CANCEL_REVISION),
+    ("running", SET_RUNNING),
 )
 UPDATES = (("outcomes", SET_OUTCOME), ("settlements", SETTLE), ("hold_changes", CHANGE_HOLD))
 ALL = 1_000_000
@@ -219,8 +235,7 @@ class SQLiteStore(SQLiteRetention, Queries):
             self._cursor.execute("commit")
         except sqlite3.Error as error:
             self._roll_back()
-            if isinstance(error, sqlite3.IntegrityError) and str(error).startswith(IDENTITY_TAKEN):
-                raise DuplicateIdentity("A message of the change is in the log already") from None
+            must_be_new(error)
             raise self._explained(error) from error
         except BaseException:
             self._roll_back()

@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import op
 
-from casecart.store.schema import Xid8
+from casecart.store.column import Xid8
 
 revision = "0001"
 down_revision = None
