@@ -38,6 +38,7 @@ COMMANDS = {
     "message": Listed("message", "Show one message and all made of it, or have it worked again."),
     "line": Listed("line", "Show one line of usage: what was stated, posted and confirmed."),
     "status": Listed("status", "Show what waits where and why, and whether all is accounted for."),
+    "table": Listed("table", "Show code tables, and change them."),
     "worklist": Listed("worklist", "Work what waits for a person, by its cause."),
     "pause": Listed("pause", "Send nothing more to a destination, for now."),
     "resume": Listed("resume", "Send to a destination again."),

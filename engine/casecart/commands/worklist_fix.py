@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import msgspec
@@ -27,6 +26,7 @@ from casecart.store import AuditRecord, Change, HoldChange, Replay
 from casecart.store.seal import Damaged, opened_text
 from casecart.workspace import WorkspaceError
 from casecart.workspace.findings import did_you_mean
+from casecart.workspace.table_text import put
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -260,17 +260,13 @@ class _Fixing:
         known = workspace.tables.get(table)
         if known is None:
             raise Refusal("not-found", f"there is no table {path}")
-        if code in known.values:
+        if known.lookup(code, datetime.fromtimestamp(self._now / 1e6, UTC).date()) is not None:
             words = f"{path} has a row for {code} by now: start the engine anew, and fix this without --value"
             raise Refusal("bad-value", words)
         text = path.read_text(encoding="utf-8-sig")
-        row = [code, value]
-        if text.split("\n", 1)[0].strip().endswith("about"):
-            row.append(f"{self._actor.name}: {self._wish.reason.strip()}")
-        line = io.StringIO(newline="")
-        csv.writer(line, lineterminator="\n").writerow(row)
+        row = {"code": code, "value": value, "about": f"{self._actor.name}: {self._wish.reason.strip()}"}
         self._words.append(f"{path} has a row for {code}; start the engine anew, and the lines are worked again")
-        return (path, f"{text.rstrip()}\n{line.getvalue()}"), workspace.revision(self._group.channel)
+        return (path, put(text, [row])), workspace.revision(self._group.channel)
 
     def _add_row(self, path: Path, text: str) -> None:
         """Writes the table, unless the workspace could not be run with it."""
