@@ -33,7 +33,7 @@ __all__ = ["command"]
 def command(directory: Path | None, root: Path, *, json: bool) -> int:
     """Find everything that is wrong in a workspace.
 
-    Reads configuration, channels, mappings and code tables, and prints one line for each finding:
+    Reads configuration, channels with their tests, mappings and code tables, and prints one line for each finding:
 
     \b
       file:line:column error code What is wrong and what to do. Did you mean '...'?
@@ -41,7 +41,7 @@ def command(directory: Path | None, root: Path, *, json: bool) -> int:
     Nothing is run or stored. Exits with 1 when there is an error; warnings alone are fine.
     """  # noqa: D301 - click's mark for lines that are kept as they are
     root = directory or root
-    checked = check(root)
+    checked = check(root, tests=True)
     if json:
         click.echo(as_json(_document(root, checked)))
     else:

@@ -32,8 +32,16 @@ class Checked:
         return sum(finding.severity == "error" for finding in self.findings)
 
 
-def check(root: Path) -> Checked:
-    """Everything that is wrong in a workspace: files, names, paths, conditions. Raises `NotAWorkspace`."""
+def check(root: Path, *, tests: bool = False) -> Checked:
+    """Everything that is wrong in a workspace: files, names, paths, conditions.
+
+    Args:
+        root: of the workspace.
+        tests: whether to read the tests beside the channels too; an engine runs without them.
+
+    Raises:
+        NotAWorkspace: there is none.
+    """
     # Who makes a workspace, or asks for help, compiles no mapping.
     from casecart.mapping import interpreted_paths  # noqa: PLC0415 - as above
     from casecart.runtime.case_channel import compile_case_channels  # noqa: PLC0415 - as above
@@ -47,8 +55,8 @@ def check(root: Path) -> Checked:
     try:
         workspace = _loaded(root)
     except WorkspaceError as error:
-        return Checked(findings=_in_order(error.findings), workspace=None)
-    found = [*workspace.warnings, *_of_certificates(workspace)]
+        return Checked(findings=_in_order((*error.findings, *_of_tests(root, None, wanted=tests))), workspace=None)
+    found = [*workspace.warnings, *_of_certificates(workspace), *_of_tests(root, workspace, wanted=tests)]
     found += [each for declared in workspace.mappings.values() for each in interpreted_paths(declared)]
     everything = (
         compile_channels,
@@ -65,6 +73,13 @@ def check(root: Path) -> Checked:
             found += error.findings
     broken = any(finding.severity == "error" for finding in found)
     return Checked(findings=_in_order(tuple(found)), workspace=None if broken else workspace)
+
+
+def _of_tests(root: Path, workspace: Workspace | None, *, wanted: bool) -> list[Finding]:
+    """What is wrong with the tests beside the channels."""
+    from casecart.commands.expected_fields import of_channels  # noqa: PLC0415 - as in `check`
+
+    return of_channels(root, workspace)[1] if wanted else []
 
 
 def _of_certificates(workspace: Workspace) -> Iterator[Finding]:

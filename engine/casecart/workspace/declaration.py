@@ -122,6 +122,8 @@ class Key:
     entry_names: Names | None = None
     entry_pattern: str | None = None
     entry_form: str | None = None
+    called: str = "step"
+    """What an entry of a list is called, where it is one of several blocks."""
 
 
 def key(
@@ -141,6 +143,7 @@ def key(
     entry_names: Names | None = None,
     entry_pattern: str | None = None,
     entry_form: str | None = None,
+    called: str = "step",
 ) -> Any:  # noqa: ANN401 - a field specifier stands for a value of any type
     """Declares a key.
 
@@ -161,6 +164,7 @@ def key(
         entry_names: The names in this block must be those of existing things of this sort.
         entry_pattern: A regular expression that every name in this block must match.
         entry_form: That pattern in words.
+        called: What an entry of the list is called, where it is one of several blocks.
     """
     said = {name: value for name, value in locals().items() if name not in {"default", "written"}}
     said["example"] = _as_written(example)

@@ -55,6 +55,7 @@ CODES: Mapping[str, str] = MappingProxyType(
         "no-token": "A field that identifies a patient's visit would leave the engine as the sender wrote it.",
         "not-disclosed": "A mapping writes a patient's identifier that its destination doesn't say it discloses.",
         "plain-text": "What identifies a patient would go over a network unencrypted.",
+        "same-test": "Two tests of a file have the same name.",
         "missing-field": "A mapping leaves out a field that its channel needs.",
         "empty-value": "The key has no value; write one, or remove the key.",
         "expected-text": "One value was expected, and a list or a block of keys was found.",

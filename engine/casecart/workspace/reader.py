@@ -14,6 +14,7 @@ from casecart.workspace.node import BrokenNode, ListNode, MapNode, Node, TextNod
 from casecart.workspace.reading import FAILED, NO_KINDS, Failed, Kinds, Reading
 from casecart.workspace.shape import (
     AnyOf,
+    Anything,
     Choice,
     Component,
     Entries,
@@ -23,6 +24,7 @@ from casecart.workspace.shape import (
     Scalar,
     SecretReference,
     Shape,
+    Tree,
 )
 from casecart.workspace.text import Text
 from casecart.workspace.yaml import parse
@@ -62,6 +64,8 @@ def _value(  # noqa: C901, PLR0911 - one case, and one return, a shape
 ) -> object:
     if isinstance(node, BrokenNode):
         return FAILED
+    if isinstance(shape, Anything):
+        return _tree(node)
     if isinstance(node, TextNode) and node.empty:
         message = f"{shown(key.name)} has no value; write one, or remove the key"
         if node.text:
@@ -79,7 +83,7 @@ def _value(  # noqa: C901, PLR0911 - one case, and one return, a shape
         case Record(declaration):
             return _record(declaration, node, reading)
         case AnyOf(declarations):
-            return _any_of(declarations, node, reading)
+            return _any_of(declarations, node, key.called, reading)
         case SecretReference():
             return secret(node, key, reading)
         case Kind():
@@ -100,6 +104,23 @@ def _items(item: Shape, node: Node, key: Key, reading: Reading) -> object:
     )
 
 
+def _tree(node: Node) -> Tree | Failed:
+    match node:
+        case BrokenNode():
+            return FAILED
+        case TextNode():
+            return Tree(None if node.empty else Text(node.text, node.place, plain=node.plain), node.place)
+        case ListNode():
+            items = [_tree(each) for each in node.items]
+            good = tuple(each for each in items if isinstance(each, Tree))
+            return Tree(good, node.place) if len(good) == len(items) else FAILED
+        case MapNode():
+            values = {Text(each.key.text, each.key.place): _tree(each.value) for each in node.entries}
+            known = {name: value for name, value in values.items() if isinstance(value, Tree)}
+            whole = len(known) == len(values) and not node.partial
+            return Tree(MappingProxyType(known), node.place) if whole else FAILED
+
+
 def _entries(shape: Shape, node: Node, key: Key, reading: Reading) -> object:
     if not isinstance(node, MapNode):
         return reading.error(node.place, "expected-keys", f"{shown(key.name)} is a block of names, each with its value")
@@ -107,7 +128,7 @@ def _entries(shape: Shape, node: Node, key: Key, reading: Reading) -> object:
     for entry in node.entries:
         name = Text(entry.key.text, entry.key.place)
         good = _entry_name(name, key, reading)
-        value = _value(shape, entry.value, replace(key, name=str(name)), reading)
+        value = _value(shape, entry.value, replace(key, name=str(name), entry_names=None), reading)
         values[name] = value if good else FAILED
     if len(values) < key.at_least and not node.partial:
         return reading.error(node.place, "too-few", _too_few(key, len(values)))
@@ -222,13 +243,13 @@ class _Block:
         return False
 
 
-def _any_of(declarations: tuple[type[Declared], ...], node: Node, reading: Reading) -> Declared | Failed:
+def _any_of(declarations: tuple[type[Declared], ...], node: Node, called: str, reading: Reading) -> Declared | Failed:
     names = {declaration.__declaration__.name: declaration for declaration in declarations}
     if not isinstance(node, MapNode):
-        return reading.error(node.place, "expected-keys", f"a step is a block with one of the keys {listed(names)}")
+        return reading.error(node.place, "expected-keys", f"a {called} is a block with one of the keys {listed(names)}")
     given = [entry.key for entry in node.entries if entry.key.text in names]
     if len(given) > 1:
-        message = f"{listed([shown(key.text) for key in given])} exclude each other; make a step of each"
+        message = f"{listed([shown(key.text) for key in given])} exclude each other; make a {called} of each"
         return reading.error(given[1].place, "one-of", message)
     if given:
         return _record(names[given[0].text], node, reading)
@@ -236,9 +257,9 @@ def _any_of(declarations: tuple[type[Declared], ...], node: Node, reading: Readi
     odd = next((entry.key for entry in node.entries if entry.key.text not in own), None)
     if odd is None:
         return reading.error(
-            node.place, "missing-key", f"this step does nothing; give it one of the keys {listed(names)}"
+            node.place, "missing-key", f"this {called} does nothing; give it one of the keys {listed(names)}"
         )
-    message = f"{shown(odd.text)} is not a step; the steps known here are {listed(names)}"
+    message = f"{shown(odd.text)} is not a {called}; the {called}s known here are {listed(names)}"
     return reading.error(odd.place, "unknown-step", message, did_you_mean(odd.text, names))
 
 

@@ -7,9 +7,11 @@ where we read text, so text allows numbers; and names across files are beyond a 
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from casecart.workspace.channel import Channel
+from casecart.workspace.channel_tests import OTHERS, TestsFile
 from casecart.workspace.declaration import NAME, Declared, ExactlyOne, Key, Names
 from casecart.workspace.engine import Engine
 from casecart.workspace.mapping import Mapping as MappingFile
@@ -19,6 +21,7 @@ from casecart.workspace.ownership import Ownership
 from casecart.workspace.reading import NO_KINDS, Kinds
 from casecart.workspace.shape import (
     AnyOf,
+    Anything,
     Choice,
     Entries,
     Items,
@@ -50,9 +53,13 @@ _Schema = dict[str, Any]
 
 
 def schemas(kinds: Kinds = NO_KINDS, known: Mapping[Names, Iterable[str]] | None = None) -> dict[str, _Schema]:
-    """The schema of each kind of file: `engine`, `ownership`, `channel`, `mapping` and `outgoing mapping`."""
+    """The schema of each kind of file: `engine`, `ownership`, `channel`, `mapping`, `outgoing mapping` and `tests`."""
     declarations: tuple[type[Declared], ...] = (Engine, Ownership, Channel, MappingFile, OutgoingMapping)
-    return {each.__declaration__.name: schema(each, kinds, known) for each in declarations}
+    made = {each.__declaration__.name: schema(each, kinds, known) for each in declarations}
+    tests = schema(TestsFile, kinds, known)
+    entries = tests["definitions"].pop(TestsFile.__name__)["properties"]["tests"]
+    del tests["$ref"]
+    return {**made, "tests": {**tests, **entries}}
 
 
 def schema(
@@ -128,6 +135,8 @@ class _Making:
                 return {"enum": list(words)}
             case SecretReference():
                 return _SECRET
+            case Anything():
+                return self._anything(key)
             case Items(item):
                 return self._items(item, key)
             case Entries(value):
@@ -151,6 +160,16 @@ class _Making:
             said.update({word: int(end) for word, end in ends if end is not None})
         return said
 
+    def _anything(self, key: Key) -> _Schema:
+        if key.entry_names is None or key.entry_names not in self._known:
+            return {}
+        block = {
+            "type": "object",
+            "properties": {name: {} for name in self._known[key.entry_names]},
+            "additionalProperties": False,
+        }
+        return {"anyOf": [{"const": OTHERS}, block]}
+
     def _items(self, item: Shape, key: Key) -> _Schema:
         one = self._shape(item, key)
         many: _Schema = {"type": "array", "items": one}
@@ -162,7 +181,7 @@ class _Making:
         said: _Schema = {"type": "object"}
         if key.at_least:
             said["minProperties"] = key.at_least
-        one = self._shape(value, key)
+        one = self._shape(value, replace(key, entry_names=None))
         if key.entry_names is not None and key.entry_names in self._known:
             said["properties"] = dict.fromkeys(self._known[key.entry_names], one)
             said["additionalProperties"] = False

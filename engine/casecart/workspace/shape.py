@@ -15,10 +15,13 @@ from casecart.workspace.secret import Secret
 from casecart.workspace.text import Text
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from casecart.workspace.declaration import Declared
 
 __all__ = [
     "AnyOf",
+    "Anything",
     "Choice",
     "Component",
     "Entries",
@@ -28,6 +31,7 @@ __all__ = [
     "Scalar",
     "SecretReference",
     "Shape",
+    "Tree",
     "shape_of",
 ]
 
@@ -38,6 +42,15 @@ class Component:
 
     kind: str
     settings: Declared
+    place: Place = NOWHERE
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """What stands there, as written, where the rooms above know what it is: a text, several, or a block of keys."""
+
+    value: Text | tuple[Tree, ...] | Mapping[Text, Tree] | None
+    """None: nothing, `~` or `null`, not in quotes."""
     place: Place = NOWHERE
 
 
@@ -93,7 +106,12 @@ class Kind:
     """A block whose `kind:` tells by which installed component's declaration it is read."""
 
 
-Shape = Scalar | Choice | SecretReference | Items | Entries | Record | AnyOf | Kind
+@dataclass(frozen=True, slots=True)
+class Anything:
+    """A `Tree`: text, lists and blocks, as the analyst likes."""
+
+
+Shape = Scalar | Choice | SecretReference | Items | Entries | Record | AnyOf | Kind | Anything
 
 _SCALARS: dict[Any, ScalarType] = {str: TEXT, Text: TEXT, int: INTEGER, bool: BOOLEAN, Decimal: DECIMAL}
 
@@ -110,6 +128,8 @@ def shape_of(annotation: object) -> Shape:
         return SecretReference()
     if annotation is Component:
         return Kind()
+    if annotation is Tree:
+        return Anything()
     if hasattr(annotation, "__keys__"):
         return Record(cast("type[Declared]", annotation))
     return _generic(annotation, get_origin(annotation), get_args(annotation))
