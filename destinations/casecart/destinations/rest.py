@@ -107,7 +107,10 @@ class Body(Declared):
 
     template: Text | None = key(about="The template itself.", example='"{{ postings | json }}"', default=None)
     file: Text | None = key(
-        about="The file that holds it, from the workspace on.", example="config/usage.xml.j2", default=None
+        about="The file that holds it, from the workspace on.",
+        example="config/usage.xml.j2",
+        default=None,
+        names="file",
     )
 
     def check(self) -> Iterable[Finding]:
@@ -118,16 +121,21 @@ class Body(Declared):
             except TemplateProblem as problem:
                 yield Finding(self.at("template"), "error", "bad-template", _told_of(problem))
 
-    def read(self, root: Path) -> Template:
+    def read(self, root: Path, texts: Mapping[str, str]) -> Template:
         """The compiled template.
+
+        Args:
+            root: The workspace, from which its file is read; but for
+            texts: files of the workspace that were read already.
 
         Raises:
             WorkspaceError: its file is not there or can't be read as a template.
         """
         try:
-            return Template(
-                (root / cast("str", self.file)).read_text("utf-8") if self.template is None else self.template
-            )
+            if self.template is not None:
+                return Template(self.template)
+            file = cast("str", self.file)
+            return Template(texts[file] if file in texts else (root / file).read_text("utf-8"))
         except TemplateProblem as problem:
             code, words = "bad-template", _told_of(problem)
         except (OSError, ValueError):
@@ -271,7 +279,7 @@ def _make(context: DestinationContext) -> Destination:
 
 def _preview(context: DestinationContext, postings: Sequence[Posting]) -> Deferred[Sequence[Preview]]:
     settings = cast("RestSettings", context.settings)
-    bodies = _Bodies(settings, context.root)
+    bodies = _Bodies(settings, context)
     found: list[Preview] = []
     for start in range(0, len(postings), settings.batch):
         together = postings[start : start + settings.batch]
@@ -300,8 +308,8 @@ SPEC: Final = DestinationSpec(
 class _Bodies:
     """Writes the bodies of requests."""
 
-    def __init__(self, settings: RestSettings, root: Path) -> None:
-        self._template = None if settings.body is None else settings.body.read(root)
+    def __init__(self, settings: RestSettings, context: DestinationContext) -> None:
+        self._template = None if settings.body is None else settings.body.read(context.root, context.texts)
         self._single = settings.batch == 1
 
     def of(self, postings: Sequence[Posting]) -> bytes:
@@ -325,7 +333,7 @@ class RestDestination:
             for taken in settings.accept
             if taken in (str(status), f"{status // 100}xx")
         )
-        self._bodies = _Bodies(settings, context.root)
+        self._bodies = _Bodies(settings, context)
         self._headers = {"User-Agent": "casecart", "Content-Type": str(settings.content_type)}
         for name, header in settings.headers.items():
             self._headers[name] = header.value(os.environ, context.root)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from casecart.commands.site import CONFIGURATION, require_workspace
 from casecart.runtime.kinds import installed_kinds
 from casecart.workspace import Engine, Finding, WorkspaceError
-from casecart.workspace.files import contents
+from casecart.workspace.files import Folder, contents
 from casecart.workspace.reader import read
 from casecart.workspace.reading import Reading
 from casecart.workspace.yaml import LARGEST, parse
@@ -27,7 +27,7 @@ def read_engine(root: Path) -> Engine:
     """
     require_workspace(root)
     findings: list[Finding] = []
-    data = contents(root, CONFIGURATION, LARGEST, findings)
+    data = contents(Folder(root), CONFIGURATION, LARGEST, findings)
     node, mistakes = (None, []) if data is None else parse(data, CONFIGURATION)
     reading = Reading(installed_kinds(), [*findings, *mistakes])
     engine = None if node is None else read(Engine, node, reading)

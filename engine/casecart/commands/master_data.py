@@ -12,7 +12,7 @@ from casecart.master.table_file import DocumentKey
 from casecart.master.versions import versions
 from casecart.store import Damaged
 from casecart.workspace import Finding, Ownership, WorkspaceError
-from casecart.workspace.files import contents
+from casecart.workspace.files import Folder, contents
 from casecart.workspace.findings import did_you_mean
 from casecart.workspace.ownership import misnamed
 from casecart.workspace.reader import read
@@ -112,10 +112,10 @@ def tidy(store: Store) -> None:
 
 def read_ownership(site: Site) -> Ownership | None:
     """`config/ownership.yaml`; None where there is none. Raises `WorkspaceError`."""
-    findings: list[Finding] = list(misnamed(site.root))
+    findings: list[Finding] = list(misnamed(Folder(site.root)))
     if not os.path.lexists(site.root / OWNERSHIP) and not findings:
         return None
-    data = contents(site.root, OWNERSHIP, LARGEST, findings)
+    data = contents(Folder(site.root), OWNERSHIP, LARGEST, findings)
     node, mistakes = (None, []) if data is None else parse(data, OWNERSHIP)
     reading = Reading()
     declared = None if node is None else read(Ownership, node, reading)

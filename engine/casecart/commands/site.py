@@ -15,7 +15,7 @@ from urllib.parse import quote
 from casecart.store import open_store
 from casecart.workspace import Finding, Place, WorkspaceError
 from casecart.workspace import Store as StoreDeclaration
-from casecart.workspace.files import contents
+from casecart.workspace.files import Folder, contents
 from casecart.workspace.node import MapNode, Node, TextNode
 from casecart.workspace.reader import read
 from casecart.workspace.reading import Reading
@@ -83,7 +83,7 @@ def read_site(root: Path, environment: Mapping[str, str] = os.environ) -> Site:
     """
     require_workspace(root)
     findings: list[Finding] = []
-    data = contents(root, CONFIGURATION, LARGEST, findings)
+    data = contents(Folder(root), CONFIGURATION, LARGEST, findings)
     if data is None:
         raise WorkspaceError(findings)
     node, findings = parse(data, CONFIGURATION)

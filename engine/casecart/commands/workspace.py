@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 from casecart.commands.site import read_site, require_workspace
 from casecart.runtime.clock import wall_clock
 from casecart.store import migrate
-from casecart.workspace import Finding, Workspace, WorkspaceError, initialise, load
+from casecart.workspace import Finding, Workspace, WorkspaceError, initialise
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
-__all__ = ["Checked", "bring_up_store", "check", "load_workspace", "make_workspace", "read_workspace"]
+__all__ = ["Checked", "bring_up_store", "check", "checked", "load_workspace", "make_workspace", "read_workspace"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +42,19 @@ def check(root: Path, *, tests: bool = False) -> Checked:
     Raises:
         NotAWorkspace: there is none.
     """
+    require_workspace(root)
+    return checked(lambda: _loaded(root), lambda workspace: _of_tests(root, workspace, wanted=tests))
+
+
+def checked(
+    loading: Callable[[], Workspace], beside: Callable[[Workspace | None], Iterable[Finding]] = lambda _workspace: ()
+) -> Checked:
+    """Everything that is wrong in what is loaded so.
+
+    Args:
+        loading: gives the workspace, or raises `WorkspaceError`.
+        beside: tells what is wrong beside it; is given None where its files have errors.
+    """
     # Who makes a workspace, or asks for help, compiles no mapping.
     from casecart.mapping import interpreted_paths  # noqa: PLC0415 - as above
     from casecart.runtime.case_channel import compile_case_channels  # noqa: PLC0415 - as above
@@ -51,12 +64,11 @@ def check(root: Path, *, tests: bool = False) -> Checked:
     from casecart.runtime.master_channel import compile_master_channels  # noqa: PLC0415 - as above
     from casecart.runtime.writer import compile_writers  # noqa: PLC0415 - as above
 
-    require_workspace(root)
     try:
-        workspace = _loaded(root)
+        workspace = loading()
     except WorkspaceError as error:
-        return Checked(findings=_in_order((*error.findings, *_of_tests(root, None, wanted=tests))), workspace=None)
-    found = [*workspace.warnings, *_of_certificates(workspace), *_of_tests(root, workspace, wanted=tests)]
+        return Checked(findings=_in_order((*error.findings, *beside(None))), workspace=None)
+    found = [*workspace.warnings, *_of_certificates(workspace), *beside(workspace)]
     found += [each for declared in workspace.mappings.values() for each in interpreted_paths(declared)]
     everything = (
         compile_channels,
@@ -84,7 +96,7 @@ def _of_tests(root: Path, workspace: Workspace | None, *, wanted: bool) -> list[
 
 def _of_certificates(workspace: Workspace) -> Iterator[Finding]:
     """What is to be said of the files that `tls` of a listener or destination names."""
-    from casecart.runtime.tls import ClientTls, ServerTls, faults_of  # noqa: PLC0415 - as in `check`
+    from casecart.runtime.tls import ClientTls, ServerTls, faults_of  # noqa: PLC0415 - as in `checked`
 
     engine = workspace.engine
     for component in (*engine.listeners.values(), *engine.destinations.values()):
@@ -95,10 +107,10 @@ def _of_certificates(workspace: Workspace) -> Iterator[Finding]:
 
 def load_workspace(root: Path) -> Workspace:
     """A workspace that can run. Raises `NotAWorkspace`, and `WorkspaceError` with what `check` finds."""
-    checked = check(root)
-    if checked.workspace is None:
-        raise WorkspaceError(checked.findings)
-    return checked.workspace
+    found = check(root)
+    if found.workspace is None:
+        raise WorkspaceError(found.findings)
+    return found.workspace
 
 
 def read_workspace(root: Path) -> Workspace:
@@ -132,10 +144,9 @@ def bring_up_store(root: Path, *, keep: bool = True) -> str:
 
 
 def _loaded(root: Path) -> Workspace:
-    from casecart.canonical import FIELDS  # noqa: PLC0415 - as in `check`
-    from casecart.runtime.kinds import installed_kinds  # noqa: PLC0415 - as in `check`
+    from casecart.runtime.revision import loaded  # noqa: PLC0415 - as in `checked`
 
-    return load(root, kinds=installed_kinds(), document_fields={"Usage": frozenset(FIELDS)})
+    return loaded(root)
 
 
 def _in_order(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:

@@ -6,7 +6,7 @@ Some can be asked what they have as well; that is no part of a posting, and need
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
@@ -353,6 +353,9 @@ class DestinationContext:
     """The workspace; relative paths and `{file: …}` secrets are below it."""
     writer: Writer | None = None
     """Where the settings have a `mapping`; None as well where a destination is only asked, and posted nothing."""
+    texts: Mapping[str, str] = field(default_factory=dict)
+    """Files that settings name by keys with `names="file"`, as they belong to what runs: those below `root` may be
+    written meanwhile. Empty where a destination is only asked."""
 
 
 class Preview(NamedTuple):

@@ -298,7 +298,9 @@ class DryRun:
         writer = None
         if mapping is not None:
             writer = MappingWriter(name, mapping, store=self.store, write=self._write, now=self._now)
-        context = DestinationContext(name, component.settings, self._turns, self._workspace.root, writer)
+        context = DestinationContext(
+            name, component.settings, self._turns, self._workspace.root, writer, self._workspace.texts
+        )
         return [Out(name, each) for each in _result(preview(context, postings))]
 
     def _write(self, add: Callable[[Change], None], done: Callable[[], None]) -> None:

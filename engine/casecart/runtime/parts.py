@@ -67,7 +67,7 @@ class Parts:
         mapping, writer = self._writers.get(name), None
         if mapping is not None:
             writer = MappingWriter(name, mapping, store=self._store, write=journal.write, now=self._now)
-        context = DestinationContext(name, settings, self._reactor, self._workspace.root, writer)
+        context = DestinationContext(name, settings, self._reactor, self._workspace.root, writer, self._workspace.texts)
         destination: Destination = after_restore(spec, context, self._store, journal.write, self._now)
         return Dispatcher(
             name=name,

@@ -33,7 +33,7 @@ NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}"
 
 Names = str
 """What a key's text is the name of: `facility`, `listener`, `destination`, `mapping` (one that reads), `outgoing
-mapping`, `table` or `field`."""
+mapping`, `table` or `field`; or `file`, of the workspace's own whose text decides what is done, such as a template."""
 
 _T = TypeVar("_T", bound="Declared")
 _REQUIRED: Any = object()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeVar
@@ -12,7 +11,7 @@ from casecart.workspace.channel import Channel
 from casecart.workspace.claims import double_claims
 from casecart.workspace.declaration import Declared
 from casecart.workspace.engine import Engine
-from casecart.workspace.files import contents, listing
+from casecart.workspace.files import Files, Folder, contents, listing
 from casecart.workspace.findings import Finding, Place, WorkspaceError, did_you_mean, listed, shown
 from casecart.workspace.hook import LARGEST as LARGEST_HOOK
 from casecart.workspace.hook import faults_of
@@ -52,6 +51,8 @@ class Workspace:
     tables: Mapping[str, Table]
     hooks: Mapping[str, str]
     """The source of each hook that a channel has, by its path below the root."""
+    texts: Mapping[str, str]
+    """Files that settings name because of what is written in them, such as templates, by their path below the root."""
     warnings: tuple[Finding, ...]
     digests: Mapping[str, str]
     """The SHA-256 of every file that was read, by its path below the root."""
@@ -75,25 +76,28 @@ class Workspace:
         return hashlib.sha256("".join(f"{file}\0{self.digests[file]}\n" for file in files).encode()).hexdigest()
 
 
-def load(root: Path, *, kinds: Kinds, document_fields: Mapping[str, frozenset[str]]) -> Workspace:
+def load(
+    root: Path, *, kinds: Kinds, document_fields: Mapping[str, frozenset[str]], files: Files | None = None
+) -> Workspace:
     """Loads the workspace in a folder.
 
     Args:
         root: The folder that holds `config/`, `channels/` and `mappings/`.
         kinds: The installed kinds of listeners and destinations.
         document_fields: The fields of each canonical document, by its name.
+        files: Where its files are read, if not in the folder; secrets and certificates are in the folder all the same.
 
     Raises:
         WorkspaceError: with everything that is wrong, in the order of files and lines.
     """
-    return _Loading(root, kinds, document_fields).workspace()
+    return _Loading(root, kinds, document_fields, Folder(root) if files is None else files).workspace()
 
 
 class _Loading:
     """One loading of one workspace."""
 
-    def __init__(self, root: Path, kinds: Kinds, document_fields: Mapping[str, frozenset[str]]) -> None:
-        self._root = root
+    def __init__(self, root: Path, kinds: Kinds, document_fields: Mapping[str, frozenset[str]], files: Files) -> None:
+        self._root, self._files = root, files
         self._reading = Reading(kinds)
         self._findings = self._reading.findings
         self._digests: dict[str, str] = {}
@@ -115,8 +119,9 @@ class _Loading:
             else:
                 outgoing[name] = mapping
         self._columns(mappings)
-        channels = dict(self._files("channels", "channel", Channel))
+        channels = dict(self._each("channels", "channel", Channel))
         hooks = dict(self._hooks(channels))
+        texts = dict(self._texts())
         self._resolve()
         self._findings.extend(double_claims(channels.values()))
         findings = sorted(self._findings, key=lambda finding: finding.place)
@@ -131,6 +136,7 @@ class _Loading:
             outgoing=MappingProxyType(outgoing),
             tables=MappingProxyType(tables),
             hooks=MappingProxyType(hooks),
+            texts=MappingProxyType(texts),
             warnings=tuple(findings),
             digests=MappingProxyType(self._digests),
         )
@@ -148,15 +154,15 @@ class _Loading:
         return None if node is None else read(Engine, node, self._reading)
 
     def _ownership(self) -> Ownership | None:
-        self._findings.extend(misnamed(self._root))
-        if not os.path.lexists(self._root / _OWNERSHIP):
+        self._findings.extend(misnamed(self._files))
+        if not self._files.there(_OWNERSHIP):
             return None
         node = self._node(_OWNERSHIP)
         return None if node is None else read(Ownership, node, self._reading)
 
-    def _files(self, folder: str, key: str, declaration: type[_D]) -> Iterator[tuple[str, _D]]:
+    def _each(self, folder: str, key: str, declaration: type[_D]) -> Iterator[tuple[str, _D]]:
         names = self._reading.defined.setdefault(key, set())
-        for name, file in listing(self._root, folder, ".yaml", self._findings):
+        for name, file in listing(self._files, folder, ".yaml", self._findings):
             names.add(name)
             node = self._node(file)
             if node is None:
@@ -170,7 +176,7 @@ class _Loading:
         """Those that read, and those that write; what can't be told to be either may be named as either."""
         reading = self._reading.defined.setdefault("mapping", set())
         writing = self._reading.defined.setdefault("outgoing mapping", set())
-        for name, file in listing(self._root, "mappings", ".yaml", self._findings):
+        for name, file in listing(self._files, "mappings", ".yaml", self._findings):
             node = self._node(file)
             if not isinstance(node, MapNode) or node.partial:
                 reading.add(name)
@@ -197,7 +203,7 @@ class _Loading:
 
     def _tables(self) -> Iterator[tuple[str, Table]]:
         names = self._reading.defined.setdefault("table", set())
-        for name, file in listing(self._root, "mappings/tables", ".csv", self._findings):
+        for name, file in listing(self._files, "mappings/tables", ".csv", self._findings):
             names.add(name)
             data = self._bytes(file, LARGEST_TABLE)
             if data is None:
@@ -211,8 +217,7 @@ class _Loading:
         """The hooks that channels name; a file that none names is only a file."""
         for step in filter(None, (channel.hook for channel in channels.values())):
             file = step.hook.file
-            path = self._root / file
-            if not path.is_file() or path.resolve().parent != (self._root / "hooks").resolve():
+            if not self._files.regular(file, "hooks"):
                 message = f"there is no file {file} in the workspace"
                 self._reading.error(file.place, "missing-file", message)
                 continue
@@ -225,6 +230,22 @@ class _Loading:
             if not findings:
                 yield str(file), data.decode()
 
+    def _texts(self) -> Iterator[tuple[str, str]]:
+        """Files that settings name by keys that say so (`names="file"`)."""
+        for name in [text for sort, text in self._reading.used if sort == "file"]:
+            try:
+                data = self._files.read(str(name), LARGEST + 1)
+                text = data.decode()
+            except (OSError, ValueError):
+                message = f"{shown(name)} is not there, or is not UTF-8 text"
+                self._reading.error(name.place, "unreadable-file", message)
+                continue
+            if len(data) > LARGEST:
+                self._reading.error(name.place, "too-large", f"{shown(name)} has more than {LARGEST:,} bytes")
+                continue
+            self._digests[str(name)] = hashlib.sha256(data).hexdigest()
+            yield str(name), text
+
     def _node(self, file: str) -> Node | None:
         data = self._bytes(file, LARGEST)
         if data is None:
@@ -234,7 +255,7 @@ class _Loading:
         return node
 
     def _bytes(self, file: str, largest: int) -> bytes | None:
-        data = contents(self._root, file, largest, self._findings)
+        data = contents(self._files, file, largest, self._findings)
         if data is not None:
             self._digests[file] = hashlib.sha256(data).hexdigest()
         return data

@@ -13,7 +13,8 @@ from casecart.workspace.text import Text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from pathlib import Path
+
+    from casecart.workspace.files import Files
 
 __all__ = ["FILE", "GROUPS", "Ownership", "misnamed"]
 
@@ -78,10 +79,12 @@ class Ownership(Declared):
         return _unknown(self.owners)
 
 
-def misnamed(root: Path) -> Iterable[Finding]:
+def misnamed(files: Files) -> Iterable[Finding]:
     """A file that looks meant and would be overlooked: then every system could say everything."""
-    folder = root / "config"
-    names = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else ()
+    try:
+        names = files.names("config")
+    except OSError:
+        return
     for name in names:
         if name != FILE and name.lower() in {"ownership.yaml", "ownership.yml"}:
             words = f"the file would be overlooked; rename it to {FILE}"
