@@ -14,7 +14,7 @@ from casecart.canonical.master import KINDS
 from casecart.mapping.udi import PIECES
 from casecart.master.tables import TABLES
 from casecart.workspace.channel_tests import COUNTED
-from casecart.workspace.files import listing
+from casecart.workspace.files import Folder, listing
 from casecart.workspace.tests_reader import Fields, load_tests
 
 if TYPE_CHECKING:
@@ -72,5 +72,5 @@ def of_channels(root: Path, workspace: Workspace | None) -> tuple[list[ChannelTe
         known |= {"listener": set(map(str, engine.listeners)), "destination": set(map(str, engine.destinations))}
         settings = [component.settings for component in engine.listeners.values()]
         known["peer"] = {str(peer) for each in settings for peer in getattr(each, "peers", {})}
-    channels = [name for name, _ in listing(root, "channels", ".yaml", [])]
+    channels = [name for name, _ in listing(Folder(root), "channels", ".yaml", [])]
     return load_tests(root, channels=channels, known=known, fields=EXPECTED)

@@ -14,7 +14,7 @@ from casecart.workspace.channel_tests import (
     TestsFile,
     is_inline,
 )
-from casecart.workspace.files import contents
+from casecart.workspace.files import Folder, contents
 from casecart.workspace.findings import Finding, Place, did_you_mean, listed, shown
 from casecart.workspace.node import Entry, ListNode, MapNode, TextNode
 from casecart.workspace.reader import read
@@ -116,7 +116,7 @@ class _File:
             message = f"no channel has the name {shown(self._channel)}, and these would be its tests; there are "
             suggestion = did_you_mean(self._channel, channels)
             reading.error(Place(self._file), "unknown-name", message + listed(sorted(channels)), suggestion)
-        data = contents(self._root, self._file, LARGEST, reading.findings)
+        data = contents(Folder(self._root), self._file, LARGEST, reading.findings)
         node, findings = (None, []) if data is None else parse(data, self._file)
         reading.findings += findings
         if node is None:
