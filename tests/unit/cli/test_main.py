@@ -215,7 +215,7 @@ def test_a_store_that_an_engine_writes_to_can_be_read_all_the_same(made: Path) -
 def test_a_fault_of_our_own_is_one_line_without_what_it_said(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def fail(root: Path) -> Workspace:
+    def fail(_root: Path, *, tests: bool) -> Workspace:
         raise KeyError("TESTPATIENT^HANNAH")
 
     monkeypatch.setattr("casecart.cli.check.check", fail)
