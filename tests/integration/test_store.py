@@ -350,6 +350,13 @@ def test_events_are_dense_and_in_order_and_read_from_anywhere(store: Store) -> N
             assert store.events(after, limit) == expected[after : after + limit]
 
 
+def test_the_end_of_the_events_is_told(store: Store) -> None:
+    assert store.event_heads() == {}
+    store.write(Change(events=[an_event(n) for n in range(1, 4)]))
+    store.write(Change(events=[an_event(4), an_event(5)]))
+    assert list(store.event_heads().values()) == [5]
+
+
 def test_events_stay_dense_when_a_change_fails(store: Store) -> None:
     store.write(work(range(1, 3)))
     with pytest.raises(DuplicateIdentity):

@@ -36,6 +36,7 @@ COMMANDS = {
     "hl7": Listed("hl7", "Look into files of HL7 v2 messages."),
     "messages": Listed("messages", "List the messages that came, newest first."),
     "message": Listed("message", "Show one message and all made of it, or have it worked again."),
+    "tap": Listed("tap", "Show what a channel makes of messages, as they come."),
     "line": Listed("line", "Show one line of usage: what was stated, posted and confirmed."),
     "status": Listed("status", "Show what waits where and why, and whether all is accounted for."),
     "table": Listed("table", "Show code tables, and change them."),

@@ -45,9 +45,9 @@ def json_option(function: _F) -> _F:
     return click.option("--json", is_flag=True, help="Print one JSON document, for programs.")(function)
 
 
-def as_json(value: object) -> str:
+def as_json(value: object, *, one_line: bool = False) -> str:
     """A document of the command's answer. Times are in UTC; keys are only ever added."""
-    written = msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
+    written = msgspec.json.format(msgspec.json.encode(value), indent=0 if one_line else 2).decode()
     # Between the line ends of the layout only texts can hold what a terminal would obey: there it is escaped.
     return "".join(sign if sign.isprintable() or sign == "\n" else _escaped(sign) for sign in written)
 

@@ -303,6 +303,9 @@ class Store(Protocol):
     def events(self, after: int, limit: int, *, partition: int = 0) -> list[tuple[int, Event]]:
         """Events of a partition with a position above `after`, dense and in order. Each engine at work writes one."""
 
+    def event_heads(self) -> Mapping[int, int]:
+        """The newest position of each partition of the events."""
+
     def audit(self, limit: int) -> Sequence[AuditRecord]:
         """Newest first."""
 

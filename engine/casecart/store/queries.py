@@ -139,6 +139,9 @@ EVENT = select(schema.event.c.position, schema.event.c.count, schema.event.c.dat
 )
 EVENT_ROW_WITH = EVENT.where(schema.event.c.position <= POSITION).order_by(schema.event.c.position.desc()).limit(1)
 EVENT_ROWS = EVENT.where(schema.event.c.position >= POSITION).order_by(schema.event.c.position).limit(LIMIT)
+NEXT_EVENT_PARTITION = (
+    select(schema.event.c.partition).where(schema.event.c.partition > AFTER).order_by(schema.event.c.partition).limit(1)
+)
 NEWEST_EVENT = EVENT.order_by(schema.event.c.position.desc()).limit(1)
 AUDIT = (
     select(*(schema.audit.c[name] for name in AuditRecord._fields))
@@ -277,6 +280,16 @@ class Queries(WorklistQueries, MasterQueries, RetentionQueries, AppliedQueries, 
             if first + count - 1 > after and len(found) < limit:
                 found += (event for event in unpacked(first, data) if event[0] > after)
         return found[:limit]
+
+    def event_heads(self) -> dict[int, int]:
+        found: dict[int, int] = {}
+        partition = -1
+        # From one partition to the next by the key: there are a few, with millions of rows.
+        while rows := self._rows(NEXT_EVENT_PARTITION, after=partition):
+            partition = rows[0][0]
+            ((first, count, _),) = self._rows(NEWEST_EVENT, partition=partition)
+            found[partition] = first + count - 1
+        return found
 
     def audit(self, limit: int) -> Sequence[AuditRecord]:
         return [AuditRecord._make(row) for row in self._rows(AUDIT, limit=limit)]

@@ -232,7 +232,7 @@ def test_a_fault_of_our_own_is_one_line_without_what_it_said(
 
 @pytest.mark.usefixtures("made")
 def test_ctrl_c_ends_a_command_quietly(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    def interrupt(root: Path) -> Workspace:
+    def interrupt(_root: Path, *, tests: bool) -> Workspace:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("casecart.cli.check.check", interrupt)
