@@ -30,6 +30,7 @@ COMMANDS = {
     "init": Listed("init", "Make a new workspace that runs."),
     "check": Listed("check", "Find everything that is wrong in a workspace."),
     "try": Listed("trying", "Try a message on a channel; nothing is sent or stored."),
+    "test": Listed("testing", "Run the tests beside the channels."),
     "run": Listed("run", "Run the engine on a workspace."),
     "send": Listed("send", "Send HL7 messages over MLLP, and show how they were answered."),
     "listen": Listed("listen", "Play a receiver of HL7 messages: show them, answer as told."),

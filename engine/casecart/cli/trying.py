@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,21 +10,16 @@ import click
 
 from casecart.cli.desk import at_desk, named_from_here
 from casecart.cli.exit import Exit
-from casecart.cli.failure import Stop, told
+from casecart.cli.failure import Stop
 from casecart.cli.options import as_json, json_option, workspace_option
 from casecart.cli.text import examples
+from casecart.cli.watching import watched
 from casecart.commands.refusal import Refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
     from casecart.store import Message
 
 __all__ = ["command"]
-
-_POLL = 0.3  # seconds between looks at the files
-_LEFT_OUT = frozenset({"var", ".git", ".venv", "__pycache__", "node_modules"})
-_MOST_FILES = 20_000
 
 
 @click.command(
@@ -108,7 +101,7 @@ def command(
                 click.echo(line)
         return Exit.FINE if tried.fine else Exit.WRONG
 
-    return _watched(once, root, path) if watch else once()
+    return watched(once, root, path) if watch else once()
 
 
 def _file(message: str) -> Path | None:
@@ -149,39 +142,3 @@ def _stored(root: Path, reference: str) -> Message:
         if refused.code != "not-found":
             raise
         raise Stop(Exit.WRONG, f"there is no file '{reference}', and {refused.words}") from None
-
-
-def _watched(once: Callable[[], int], root: Path, path: Path | None) -> int:
-    """Again and again, until Ctrl-C; what goes wrong is told, and it is waited for the next save."""
-    before: object = None
-    while True:
-        now = dict(_saved(root, path))
-        if now != before:
-            if before is not None:
-                click.echo("")
-            click.echo(f"--- {time.strftime('%H:%M:%S')}")
-            try:
-                once()
-            except KeyboardInterrupt:
-                raise
-            except Exception as error:  # noqa: BLE001 - each is explained, and the next save may mend it
-                told(error)
-            before = now
-            click.echo("--- waiting for a save; end by Ctrl-C", err=True)
-        time.sleep(_POLL)
-
-
-def _saved(root: Path, path: Path | None) -> Iterator[tuple[str, tuple[int, int]]]:
-    """Each file that counts, and when it was saved. One that is gone just now is there at the next look."""
-    files = [] if path is None else [path]
-    for folder, inside, names in os.walk(root):
-        inside[:] = [name for name in inside if name not in _LEFT_OUT]
-        files += [Path(folder, name) for name in names]
-        if len(files) > _MOST_FILES:
-            break
-    for file in files:
-        try:
-            about = file.stat()
-        except OSError:
-            continue
-        yield str(file), (about.st_mtime_ns, about.st_size)

@@ -10,23 +10,20 @@ import time
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from casecart.commands.desk import Query
 from casecart.commands.message import find_message
 from casecart.commands.refusal import Refusal
 from casecart.commands.site import opened, read_site
+from casecart.commands.taking import Way, taken
 from casecart.commands.try_lines import shown_message
 from casecart.commands.try_view import Tried, TriedMessage
 from casecart.commands.workspace import read_workspace
 from casecart.formats.hl7v2.file import messages_of, read_file
-from casecart.runtime.claim import Claim
 from casecart.runtime.clock import wall_clock
-from casecart.runtime.dry_run import DryRun
-from casecart.runtime.fault import NotWorkable
-from casecart.runtime.fhir_body import FHIR, resource_of, types_in
-from casecart.runtime.kinds import listener_specs
-from casecart.runtime.listener import Arrival, ListenerContext, Received
+from casecart.runtime.dry_run import Compiled, DryRun
+from casecart.runtime.listener import Arrival, Received
 from casecart.store import StoreMisconfigured, StoreUnavailable
 from casecart.workspace.findings import did_you_mean, listed
 
@@ -36,17 +33,14 @@ if TYPE_CHECKING:
 
     from casecart.commands.actor import Permission
     from casecart.commands.desk import View
-    from casecart.runtime.listener import Intake, Receipt
+    from casecart.runtime.listener import Receipt
     from casecart.store import Message, Store
     from casecart.workspace import Channel, Workspace
 
-__all__ = ["LARGEST", "VERSIONS", "StoredMessage", "Try", "cut"]
+__all__ = ["LARGEST", "StoredMessage", "Try", "cut"]
 
 LARGEST = 50_000_000
 """Bytes of what is tried: as much as a listener takes of a file where nobody says more."""
-
-VERSIONS = {"R4": "4.0.1", "R4B": "4.3.0", "R5": "5.0.0"}
-"""Of FHIR, as a person names them."""
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _BINARY = 0.3
@@ -151,9 +145,9 @@ class Try:
         loaded = self.clock()
         notes: list[str] = []
         with _store(self.root, notes) as known:
+            channel = Compiled(workspace, self.channel, clock=self.clock)
             dry = DryRun(
-                workspace,
-                self.channel,
+                channel,
                 known=known,
                 environment=self.environment,
                 now=self.now,
@@ -170,7 +164,7 @@ class Try:
                     )
                 messages = list(self._messages(workspace, declared, dry))
             finally:
-                dry.close()
+                channel.close()
         spent = {"load": loaded - began, "compile": compiled - loaded, "messages": self.clock() - compiled}
         return Tried(
             channel=self.channel,
@@ -183,9 +177,10 @@ class Try:
     def _messages(self, workspace: Workspace, declared: Channel, dry: DryRun) -> Iterator[TriedMessage]:
         if self.stored is not None:
             yield self._message(workspace, declared, dry, 1, Received(_again(self.stored), ""))
+        way = Way(workspace, declared, now=self.now, listener=self.listener, peer=self.peer, version=self.version)
         for number, body in enumerate(self.bodies, 1):
             began = self.clock()
-            received = self._received(workspace, declared, body)
+            received = way.received(body)
             yield self._message(workspace, declared, dry, number, received, self.clock() - began)
 
     def _message(  # noqa: PLR0917 - what it is shown with
@@ -197,96 +192,9 @@ class Try:
         received: Received,
         spent: float = 0.0,
     ) -> TriedMessage:
-        arrival = received.arrival
-        not_taken = _not_taken(workspace, declared, received)
-        # What notes cases for the channel counts for the messages behind it.
-        helps = (
-            not_taken is not None
-            and not arrival.refused
-            and any(each.note is not None and _accepts(each, arrival) for each in workspace.channels.values())
-        )
-        worked = dry.take(arrival) if not_taken is None or helps else None
+        not_taken, worked = taken(workspace, declared, dry, received)
         dry.trace.spent = {"receive": spent, **dry.trace.spent} if worked is not None else {"receive": spent}
-        return shown_message(workspace, declared, dry, number, arrival, worked, not_taken)
-
-    def _received(self, workspace: Workspace, declared: Channel, body: bytes) -> Received:
-        """As what it would come in: through the first listener and of the first peer of which the channel takes it."""
-        first: Received | None = None
-        for name in [self.listener] if self.listener is not None else list(map(str, declared.sources)):
-            for peer in [self.peer] if self.peer is not None else list(map(str, declared.peers)) or [""]:
-                found = self._through(workspace, name, peer, body)
-                if found is None:
-                    continue
-                if _not_taken(workspace, declared, found) is None:
-                    return found
-                # Better than one that could not be read is one that was.
-                if first is None or (first.arrival.refused and not found.arrival.refused):
-                    first = found
-        if first is None:
-            words = f"the listeners of channel '{declared.channel}' take no files: name a stored message"
-            raise Refusal("bad-value", words)
-        return first
-
-    def _through(self, workspace: Workspace, name: str, peer: str, body: bytes) -> Received | None:
-        component = workspace.engine.listeners[name]
-        receive = listener_specs()[component.kind].receive
-        if receive is None:
-            return None
-        facilities = workspace.engine.facilities
-        context = ListenerContext(
-            name=name,
-            settings=component.settings,
-            reactor=None,
-            intake=cast("Intake", None),  # nothing is handed in
-            now=self.now,
-            organisation=str(workspace.engine.organisation),
-            time_zones={str(facility): str(about.time_zone) for facility, about in facilities.items()},
-            root=workspace.root,
-        )
-        received = receive(context, body, peer)
-        if self.version is not None and received.arrival.schema.startswith(FHIR):
-            received.arrival.schema = f"{FHIR}{VERSIONS[self.version]}"
-        return received
-
-
-def _not_taken(workspace: Workspace, declared: Channel, received: Received) -> tuple[str, str] | None:
-    """Code and words, where a channel does not take an arrival."""
-    arrival = received.arrival
-    if arrival.refused:
-        code = f" ({arrival.notes})" if arrival.notes else ""
-        return "refused", f"listener {arrival.listener} would not take it{code}: {received.words}"
-    name, kind = declared.channel, arrival.message_type
-    if arrival.listener not in declared.sources:
-        return (
-            "not-from-here",
-            f"it came through {arrival.listener}, and the channel is from {listed(declared.sources)}",
-        )
-    if declared.peers and arrival.peer not in declared.peers:
-        words = f"it is of peer {arrival.peer}, and channel {name} takes those of {listed(declared.peers)}"
-        return "other-peer", f"{words}{_others(workspace, declared, arrival)}"
-    if not _accepts(declared, arrival):
-        words = f"it is a {kind or 'message without a type'}, and channel {name} accepts {listed(declared.accept)}"
-        return "other-type", f"{words}{_others(workspace, declared, arrival)}"
-    if arrival.schema.startswith(FHIR) and not _wants(declared, arrival):
-        return "nothing-in-it", f"the bundle has no {' or '.join(declared.accept)} in it"
-    return None
-
-
-def _others(workspace: Workspace, declared: Channel, arrival: Arrival) -> str:
-    """Which channels take it."""
-    taking = [name for name, each in workspace.channels.items() if each is not declared and _accepts(each, arrival)]
-    return f"; it is taken by {listed(sorted(map(str, taking)))}" if taking else "; no channel takes it"
-
-
-def _accepts(declared: Channel, arrival: Arrival) -> bool:
-    return Claim(declared).accepts(arrival.listener, arrival.peer, arrival.message_type)
-
-
-def _wants(declared: Channel, arrival: Arrival) -> bool:
-    try:
-        return Claim(declared).wants(types_in(resource_of(arrival.body)))
-    except NotWorkable:
-        return True  # the engine puts it aside, and says why
+        return shown_message(workspace, declared, dry, number, received.arrival, worked, not_taken)
 
 
 def _again(message: Message) -> Arrival:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from casecart.mapping.compile import CompiledMapping, Probe, compile_mapping
+from casecart.mapping.compile import CompiledMapping, Compiler, Probe, compile_mapping
 from casecart.mapping.fhir_paths import interpreted_paths
 from casecart.mapping.mapped import Mapped, MappingContext, Version
 from casecart.mapping.outgoing import CompiledOutgoing, Document, NotWritable, compile_outgoing
@@ -12,6 +12,7 @@ __all__ = [
     "CODES",
     "CompiledMapping",
     "CompiledOutgoing",
+    "Compiler",
     "Document",
     "Mapped",
     "MappingContext",

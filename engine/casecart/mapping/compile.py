@@ -15,7 +15,7 @@ What happens to each line, in this order:
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, cast
 
 from casecart.canonical import Usage
 from casecart.mapping.planning import plan
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from casecart.workspace.mapping import Mapping
     from casecart.workspace.table import Table
 
-__all__ = ["CompiledMapping", "Probe", "compile_mapping"]
+__all__ = ["CompiledMapping", "Compiler", "Probe", "compile_mapping"]
 
 Probe: TypeAlias = "Callable[[str, str, object, object], None]"
 """Is told each time a source is asked: the line's place, the document's field, the source, and what it gave: a text,
@@ -56,6 +56,15 @@ class CompiledMapping:
     run: Callable[[Any, MappingContext], Mapped]
     source: str
     format: str = "hl7v2"
+
+
+class Compiler(Protocol):
+    """What compiles mappings as `compile_mapping` does; another one may look on as they work."""
+
+    def __call__(
+        self, declaration: Mapping, tables: MappingOf[str, Table], *, document: type[msgspec.Struct] = ...
+    ) -> CompiledMapping:
+        """The mapping, compiled. Raises `WorkspaceError`."""
 
 
 def compile_mapping(

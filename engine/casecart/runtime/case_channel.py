@@ -12,7 +12,7 @@ from casecart.workspace import Finding, WorkspaceError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from casecart.mapping import CompiledMapping
+    from casecart.mapping import CompiledMapping, Compiler
     from casecart.workspace import Workspace
     from casecart.workspace.channel import Channel
 
@@ -37,8 +37,12 @@ class CaseChannel:
         self.mappings, self.revision, self.rooms = mappings, revision, rooms
 
 
-def compile_case_channels(workspace: Workspace) -> Mapping[str, CaseChannel]:
+def compile_case_channels(workspace: Workspace, compiler: Compiler = compile_mapping) -> Mapping[str, CaseChannel]:
     """Every channel for cases, by name.
+
+    Args:
+        workspace: loaded without findings.
+        compiler: of their mappings.
 
     Raises:
         WorkspaceError: with all that is wrong in their mappings.
@@ -52,7 +56,7 @@ def compile_case_channels(workspace: Workspace) -> Mapping[str, CaseChannel]:
             words = "a case is known by its number: map the field case"
             findings.append(Finding(declared.at("fields"), "error", "missing-field", words))
         try:
-            compiled[name] = compile_mapping(declared, workspace.tables, document=Case)
+            compiled[name] = compiler(declared, workspace.tables, document=Case)
         except WorkspaceError as error:
             findings += error.findings
     channels: dict[str, CaseChannel] = {}

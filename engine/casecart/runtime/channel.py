@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     from casecart.canonical.consumption import Consumption
-    from casecart.mapping import Probe
+    from casecart.mapping import Compiler
     from casecart.master.catalogue import Catalogue
     from casecart.rules import Keys, Repeat, Trouble, VerifyFinding
     from casecart.workspace import Mapping as MappingDeclaration
@@ -240,12 +240,12 @@ def _not_told(step: ResolveStep, workspace: Workspace, mapping: str, filled: Col
         yield Finding(wanted.at(name), "error", "missing-field", words)
 
 
-def compile_channels(workspace: Workspace, probe: Probe | None = None) -> Mapping[str, Channel]:
+def compile_channels(workspace: Workspace, compiler: Compiler = compile_mapping) -> Mapping[str, Channel]:
     """Every channel of the workspace, by name.
 
     Args:
         workspace: loaded without findings.
-        probe: looks on as their mappings read.
+        compiler: of their mappings.
 
     Raises:
         WorkspaceError: with all that is wrong in paths and conditions.
@@ -256,7 +256,7 @@ def compile_channels(workspace: Workspace, probe: Probe | None = None) -> Mappin
         if declared.makes != "Usage":
             continue
         try:
-            mappings[name] = compile_mapping(declared, workspace.tables, probe=probe)
+            mappings[name] = compiler(declared, workspace.tables)
         except WorkspaceError as error:
             findings += error.findings
     channels: dict[str, Channel] = {}

@@ -13,7 +13,9 @@ from zoneinfo import ZoneInfo
 
 from twisted.internet.task import Clock
 
+from casecart.canonical import Usage
 from casecart.canonical.master import decode_document
+from casecart.mapping import compile_mapping
 from casecart.master.catalogue import Catalogue
 from casecart.rules import Keys, Tokens
 from casecart.runtime.bringing import bringing_of
@@ -43,15 +45,19 @@ from casecart.workspace import WorkspaceError
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
+    import msgspec
     from twisted.internet.defer import Deferred
 
+    from casecart.mapping import CompiledMapping
     from casecart.runtime.destination import Posting
     from casecart.runtime.listener import Arrival
+    from casecart.runtime.reach import Reach
     from casecart.runtime.window import Work
     from casecart.store import KnownCase, Message, Store
-    from casecart.workspace import Workspace
+    from casecart.workspace import Mapping as MappingDeclaration
+    from casecart.workspace import Table, Workspace
 
-__all__ = ["DryRun", "Out", "Worked"]
+__all__ = ["Compiled", "DryRun", "Out", "Worked"]
 
 _MOST_LOOKS = 100
 """Times that it is looked what is due after something was posted: a line has so many statements in no message."""
@@ -101,56 +107,88 @@ class _DryStore(MemoryStore):
         return found if self._elsewhere is None else [*self._elsewhere.known_cases(case_keys), *found]
 
 
-class DryRun:
-    """Works messages by one channel.
+class Compiled:
+    """A channel with all that its messages go through, for one run after the other.
 
     Args:
         workspace: loaded without findings.
         name: of the channel.
-        known: the workspace's store, to read master data and what is known of cases from; None: there is none.
-        environment: where secrets that name a variable are found.
-        now: wall clock, µs since 1970.
         clock: monotonic seconds.
-        chance: makes identifiers.
+        reach: notes which parts of mappings and routes are reached; None: nobody wants to know.
 
     Attributes:
-        store: what the run made.
         trace: what the steps of the channel made of the message in hand.
-        catalogue: the master data.
-        made_up: why keys and tokens are not those of an engine; empty where they are.
 
     Raises:
         WorkspaceError: something in it does not compile, or a hook can't be started.
     """
 
     def __init__(
+        self, workspace: Workspace, name: str, *, clock: Callable[[], float], reach: Reach | None = None
+    ) -> None:
+        self.workspace, self.name, self.trace, self._reach = workspace, name, Trace(clock), reach
+        only = _only(workspace, name)
+        channels = compile_channels(only, self._compile)
+        self.channels = [WatchedChannel(channels[name], self.trace, reach)] if name in channels else []
+        self.cases = compile_case_channels(only, self._compile)
+        self.masters = compile_master_channels(only, self._compile)
+        self.items = compile_item_channels(only)
+        self.writers = compile_writers(workspace)
+        self.hooks = Hooks({name: workspace.channels[name]}, workspace.hooks, clock)
+        self.hooks.start()
+
+    def close(self) -> None:
+        """Let go of the hook's process."""
+        self.hooks.stop()
+
+    def _compile(
+        self, declaration: MappingDeclaration, tables: Mapping[str, Table], *, document: type[msgspec.Struct] = Usage
+    ) -> CompiledMapping:
+        own = self.trace.probe if document is Usage else None
+        if self._reach is None:
+            return compile_mapping(declaration, tables, document=document, probe=own)
+        probe = self._reach.probe(str(declaration.mapping), own)
+        return self._reach.watched(compile_mapping(declaration, tables, document=document, probe=probe))
+
+
+class DryRun:
+    """Works messages by one channel.
+
+    Args:
+        compiled: the channel.
+        known: the workspace's store, to read master data and what is known of cases from; None: there is none.
+        environment: where secrets that name a variable are found; None: they are made up, and the same each time.
+        now: wall clock, µs since 1970.
+        clock: monotonic seconds.
+        chance: makes identifiers.
+
+    Attributes:
+        store: what the run made.
+        trace: of the channel.
+        catalogue: the master data.
+        made_up: why keys and tokens are not those of an engine; empty where they are.
+    """
+
+    def __init__(
         self,
-        workspace: Workspace,
-        name: str,
+        compiled: Compiled,
         *,
         known: Store | None,
-        environment: Mapping[str, str],
+        environment: Mapping[str, str] | None,
         now: Callable[[], int],
         clock: Callable[[], float],
         chance: Callable[[int], bytes],
     ) -> None:
+        workspace, name = compiled.workspace, compiled.name
         self._workspace, self._name, self._now, self._clock = workspace, name, now, clock
-        self.store, self.catalogue, self.trace = _DryStore(known), Catalogue(), Trace(clock)
+        self.store, self.catalogue, self.trace = _DryStore(known), Catalogue(), compiled.trace
         self.made_up = ""
         keys, tokens = self._secrets(environment)
-        only = _only(workspace, name)
-        channels = compile_channels(only, self.trace.probe)
-        cases, masters, items = (
-            compile_case_channels(only),
-            compile_master_channels(only),
-            compile_item_channels(only),
-        )
+        masters, items = compiled.masters, compiled.items
         self._identifiers = Identifiers(now, chance)
-        own = {name: workspace.channels[name]}
-        self._hooks = Hooks(own, workspace.hooks, clock)
         self._pipeline = Pipeline(
             store=self.store,
-            channels=[WatchedChannel(channels[name], self.trace)] if name in channels else [],
+            channels=compiled.channels,
             catalogue=self.catalogue,
             keys=keys,
             tokens=tokens,
@@ -158,9 +196,9 @@ class DryRun:
             identifier=self._identifiers.mint,
             clock=clock,
             time_limit=workspace.engine.intake.time_limit,
-            hooks=self._hooks,
+            hooks=compiled.hooks,
             wholes=[*masters.values(), *items.values()],
-            cases=list(cases.values()),
+            cases=list(compiled.cases.values()),
         )
         self._grouping = Grouping(
             store=self.store,
@@ -190,19 +228,15 @@ class DryRun:
                 ItemSending(store=self.store, channels=items, keys=keys, identifier=self._identifiers.mint, now=now),
             ),
         )
-        self._writers = compile_writers(workspace)
+        self._writers = compiled.writers
         if known is not None:
             self._read_master(known)
-        self._hooks.start()
 
-    def close(self) -> None:
-        """Let go of the hook's process."""
-        self._hooks.stop()
-
-    def _secrets(self, environment: Mapping[str, str]) -> tuple[Keys, Tokens]:
+    def _secrets(self, environment: Mapping[str, str] | None) -> tuple[Keys, Tokens]:
         """The engine's; where they are not at hand, some that are the same each time, so that output is as well."""
         try:
-            return keys_of(self._workspace, environment, self.store), tokens_of(self._workspace, environment)
+            if environment is not None:
+                return keys_of(self._workspace, environment, self.store), tokens_of(self._workspace, environment)
         except WorkspaceError as error:
             self.made_up = str(error.findings[0].message)
         made_up = hashlib.blake2b(b"casecart: no secret is at hand").digest()

@@ -206,12 +206,19 @@ class ListenerContext:
     durable. Without an engine nothing is kept."""
 
 
+def _unanswered(_: Receipt) -> str:
+    return ""
+
+
 class Received(NamedTuple):
     """As what bytes would come in."""
 
     arrival: Arrival
     words: str
     """Why it is not taken, where it is `refused`; without content."""
+    acknowledged: Callable[[Receipt], str] = _unanswered
+    """What its sender would be told by a receipt: the code of an acknowledgement, such as AA, or a status of HTTP;
+    empty: nothing."""
 
 
 @dataclass(frozen=True, slots=True)

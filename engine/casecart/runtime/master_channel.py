@@ -13,7 +13,7 @@ from casecart.workspace import Finding, WorkspaceError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from casecart.mapping import CompiledMapping
+    from casecart.mapping import CompiledMapping, Compiler
     from casecart.master.tables import Table
     from casecart.workspace import Workspace
     from casecart.workspace.bring import BringStep
@@ -48,8 +48,12 @@ class MasterChannel:
         self.tables, self.revision = tables, revision
 
 
-def compile_master_channels(workspace: Workspace) -> Mapping[str, MasterChannel]:
+def compile_master_channels(workspace: Workspace, compiler: Compiler = compile_mapping) -> Mapping[str, MasterChannel]:
     """Every channel for master data, by name.
+
+    Args:
+        workspace: loaded without findings.
+        compiler: of their mappings.
 
     Raises:
         WorkspaceError: with all that is wrong in their mappings.
@@ -61,7 +65,7 @@ def compile_master_channels(workspace: Workspace) -> Mapping[str, MasterChannel]
             continue
         table = TABLES[declared.makes]
         try:
-            compiled[name] = table, compile_mapping(declared, workspace.tables, document=document_of(table))
+            compiled[name] = table, compiler(declared, workspace.tables, document=document_of(table))
         except WorkspaceError as error:
             findings += error.findings
     channels: dict[str, MasterChannel] = {}

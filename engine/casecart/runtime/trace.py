@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from casecart.runtime.copy import Copy
     from casecart.runtime.fill import Fill
     from casecart.runtime.known_cases import KnownCases
+    from casecart.runtime.reach import Reach
 
 __all__ = ["Asked", "LineTrace", "Trace", "WatchedChannel"]
 
@@ -115,9 +116,9 @@ class _WatchedFill:
 class WatchedChannel(Channel):
     """A channel whose steps are its own, and are told of to a trace."""
 
-    def __init__(self, channel: Channel, trace: Trace) -> None:
+    def __init__(self, channel: Channel, trace: Trace, reach: Reach | None = None) -> None:
         self.__dict__.update(vars(channel))
-        self._channel, self._trace = channel, trace
+        self._channel, self._trace, self._reach = channel, trace, reach
         self.map = self._map
         if channel.fill is not None:
             self.fill = cast("Fill", _WatchedFill(channel.fill, trace))
@@ -156,4 +157,6 @@ class WatchedChannel(Channel):
         decision = self._trace.timed("route", self._channel.decide, usage)
         line = self._trace.of(usage)
         line.decision, line.entry = decision, self._channel.entry_of(decision)
+        if self._reach is not None:
+            self._reach.entries.add((self.name, line.entry))
         return decision

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, cast
 
-from casecart.listeners.http_answer import Rejected
+from casecart.listeners.http_answer import TAKEN, Rejected
 from casecart.listeners.http_peer import HttpSender
 from casecart.listeners.http_reception import Sign
 from casecart.listeners.received import TRIED
@@ -43,7 +43,13 @@ def posted(context: ListenerContext, reception: HttpReception, body: bytes, peer
     try:
         taken = reception.taken(request, body)
     except Rejected as why:
-        return Received(reception.refused(body, TRIED, sender.format, why.answer.code, request.settled), str(why))
+        status = str(why.answer.status)
+        refused = reception.refused(body, TRIED, sender.format, why.answer.code, request.settled)
+        return Received(refused, str(why), lambda _: status)
     if isinstance(taken, Sign):
-        return Received(reception.refused(body, TRIED, sender.format, "sign-of-life", request.settled), _SIGN)
-    return Received(taken, "")
+        return Received(reception.refused(body, TRIED, sender.format, "sign-of-life", request.settled), _SIGN, _taken)
+    return Received(taken, "", _taken)
+
+
+def _taken(_: Receipt) -> str:
+    return str(TAKEN.status)

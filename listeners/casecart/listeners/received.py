@@ -44,7 +44,19 @@ def received(reception: Reception, body: bytes) -> Received:
     Of bytes that are several messages it is the first that counts: who has them cuts them before.
     """
     question = _Unanswered()
+
+    def acknowledged(receipt: Receipt) -> str:
+        both = arrival.stored is not None
+        answer = reception.completed(question, receipt) if both else reception.answer(question, receipt)
+        return _code(answer or b"")
+
     made = reception.arrival(body, TRIED, question)
     arrival = made[0] if isinstance(made, list) else made
     problem = getattr(question, "problem", None)
-    return Received(arrival, "" if problem is None or not arrival.refused else problem.words)
+    return Received(arrival, "" if problem is None or not arrival.refused else problem.words, acknowledged)
+
+
+def _code(answer: bytes) -> str:
+    """MSA-1 of an acknowledgement of ours, whose fields are separated as the sender does it."""
+    found = next((line for line in answer.split(b"\r") if line.startswith(b"MSA")), b"")
+    return found[4:6].decode("ascii", "replace")
