@@ -4,21 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from casecart.canonical import Case, Usage
 from casecart.commands.tested_view import CoveredFile, UncoveredView
 from casecart.mapping.planning import plan
 from casecart.master.record import document_of
 from casecart.master.tables import TABLES
 from casecart.workspace import OtherwiseStep, RouteStep, WorkspaceError
-from casecart.workspace.table import DEFAULT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    import msgspec
+
     from casecart.runtime.reach import Reach
-    from casecart.workspace import Channel, Mapping, Place, Table, Workspace
+    from casecart.workspace import Channel, Mapping, Place, Row, Table, Workspace
 
 __all__ = ["covered"]
 
@@ -79,24 +78,24 @@ def _mapping(workspace: Workspace, mapping: Mapping, reach: Reach) -> Iterator[t
         yield place, "where never left a line out", name in reach.left
 
 
-def _codes(workspace: Workspace, mappings: Sequence[Mapping], reach: Reach) -> dict[str, set[str]]:
+def _codes(workspace: Workspace, mappings: Sequence[Mapping], reach: Reach) -> dict[str, set[Row]]:
     """Table → the rows of it that were used."""
-    used: dict[str, set[str]] = {}
+    used: dict[str, set[Row]] = {}
     for mapping in mappings:
         for field, declared in mapping.fields.items():
             if declared.table is None:
                 continue
             rows = used.setdefault(str(declared.table), set())
             table = workspace.tables[str(declared.table)]
-            for of, name, text in reach.texts:
+            for of, name, text, day in reach.texts:
                 if (of, name) == (str(mapping.mapping), str(field)):
-                    rows.add(text if text in table.values else DEFAULT)
+                    rows.update(filter(None, [table.row(text, day)]))
     return dict(sorted(used.items()))
 
 
-def _table(table: Table, used: set[str]) -> Iterator[tuple[Place, str, bool]]:
+def _table(table: Table, used: set[Row]) -> Iterator[tuple[Place, str, bool]]:
     for row in table.rows:
-        yield row.place, f"row {row.code} was never used", row.code in used
+        yield row.place, f"row {row.code} was never used", row in used
 
 
 def _route(channel: Channel, reach: Reach) -> Iterator[tuple[Place, str, bool]]:

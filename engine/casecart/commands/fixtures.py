@@ -12,7 +12,7 @@ from casecart.master.versions import versions
 from casecart.store import Change
 from casecart.store.memory import MemoryStore
 from casecart.workspace import Finding, WorkspaceError
-from casecart.workspace.files import contents
+from casecart.workspace.files import Folder, contents
 from casecart.workspace.findings import did_you_mean, listed
 from casecart.workspace.tests_reader import inside
 
@@ -104,7 +104,7 @@ class FixtureStores:
             near = did_you_mean(file.rpartition("/")[2].split(".")[0], TABLES)
             raise WorkspaceError([Finding(named.place, "error", "file-name", words, near)])
         findings: list[Finding] = []
-        data = contents(self._workspace.root, file, _LARGEST, findings)
+        data = contents(Folder(self._workspace.root), file, _LARGEST, findings)
         if data is not None and len(data) > _LARGEST:
             words = f"{file} is larger than {_LARGEST // 1_000_000} MB: a test needs a few lines of it"
             findings.append(Finding(named.place, "error", "too-large", words))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ class Reach:
 
     Attributes:
         sources: (mapping, field, source) of those that gave a value; the source as it writes itself.
-        texts: (mapping, field, text) that a source gave.
+        texts: (mapping, field, text, day) that a source gave; the day is that on which rows of tables hold.
         kept: mappings whose `where` let a line pass.
         left: mappings whose `where` left one out.
         entries: (channel, entry of its route, counted from 1); 0: none fitted.
@@ -24,7 +25,8 @@ class Reach:
 
     def __init__(self) -> None:
         self.sources: set[tuple[str, str, str]] = set()
-        self.texts: set[tuple[str, str, str]] = set()
+        self.texts: set[tuple[str, str, str, date]] = set()
+        self._day = date.min
         self.kept: set[str] = set()
         self.left: set[str] = set()
         self.entries: set[tuple[str, int]] = set()
@@ -45,7 +47,7 @@ class Reach:
             if given:
                 self.sources.add((mapping, field, str(source)))
             for text in given:
-                self.texts.add((mapping, field, text))
+                self.texts.add((mapping, field, text, self._day))
 
         return asked
 
@@ -53,6 +55,7 @@ class Reach:
         """The mapping; what its `where` says is noted."""
 
         def run(text: Any, context: MappingContext) -> Mapped:  # noqa: ANN401 - a text, or a resource
+            self._day = context.today
             mapped = mapping.run(text, context)
             if mapped.filtered:
                 self.left.add(mapping.name)
