@@ -56,6 +56,11 @@ tryton: setup ## Make the Tryton that tests and demo post to, in var/tryton, onc
 node: setup ## Bring the libraries of Node that tests speak HL7 and FHIR with to var/node, once
 	@PYTHONPATH=tests $(PYTHON) -m support.node_kit
 
+.PHONY: docs-reference
+docs-reference: setup ## Make the reference pages and the schemas for editors anew from the declarations
+	@PYTHONPATH=tests $(PYTHON) -m support.reference_pages
+	@$(VENV)/bin/casecart schema --write
+
 .PHONY: fhir-definitions
 fhir-definitions: setup ## Make the tables of FHIR's definitions anew from HL7's packages, which npm brings
 	@PYTHONPATH=tests $(PYTHON) -m support.fhir_definitions

@@ -29,6 +29,7 @@ class Listed(NamedTuple):
 COMMANDS = {
     "init": Listed("init", "Make a new workspace that runs."),
     "check": Listed("check", "Find everything that is wrong in a workspace."),
+    "schema": Listed("schema", "Keep the schemas current by which editors complete and check."),
     "try": Listed("trying", "Try a message on a channel; nothing is sent or stored."),
     "test": Listed("testing", "Run the tests beside the channels."),
     "run": Listed("run", "Run the engine on a workspace."),

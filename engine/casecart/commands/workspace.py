@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from casecart.commands.schema import outdated, write_schemas
 from casecart.commands.site import read_site, require_workspace
 from casecart.runtime.clock import wall_clock
 from casecart.store import migrate
@@ -43,7 +44,7 @@ def check(root: Path, *, tests: bool = False) -> Checked:
         NotAWorkspace: there is none.
     """
     require_workspace(root)
-    return checked(lambda: _loaded(root), lambda workspace: _of_tests(root, workspace, wanted=tests))
+    return checked(lambda: _loaded(root), lambda workspace: _beside(root, workspace, tests=tests))
 
 
 def checked(
@@ -87,11 +88,15 @@ def checked(
     return Checked(findings=_in_order(tuple(found)), workspace=None if broken else workspace)
 
 
-def _of_tests(root: Path, workspace: Workspace | None, *, wanted: bool) -> list[Finding]:
-    """What is wrong with the tests beside the channels."""
+def _beside(root: Path, workspace: Workspace | None, *, tests: bool) -> Iterator[Finding]:
+    """What is wrong with what no engine reads: the schemas for editors, the tests beside the channels."""
     from casecart.commands.expected_fields import of_channels  # noqa: PLC0415 - as in `check`
 
-    return of_channels(root, workspace)[1] if wanted else []
+    old = outdated(root)
+    if old is not None:
+        yield old
+    if tests:
+        yield from of_channels(root, workspace)[1]
 
 
 def _of_certificates(workspace: Workspace) -> Iterator[Finding]:
@@ -132,6 +137,8 @@ def make_workspace(root: Path) -> tuple[str, ...]:
         StoreUnavailable: its store can't be made.
     """
     written = initialise(root)
+    if outdated(root) is not None:  # others' packages bring kinds
+        write_schemas(root)
     migrate(read_site(root).store_url)
     return written
 

@@ -88,6 +88,8 @@ CODES: Mapping[str, str] = MappingProxyType(
         "table-header": "The first line of a code table names its columns: code,value or code,value,about.",
         "table-row": "A row of a code table does not fit its header.",
         "duplicate-code": "A code stands twice in its table.",
+        # What is written into a workspace for editors.
+        "old-schema": "The schemas by which editors complete and check are another casecart's.",
         # Given by the rooms above that compile what the workspace holds.
         "bad-path": "The path does not follow the grammar, or leads nowhere in this version.",
         "interpreted-path": "A FHIRPath is not compiled, but evaluated by a library, which is slower.",

@@ -36,7 +36,7 @@ from casecart.workspace.yaml import parse
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-__all__ = ["schema", "schemas"]
+__all__ = ["FILES", "schema", "schemas"]
 
 _DRAFT = "http://json-schema.org/draft-07/schema#"
 _SECRET = {
@@ -51,11 +51,25 @@ _SECRET = {
 }
 _Schema = dict[str, Any]
 
+FILES: tuple[type[Declared], ...] = (Engine, Ownership, Channel, MappingFile, OutgoingMapping)
+"""What each kind of file of a workspace declares; beside them there are tests, which are lists."""
 
-def schemas(kinds: Kinds = NO_KINDS, known: Mapping[Names, Iterable[str]] | None = None) -> dict[str, _Schema]:
-    """The schema of each kind of file: `engine`, `ownership`, `channel`, `mapping`, `outgoing mapping` and `tests`."""
-    declarations: tuple[type[Declared], ...] = (Engine, Ownership, Channel, MappingFile, OutgoingMapping)
-    made = {each.__declaration__.name: schema(each, kinds, known) for each in declarations}
+
+def schemas(
+    kinds: Kinds = NO_KINDS,
+    known: Mapping[Names, Iterable[str]] | None = None,
+    documents: Mapping[str, Mapping[str, str]] | None = None,
+) -> dict[str, _Schema]:
+    """The schema of each kind of file: `engine`, `ownership`, `channel`, `mapping`, `outgoing mapping` and `tests`.
+
+    Args:
+        kinds: The installed kinds, for blocks with a `kind`.
+        known: Names that are the same in every workspace, such as those of `field`.
+        documents: What a mapping can make: the fields that it may have then, each with what it is.
+    """
+    made = {each.__declaration__.name: schema(each, kinds, known) for each in FILES}
+    if documents is not None:
+        _by_document(made[MappingFile.__declaration__.name]["definitions"][MappingFile.__name__], documents)
     tests = schema(TestsFile, kinds, known)
     entries = tests["definitions"].pop(TestsFile.__name__)["properties"]["tests"]
     del tests["$ref"]
@@ -103,6 +117,7 @@ class _Making:
             properties = {"kind": {"const": kind, "description": said.about}, **properties}
         block: _Schema = {
             "type": "object",
+            "title": f"{said.name} (block)",
             "description": said.about,
             "properties": properties,
             "required": required,
@@ -122,7 +137,12 @@ class _Making:
         return {**described, "allOf": [value]} if "$ref" in value else {**described, **value}
 
     def _described(self, key: Key) -> _Schema:
-        said: _Schema = {"description": key.about, "examples": [_plain(key.example)]}
+        example = _plain(key.example)
+        if isinstance(example, dict | list):
+            # As an example of its own, editors would write it into the file with its places to fill.
+            said: _Schema = {"description": f"{key.about}\n\nFor example `{key.example}`."}
+        else:
+            said = {"description": key.about, "examples": [example]}
         if key.default is not None:
             said["default"] = _plain(key.default)
         return said
@@ -146,8 +166,19 @@ class _Making:
             case AnyOf(declarations):
                 return {"oneOf": [self.reference(declaration) for declaration in declarations]}
             case Kind():
-                kinds = self._kinds.of(key.defines)
-                return {"oneOf": [self._declaration(each, kind) for kind, each in sorted(kinds.items())]}
+                return self._kind(self._kinds.of(key.defines))
+
+    def _kind(self, kinds: Mapping[str, type[Declared]]) -> _Schema:
+        """By conditions and no `oneOf`: what is wrong is told of the kind that is there, and at its line."""
+        abouts = {kind: declaration.__declaration__.about for kind, declaration in sorted(kinds.items())}
+        return {
+            "type": "object",
+            "required": ["kind"],
+            "properties": {
+                "kind": {"anyOf": [{"const": kind, "description": about} for kind, about in abouts.items()]}
+            },
+            "allOf": [_when("kind", kind, self._declaration(kinds[kind], kind)) for kind in abouts],
+        }
 
     def _scalar(self, shape: Scalar, key: Key) -> _Schema:
         said = dict(shape.type.schema)
@@ -190,6 +221,30 @@ class _Making:
         if (pattern := key.entry_pattern or (NAME if key.defines else None)) is not None:
             said["propertyNames"] = {"pattern": f"^(?:{pattern})$"}
         return said
+
+
+def _when(key: str, value: str, then: _Schema) -> _Schema:
+    return {"if": {"properties": {key: {"const": value}}, "required": [key]}, "then": then}
+
+
+def _by_document(mapping: _Schema, documents: Mapping[str, Mapping[str, str]]) -> None:
+    """The fields of a mapping are those of what it makes."""
+    said = mapping["properties"]["fields"]
+    any_field = said.pop("additionalProperties")
+    if "properties" in said:
+        any_field = next(iter(said.pop("properties").values()))
+    mapping["allOf"] = [
+        *mapping.get("allOf", ()),
+        *(
+            _when("makes", document, {"properties": {"fields": _fields(fields, any_field)}})
+            for document, fields in documents.items()
+        ),
+    ]
+
+
+def _fields(fields: Mapping[str, str], one: _Schema) -> _Schema:
+    properties = {name: {"description": about, "allOf": [one]} for name, about in fields.items()}
+    return {"properties": properties, "additionalProperties": False}
 
 
 def _exactly_one(rule: ExactlyOne) -> _Schema:
