@@ -11,7 +11,7 @@ import click
 
 from casecart.cli.exit import Exit
 from casecart.cli.text import counted, printable
-from casecart.commands.refusal import Refusal
+from casecart.commands.refusal import Refusal, RevisionUnusable
 from casecart.commands.site import NotAWorkspace
 from casecart.store import Damaged, StoreBroken, StoreInUse, StoreMisconfigured, StoreUnavailable
 from casecart.workspace import WorkspaceError
@@ -45,6 +45,7 @@ _CODES: Mapping[type[Exception], Exit] = {
     StoreBroken: Exit.STORE,
     Damaged: Exit.STORE,
     Refusal: Exit.WRONG,
+    RevisionUnusable: Exit.CONFIGURATION,
 }
 
 

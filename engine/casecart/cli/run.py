@@ -10,6 +10,7 @@ import signal
 import sys
 import time
 import traceback
+from contextlib import ExitStack, suppress
 from importlib.metadata import version
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -24,10 +25,10 @@ from casecart.cli.open_files import raise_limit
 from casecart.cli.options import directory_argument
 from casecart.cli.text import examples, printable
 from casecart.commands.actor import local_actor
-from casecart.commands.site import opened, read_site
-from casecart.commands.workspace import bring_up_store, load_workspace
+from casecart.commands.site import opened, read_site, require_workspace
+from casecart.commands.workspace import bring_up_store
 from casecart.runtime.clock import wall_clock
-from casecart.store import AuditRecord, Change
+from casecart.store import ONLY_ENGINE, AuditRecord, Change, Running, StoreMisconfigured
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
     from casecart.cli.metrics import MetricsServer
     from casecart.commands.site import Site
+    from casecart.commands.starting import Start
     from casecart.store import Store
     from casecart.workspace import Workspace
 
@@ -79,9 +81,15 @@ _BY_SIGNAL = 128
     callback=lambda _, __, given: dict(map(_port, given)),
     help="The port of a listener, or of `metrics`, in place of the configured one.",
 )
+@click.option("--files", is_flag=True, help="Run the files this once, whatever was applied.")
 @directory_argument
-def command(directory: Path | None, root: Path, roles: tuple[str, ...], ports: Mapping[str, int]) -> int:
+def command(
+    directory: Path | None, root: Path, roles: tuple[str, ...], ports: Mapping[str, int], *, files: bool
+) -> int:
     """Run the engine on a workspace.
+
+    It runs the files as they are now, until `casecart apply` was used: from then on a start runs what was applied or
+    rolled back to last, and says so when the files are others.
 
     Refuses a workspace that has errors (see `casecart check`), brings the store up, opens the listeners and works until
     SIGTERM or Ctrl-C. Then it takes nothing new, answers what it has taken, sees what is on its way to its end and
@@ -95,14 +103,15 @@ def command(directory: Path | None, root: Path, roles: tuple[str, ...], ports: M
     """
     root = directory or root
     with named_from_here(root):
-        return _run(root, roles, ports)
+        return _run(root, roles, ports, files=files)
 
 
-def _run(root: Path, roles: tuple[str, ...], ports: Mapping[str, int]) -> int:
+def _run(root: Path, roles: tuple[str, ...], ports: Mapping[str, int], *, files: bool) -> int:
     raise_limit()
     reactor = install_reactor()
     _log_to_stderr()
-    workspace = load_workspace(root)
+    start = _start(root, files=files)
+    workspace = start.workspace
     doors = {*map(str, workspace.engine.listeners), *((METRICS,) if workspace.engine.metrics is not None else ())}
     if unknown := sorted(ports.keys() - doors):
         raise Stop(Exit.USAGE, f"--port: there is no listener '{unknown[0]}'")
@@ -112,10 +121,22 @@ def _run(root: Path, roles: tuple[str, ...], ports: Mapping[str, int]) -> int:
             words = "is for several engines on one store, and a SQLite file takes one: use PostgreSQL, or leave it out"
             raise Stop(Exit.CONFIGURATION, f"--role {roles[0]} {words}")
         process = EngineProcess(workspace, store, reactor, place, roles=roles, ports=ports)
-        store.write(Change(audit=[started(workspace)]))
+        process.begins(start)
         if workspace.engine.metrics is not None:
             process.serve_metrics(read_site(root), ports.get(METRICS))
         return process.run()
+
+
+def _start(root: Path, *, files: bool) -> Start:
+    """What is run, as the store has it that is there now: one that is made, or brought up, has nothing applied."""
+    from casecart.commands.starting import starting  # noqa: PLC0415 - for help nobody should wait for all of it
+
+    require_workspace(root)
+    with ExitStack() as stack:
+        store = None
+        with suppress(StoreMisconfigured):
+            store = stack.enter_context(opened(read_site(root), "reader"))
+        return starting(root, store, wall_clock(), files=files)
 
 
 def _port(given: str) -> tuple[str, int]:
@@ -125,10 +146,10 @@ def _port(given: str) -> tuple[str, int]:
     return name, int(number)
 
 
-def started(workspace: Workspace) -> AuditRecord:
-    """That an engine was started, by whom, and with which channels: a change of the workspace takes effect with it."""
+def started(workspace: Workspace, number: int) -> AuditRecord:
+    """That an engine was started, by whom, and with which revision and channels."""
     revisions = {name: workspace.revision(name)[:12] for name in workspace.channels}
-    detail = msgspec.json.encode({"version": version("casecart"), "channels": revisions}).decode()
+    detail = msgspec.json.encode({"version": version("casecart"), "revision": number, "channels": revisions}).decode()
     return AuditRecord(wall_clock(), local_actor().name, "engine.start", "engine", detail)
 
 
@@ -168,7 +189,7 @@ class EngineProcess:
     ) -> None:
         from casecart.runtime.engine import ROLES, Engine  # noqa: PLC0415 - for help nobody should wait for all of it
 
-        self._workspace, self._reactor, self._place = workspace, reactor, place
+        self._workspace, self._store, self._reactor, self._place = workspace, store, reactor, place
         chosen = [role for role in ROLES if role in roles or "all" in roles]
         self._engine = Engine(
             workspace=workspace, store=store, reactor=reactor, failed=_broken, roles=chosen, ports=ports
@@ -187,6 +208,19 @@ class EngineProcess:
         if settings is not None:
             self._metrics = MetricsServer(site, self._workspace, settings, self._reactor, port=port)
             self._metrics.start()
+
+    def begins(self, start: Start) -> None:
+        """Note in the store what it begins with, and who started it."""
+        from casecart.commands.starting import begun  # noqa: PLC0415 - as above
+
+        store, member, now = self._store, self._engine.member, wall_clock()
+        number = begun(store, start, local_actor().name, now)
+        if number == 0:
+            log.warning("the files are too large to be a revision: plan and history can't tell what runs")
+        runs = Running(member.id if store.shared else ONLY_ENGINE, member.place, number, now)
+        store.write(Change(running=[runs], audit=[started(self._workspace, number)]))
+        if start.words:
+            log.warning("%s", start.words)
 
     def run(self) -> int:
         """Until a signal; gives the exit code."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-__all__ = ["Refusal", "RefusalCode"]
+if TYPE_CHECKING:
+    from casecart.workspace import Finding
 
-RefusalCode = Literal["not-found", "ambiguous", "not-permitted", "bad-value", "damaged", "deleted"]
+__all__ = ["Refusal", "RefusalCode", "RevisionUnusable"]
+
+RefusalCode = Literal["not-found", "ambiguous", "not-permitted", "bad-value", "damaged", "deleted", "conflict"]
 
 
 class Refusal(Exception):
@@ -21,3 +24,18 @@ class Refusal(Exception):
     def __init__(self, code: RefusalCode, words: str, suggestion: str | None = None) -> None:
         super().__init__(words if suggestion is None else f"{words}. Did you mean '{suggestion}'?")
         self.code, self.words, self.suggestion = code, words, suggestion
+
+
+class RevisionUnusable(Exception):
+    """A revision can't be run by this program, or with what lies beside it now (secrets, certificates).
+
+    Args:
+        number: the revision's.
+        findings: what `casecart check` would say of its files.
+    """
+
+    def __init__(self, number: int, findings: tuple[Finding, ...]) -> None:
+        errors = [str(finding) for finding in findings if finding.severity == "error"]
+        more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+        super().__init__(f"revision {number} can't be run: {errors[0]}{more}")
+        self.number, self.findings = number, findings

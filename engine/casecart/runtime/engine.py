@@ -86,6 +86,9 @@ class Engine:
         ports: of listeners, in place of the configured ones.
         chance: makes identifiers, and the jitter of what is tried again; None: the system's.
 
+    Attributes:
+        member: this engine, as others on its store know it.
+
     Raises:
         WorkspaceError: a channel does not compile, a secret is missing or too short, or the secret of keys is not the
             one that this store was filled with.
@@ -115,7 +118,7 @@ class Engine:
             *((WORK, REPLAY, RETAIN) if self._works else ()),
             *(f"{DISPATCH}{name}" for name in names),
         ]
-        member = Member(os.urandom(16), " ".join(leases), f"{gethostname()}:{os.getpid()}", now())
+        self.member = member = Member(os.urandom(16), " ".join(leases), f"{gethostname()}:{os.getpid()}", now())
         self._failed, chance = failed, chance or random.SystemRandom()
         self._identifiers = identifiers = Identifiers(now, chance.randbytes)
         channels, masters = compile_channels(workspace), compile_master_channels(workspace)
