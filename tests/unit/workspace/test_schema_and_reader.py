@@ -36,7 +36,7 @@ SHIPPED = sorted(
 class _Editor(yaml.SafeLoader):
     """As YAML 1.2 has it, and editors: a time is text."""
 
-    yaml_implicit_resolvers: ClassVar = {
+    yaml_implicit_resolvers: ClassVar = {  # type: ignore[misc]  # the stubs have it as an instance's, PyYAML as a class's
         sign: [each for each in resolvers if each[0] != "tag:yaml.org,2002:timestamp"]
         for sign, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
