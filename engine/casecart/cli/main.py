@@ -36,6 +36,7 @@ COMMANDS = {
     "send": Listed("send", "Send HL7 messages over MLLP, and show how they were answered."),
     "listen": Listed("listen", "Play a receiver of HL7 messages: show them, answer as told."),
     "hl7": Listed("hl7", "Look into files of HL7 v2 messages."),
+    "docs": Listed("docs", "Make pages about a workspace."),
     "messages": Listed("messages", "List the messages that came, newest first."),
     "message": Listed("message", "Show one message and all made of it, or have it worked again."),
     "tap": Listed("tap", "Show what a channel makes of messages, as they come."),
