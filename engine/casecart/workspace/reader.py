@@ -29,7 +29,7 @@ from casecart.workspace.shape import (
 from casecart.workspace.text import Text
 from casecart.workspace.yaml import parse
 
-__all__ = ["read", "written"]
+__all__ = ["as_tree", "read", "written"]
 
 _D = TypeVar("_D", bound=Declared)
 _PATH_LIKE = re.compile(r"(message:)?[A-Za-z][\w-]*-\d+[\w.\[\]*-]*")
@@ -65,7 +65,7 @@ def _value(  # noqa: C901, PLR0911 - one case, and one return, a shape
     if isinstance(node, BrokenNode):
         return FAILED
     if isinstance(shape, Anything):
-        return _tree(node)
+        return as_tree(node)
     if isinstance(node, TextNode) and node.empty:
         message = f"{shown(key.name)} has no value; write one, or remove the key"
         if node.text:
@@ -104,18 +104,19 @@ def _items(item: Shape, node: Node, key: Key, reading: Reading) -> object:
     )
 
 
-def _tree(node: Node) -> Tree | Failed:
+def as_tree(node: Node) -> Tree | Failed:
+    """What stands there, for who knows what it means."""
     match node:
         case BrokenNode():
             return FAILED
         case TextNode():
             return Tree(None if node.empty else Text(node.text, node.place, plain=node.plain), node.place)
         case ListNode():
-            items = [_tree(each) for each in node.items]
+            items = [as_tree(each) for each in node.items]
             good = tuple(each for each in items if isinstance(each, Tree))
             return Tree(good, node.place) if len(good) == len(items) else FAILED
         case MapNode():
-            values = {Text(each.key.text, each.key.place): _tree(each.value) for each in node.entries}
+            values = {Text(each.key.text, each.key.place): as_tree(each.value) for each in node.entries}
             known = {name: value for name, value in values.items() if isinstance(value, Tree)}
             whole = len(known) == len(values) and not node.partial
             return Tree(MappingProxyType(known), node.place) if whole else FAILED
