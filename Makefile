@@ -153,3 +153,7 @@ lock: $(PYTHON) ## Pin the newest versions that pyproject.toml allows into requi
 clean: ## Remove what the targets made, .venv too
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find engine listeners destinations tests -type d -name __pycache__ -prune -exec rm -rf {} +
+
+.PHONY: erp
+erp: setup ## A small Tryton of a made-up hospital to post to, until Ctrl-C (PORT=8765)
+	@PYTHONPATH=tests $(PYTHON) -m support.tryton var/erp $(or $(PORT),8765)
