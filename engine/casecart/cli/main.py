@@ -31,7 +31,7 @@ COMMANDS = {
     "check": Listed("check", "Find everything that is wrong in a workspace."),
     "schema": Listed("schema", "Keep the schemas current by which editors complete and check."),
     "try": Listed("trying", "Try a message on a channel; nothing is sent or stored."),
-    "test": Listed("testing", "Run the tests beside the channels."),
+    "test": Listed("testing", "Run the tests beside the channels; nothing is sent or stored."),
     "run": Listed("run", "Run the engine on a workspace."),
     "send": Listed("send", "Send HL7 messages over MLLP, and show how they were answered."),
     "listen": Listed("listen", "Play a receiver of HL7 messages: show them, answer as told."),

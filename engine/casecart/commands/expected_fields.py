@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from casecart.workspace import Finding, Workspace
     from casecart.workspace.channel_tests import ChannelTests
 
-__all__ = ["EXPECTED", "of_channels"]
+__all__ = ["EXPECTED", "NAMES", "of_channels"]
 
 
 def _fields(struct: type[msgspec.Struct]) -> Fields:
@@ -59,6 +59,10 @@ EXPECTED: Final[Mapping[str, Fields]] = {
 """Sort of what is expected → its fields."""
 
 
+NAMES: Final[Mapping[str, Collection[str]]] = {"master table": TABLES, "counted": COUNTED}
+"""Sort of name → those that there are in every workspace."""
+
+
 def of_channels(root: Path, workspace: Workspace | None) -> tuple[list[ChannelTests], list[Finding]]:
     """The tests beside the channels, and what is wrong with them.
 
@@ -66,7 +70,7 @@ def of_channels(root: Path, workspace: Workspace | None) -> tuple[list[ChannelTe
         root: of the workspace.
         workspace: None where it can't be read; then names in it are not looked at.
     """
-    known: dict[str, Collection[str]] = {"master table": TABLES, "counted": COUNTED}
+    known: dict[str, Collection[str]] = {**NAMES}
     if workspace is not None:
         engine = workspace.engine
         known |= {"listener": set(map(str, engine.listeners)), "destination": set(map(str, engine.destinations))}

@@ -42,11 +42,12 @@ def schema_files() -> Mapping[str, bytes]:
     """The schemas, by their paths below the workspace, with all the kinds that are installed."""
     # Who only looks whether they are current loads no kind of listener.
     from casecart.canonical import FIELDS  # noqa: PLC0415 - as above
+    from casecart.commands.expected_fields import EXPECTED, NAMES  # noqa: PLC0415 - as above
     from casecart.master.documents import documents  # noqa: PLC0415 - as above
     from casecart.runtime.kinds import installed_kinds  # noqa: PLC0415 - as above
     from casecart.workspace.schema import schemas  # noqa: PLC0415 - as above
 
-    made = schemas(installed_kinds(), {"field": FIELDS}, documents())
+    made = schemas(installed_kinds(), {"field": FIELDS, **EXPECTED, **NAMES}, documents())
     origin = {"$comment": _origin()}
     return {f"{FOLDER}/{_name(name)}": _written({**origin, **schema}) for name, schema in made.items()}
 

@@ -273,7 +273,7 @@ class TestsFile(Declared):
     __test__ = False  # for pytest
 
     tests: tuple[ChannelTest | FixturesEntry, ...] = key(
-        about="Tests; before them may stand what they share.",
+        about="The entries of the list, which stands without this key: tests, and before them what they share.",
         example="[{test: all is well, input: x.hl7, expect: {postings: []}}]",
         at_least=1,
         called="test",
