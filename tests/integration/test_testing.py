@@ -162,6 +162,15 @@ def test_a_message_that_the_channel_does_not_take_fails_unless_that_is_expected(
     assert (path, expected) == ("outcome", "processed")
     assert "channel or-usage accepts DFT^P03 and DFT^P11" in received
     assert differences(only(ws, expecting("{outcome: unrouted}", schedule))) == []
+    assert only(ws, expecting("{acknowledgement: AA}", schedule)).result == "failed"
+
+
+def test_a_message_that_is_put_aside_fails_unless_that_is_expected(ws: Path) -> None:
+    hooked(ws, "def hook(lines):\n    return 17\n")
+    assert differences(only(ws, expecting("{acknowledgement: AA, postings: []}"))) == [
+        ("outcome", "processed", "quarantined")
+    ]
+    assert differences(only(ws, expecting("{exceptions: [{code: hook-answer}]}"))) == []
 
 
 @pytest.mark.parametrize(
@@ -344,7 +353,9 @@ def test_what_no_test_reaches_is_told_with_its_place(ws: Path) -> None:
     assert f"mappings/dft-usage.yaml:{line} path FT1-23.1 was never used" in never
     assert "mappings/tables/transaction-type.csv:4 row PY was never used" in never
     assert "mappings/tables/transaction-type.csv:2 row CG was never used" not in never
-    assert "channels/or-usage.yaml:20 route: otherwise was never taken" in never
+    channel = (ws / "channels/or-usage.yaml").read_text("utf-8").splitlines()
+    line = next(number for number, text in enumerate(channel, 1) if "otherwise" in text)
+    assert f"channels/or-usage.yaml:{line} route: otherwise was never taken" in never
     assert any("where never left a line out" in each for each in never)
     assert {file.file: (file.parts, file.reached) for file in coverage}["channels/or-usage.yaml"] == (2, 1)
 

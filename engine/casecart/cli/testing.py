@@ -79,7 +79,7 @@ def command(
             _written(junit, done)
         return Exit.FINE if done.fine else Exit.WRONG
 
-    return watched(once, root) if watch else once()
+    return watched(once, root, written=junit) if watch else once()
 
 
 class _Shown:

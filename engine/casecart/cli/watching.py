@@ -21,17 +21,18 @@ _LEFT_OUT = frozenset({"var", ".git", ".venv", "__pycache__", "node_modules"})
 _MOST_FILES = 20_000
 
 
-def watched(once: Callable[[], int], root: Path, path: Path | None = None) -> NoReturn:
+def watched(once: Callable[[], int], root: Path, path: Path | None = None, written: Path | None = None) -> NoReturn:
     """Again and again, until Ctrl-C; what goes wrong is told, and it is waited for the next save.
 
     Args:
         once: does it.
         root: of the workspace, whose files are watched.
         path: a file that is watched too.
+        written: one that `once` writes itself, and that is not watched.
     """
     before: object = None
     while True:
-        now = dict(_saved(root, path))
+        now = dict(_saved(root, path, written))
         if now != before:
             if before is not None:
                 click.echo("")
@@ -47,7 +48,7 @@ def watched(once: Callable[[], int], root: Path, path: Path | None = None) -> No
         time.sleep(_POLL)
 
 
-def _saved(root: Path, path: Path | None) -> Iterator[tuple[str, tuple[int, int]]]:
+def _saved(root: Path, path: Path | None, written: Path | None) -> Iterator[tuple[str, tuple[int, int]]]:
     """Each file that counts, and when it was saved. One that is gone just now is there at the next look."""
     files = [] if path is None else [path]
     for folder, inside, names in os.walk(root):
@@ -56,6 +57,8 @@ def _saved(root: Path, path: Path | None) -> Iterator[tuple[str, tuple[int, int]
         if len(files) > _MOST_FILES:
             break
     for file in files:
+        if written is not None and file.absolute() == written.absolute():
+            continue
         try:
             about = file.stat()
         except OSError:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import itertools
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from casecart.commands.came import Came, came_of
@@ -28,7 +27,7 @@ from casecart.runtime.listener import Receipt
 from casecart.runtime.reach import Reach
 from casecart.store import StoreBroken
 from casecart.workspace import NOWHERE, Finding, WorkspaceError
-from casecart.workspace.channel_tests import SUFFIX, is_inline
+from casecart.workspace.channel_tests import SUFFIX, is_inline, moment_of
 from casecart.workspace.findings import did_you_mean, listed
 from casecart.workspace.tests_reader import inside
 
@@ -210,8 +209,7 @@ class _Run:
             prefix = f"inputs[{number}]." if several else ""
             if each.expect is not None:
                 found += _compared(each.expect, came, prefix)
-            if not _expects_trouble(each.expect) and not _expects_trouble(self._test.expect):
-                found += _not_taken(came, prefix, each)
+            found += _unexpected(came, prefix, each, [each.expect, self._test.expect])
         if self._test.expect is not None:
             for of, worked in whole:  # as it stands in the end
                 now = came_of(self._dry, self._channel, worked)
@@ -297,21 +295,26 @@ def _cut(data: bytes) -> list[bytes]:
 
 def _moment(written: str) -> int:
     """µs since 1970 of a day (its noon), or of a time."""
-    at = datetime.fromisoformat(written if "T" in written else f"{written}T12:00:00Z")
-    return int(at.astimezone(UTC).timestamp()) * _SECOND
+    return int(moment_of(written).timestamp()) * _SECOND
 
 
-def _expects_trouble(expect: Expect | None) -> bool:
-    """Whether it is said what becomes of a message as a whole."""
-    return expect is not None and bool(expect.outcome or expect.acknowledgement)
+def _unexpected(came: Came, prefix: str, each: Input, expects: Sequence[Expect | None]) -> list[Difference]:
+    """What became of a message as a whole must be said where it is trouble.
 
-
-def _not_taken(came: Came, prefix: str, each: Input) -> list[Difference]:
-    """That a message isn't taken must be said: else a test that expects nothing passes for a wrong reason."""
+    Else a test that expects no postings would pass for a wrong reason.
+    """
+    given = [expect for expect in expects if expect is not None]
+    if any(expect.outcome for expect in given):
+        return []
+    fine = set()
+    if any(expect.acknowledgement for expect in given):
+        fine.add("refused")  # the acknowledgement tells it
+    if any(expect.exceptions is not None for expect in given):
+        fine.add("quarantined")  # one of the exceptions tells it
     return [
         Difference(f"{prefix}outcome", "processed", f"{outcome}: {why}" if why else outcome, each.message.place)
         for outcome, why in zip(came.outcomes, came.why, strict=True)
-        if outcome in {"refused", "unrouted"} and why
+        if outcome in {"refused", "unrouted", "quarantined"} - fine
     ]
 
 

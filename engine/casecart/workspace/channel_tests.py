@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import abc
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, Literal
 
 from casecart.workspace.declaration import Declared, ExactlyOne, declared, key
@@ -28,6 +29,7 @@ __all__ = [
     "MasterFixture",
     "TestsFile",
     "is_inline",
+    "moment_of",
 ]
 
 SUFFIX: Final = ".test.yaml"
@@ -55,7 +57,24 @@ COUNTED: Final = (
 
 _OUTCOMES = Literal["processed", "duplicate", "unrouted", "refused", "quarantined", "part"]
 _NOW = r"\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d)?(Z|[+-]\d\d:\d\d))?"
+_YEARS: Final = range(1980, 2200)
 _INLINE = ("MSH", "FHS", "BHS", "{", "[")
+
+
+def moment_of(now: str) -> datetime:
+    """The time that `now` says. Raises `ValueError`: there is none such, or it is none of these years."""
+    at = datetime.fromisoformat(now if "T" in now else f"{now}T12:00:00Z").astimezone(UTC)
+    if at.year not in _YEARS:
+        raise ValueError
+    return at
+
+
+def _no_time(block: Declared, now: str | None) -> Iterable[Finding]:
+    try:
+        moment_of(now or NOW)
+    except (ValueError, OverflowError):
+        message = f"there is no such day or time between {_YEARS.start} and {_YEARS.stop - 1}"
+        yield Finding(block.at("now"), "error", "bad-value", message)
 
 
 def is_inline(message: str) -> bool:
@@ -208,6 +227,10 @@ class Fixtures(Declared):
         default=None,
     )
 
+    def check(self) -> Iterable[Finding]:
+        """There is such a day, or time."""
+        return _no_time(self, self.now)
+
 
 @declared(name="fixtures", about="An entry that says what the tests of the file share.")
 class FixturesEntry(Declared):
@@ -260,7 +283,8 @@ class ChannelTest(Declared):
         return (self.input,) if self.input is not None else self.inputs
 
     def check(self) -> Iterable[Finding]:
-        """Something is expected."""
+        """Something is expected, and there is such a day or time."""
+        yield from _no_time(self, self.now)
         if self.expect is None and all(each.expect is None for each in self.messages):
             message = "nothing is expected: say what with expect"
             yield Finding(self.place, "error", "missing-key", message)
