@@ -185,6 +185,18 @@ def test_what_is_no_message_goes_to_the_listener_which_says_so(ws: Path, message
     assert differences(only(ws, expecting(expect, message))) == []
 
 
+@pytest.mark.parametrize("how", ["{when: on_complete, held: AE}", "{mode: commit-then-app, held: AE}"])
+def test_a_sender_that_is_told_of_held_lines_is_told_in_a_test(ws: Path, how: str) -> None:
+    engine = ws / "config/engine.yaml"
+    peer = "{match: {MSH-3: ORSYS, MSH-4: NORTH}, facility: NORTH"
+    assert f"orsys: {peer}" in engine.read_text("utf-8")
+    engine.write_text(
+        engine.read_text("utf-8").replace(f"orsys: {peer}", f"orsys: {peer}, acknowledge: {how}"), "utf-8"
+    )
+    assert differences(only(ws, expecting("{acknowledgement: AA}"))) == []
+    assert differences(only(ws, expecting("{acknowledgement: AE}", "../samples/hl7v2/dft-unknown-item.hl7"))) == []
+
+
 def test_an_inline_message_has_a_segment_in_each_line(ws: Path) -> None:
     body = (ws / "samples/hl7v2/dft-hip-stem.hl7").read_bytes().decode().strip("\r").split("\r")
     message = "".join(f"    {segment}\n" for segment in body)
