@@ -204,7 +204,8 @@ def _run(run: RunView) -> Iterator[str]:
     made = (
         f"noted {counted(len(run.cases), 'case')}" if run.cases else f"made {counted(len(run.documents), 'document')}"
     )
-    yield printable(f"channel {run.channel} (revision {run.revision[:12]}) {made}")
+    revision = run.revision[:12] if run.number is None else f"{run.number}, {run.revision[:12]}"
+    yield printable(f"channel {run.channel} (revision {revision}) {made}")
     if run.damaged:
         yield "  DAMAGED: its documents came out of the store with another checksum, and are not shown"
     for document in run.documents:

@@ -23,6 +23,7 @@ from casecart.commands.message_view import (
     run_view,
 )
 from casecart.commands.refusal import Refusal
+from casecart.commands.running import heads_of
 from casecart.store import LEFT_TO, OPEN_STATES, MessageFilter
 
 if TYPE_CHECKING:
@@ -107,11 +108,12 @@ class ShowMessage(Query[MessageView]):
         holds = store.holds(position=message.position)
         # What is kept of a resource's versions is no part of any case.
         entries = [entry for entry in store.entries(message.position) if entry.destination]
+        heads = heads_of(store) if runs else []
         return MessageView(
             envelope=envelope_view(message),
             structure=structure_of(message.body, message.charset),
             body=body_of(message.body, message.charset) if self.body else None,
-            runs=[run_view(run) for run in runs if not run.channel.startswith(LEFT_TO)],
+            runs=[run_view(run, heads) for run in runs if not run.channel.startswith(LEFT_TO)],
             followed=[_followed(store, run, holds) for run in runs if run.channel.startswith(LEFT_TO)],
             ledger=[ledger_view(entry) for entry in entries],
             exceptions=[exception_view(hold) for hold in holds],

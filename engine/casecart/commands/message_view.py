@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from casecart.commands.moment import moment
+from casecart.commands.running import first_with
 from casecart.runtime.identifier import shown
 from casecart.runtime.made import Made, decode_made, decode_postings
 from casecart.store import Damaged, DamagedBody
 
 if TYPE_CHECKING:
     from casecart.runtime.destination import Posting
-    from casecart.store import Entry, Hold, Message, Run
+    from casecart.store import Entry, Hold, Message, RevisionHead, Run
 
 __all__ = [
     "CaseView",
@@ -97,6 +98,9 @@ class RunView(msgspec.Struct, frozen=True, kw_only=True):
 
     channel: str
     revision: str
+    """Digest over the channel's files."""
+    number: int | None
+    """The first revision of the workspace in which the channel had these files; null: it is not known."""
     recorded_at: datetime
     schema: str
     documents: list[DocumentView]
@@ -202,8 +206,8 @@ def envelope_view(message: Message) -> Envelope:
     )
 
 
-def run_view(run: Run) -> RunView:
-    """Of a run row."""
+def run_view(run: Run, heads: list[RevisionHead]) -> RunView:
+    """Of a run row; `heads` are those of all revisions, newest first."""
     damaged = False
     try:
         made = decode_made(run.documents)
@@ -212,6 +216,7 @@ def run_view(run: Run) -> RunView:
     return RunView(
         channel=run.channel,
         revision=run.revision,
+        number=first_with(heads, run.channel, run.revision),
         recorded_at=moment(run.recorded_at),
         schema=made.schema,
         documents=[

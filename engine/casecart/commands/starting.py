@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from casecart.commands.refusal import RevisionUnusable
+from casecart.commands.running import next_start
 from casecart.commands.site import require_workspace
 from casecart.commands.workspace import checked
 from casecart.runtime.revision import Taken, loaded, revised, revision_of
-from casecart.store import ONLY_ENGINE, Change, RevisionTaken, TooLarge
+from casecart.store import Change, RevisionTaken, TooLarge
 from casecart.workspace import WorkspaceError
 from casecart.workspace.files import Folder, listing
 
@@ -89,7 +90,7 @@ def starting(root: Path, store: Store | None, now: int, *, files: bool = False) 
             raise WorkspaceError(findings)
         words = "" if applied is None else f"the files are run this once; revision {applied} was applied, and runs next"
         return Start(taken, 0, words)
-    number, words = _not_refused(store, applied)
+    number, words = next_start(store, applied)
     revision = store.revision(number)
     if revision is None:
         raise LookupError(f"revision {number} is wanted, and not in the store")
@@ -97,16 +98,6 @@ def starting(root: Path, store: Store | None, now: int, *, files: bool = False) 
     if not words and differ(root, taken.files):
         words = f"files differ from revision {number}, which runs: casecart plan"
     return Start(taken, number, words)
-
-
-def _not_refused(store: Store, applied: int) -> tuple[int, str]:
-    """What is run in place of a revision that the engine would not take while it ran, and words for that."""
-    for row in [] if store.shared else store.running():
-        before = store.revision(row.number) if row.member == ONLY_ENGINE and row.refused == applied else None
-        if before is not None:
-            words = f"revision {applied} was not taken: {row.reason}; {row.number} runs on (casecart plan)"
-            return row.number, words
-    return applied, ""
 
 
 def differ(root: Path, files: Mapping[str, bytes]) -> bool:

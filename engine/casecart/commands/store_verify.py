@@ -17,9 +17,10 @@ from casecart.commands.desk import Query
 from casecart.runtime.copy import decode_decision
 from casecart.runtime.known_cases import decode_known
 from casecart.runtime.made import decode_made, decode_postings
+from casecart.runtime.revision import files_of
 from casecart.runtime.stated import decode_statements
 from casecart.runtime.states import OPEN
-from casecart.store import Damaged, DamagedBody
+from casecart.store import Damaged, DamagedBody, decode_channels
 from casecart.store.lookup import decode_tokens
 from casecart.store.seal import opened_text
 
@@ -45,7 +46,8 @@ MOST = 1_000
 ALL = 1_000_000
 
 Kind = Literal[
-    "file", "message", "run", "ledger", "master", "case", "decision", "proposal", "event", "audit", "balance"
+    "file", "message", "run", "ledger", "master", "case", "decision", "proposal", "event", "revision", "audit",
+    "balance"
 ]  # fmt: skip
 
 
@@ -85,7 +87,16 @@ class VerifyStore(Query[VerifiedStore]):
         store = view.store
         scan = _Scan(store, self.told)
         before = store.counts()
-        for look in (scan.file, scan.messages, scan.ledger, scan.master, scan.cases, scan.worklist, scan.events):
+        for look in (
+            scan.file,
+            scan.messages,
+            scan.ledger,
+            scan.master,
+            scan.cases,
+            scan.worklist,
+            scan.events,
+            scan.revisions,
+        ):
             look()
         audit = VerifyAudit().answer(view)
         scan.seen["audit"] = audit.records
@@ -233,6 +244,25 @@ class _Scan:
             self.found("event", f"position {after + 1}", "the events from here on can't be read")
             return True
         return after > 0
+
+    def revisions(self) -> None:
+        """What was applied: whole, and numbered without a gap."""
+        after: int | None = None
+        while heads := self._store.revisions(after, ROWS):
+            for head in heads:
+                if after is not None and head.number != after - 1:
+                    self.found(
+                        "revision", f"revision {after - 1}", f"it is missing: {head.number} comes before {after}"
+                    )
+                revision = self._store.revision(head.number)
+                if revision is not None:
+                    where = f"revision {head.number}"
+                    self._sound("revision", where, partial(files_of, revision))
+                    self._sound("revision", where, partial(decode_channels, revision.channels))
+                after = head.number
+            self._counted("revision", len(heads))
+        if after is not None and after != 1:
+            self.found("revision", f"revision {after - 1}", f"it is missing: {after} is the first that is there")
 
     def balances(self, counts: list[Count]) -> None:
         """The counters against the rows, where rows tell."""

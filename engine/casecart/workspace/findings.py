@@ -149,7 +149,7 @@ def did_you_mean(word: str, known: Iterable[str]) -> str | None:
     """The one of `known` that `word` was most likely meant to be, or None if none is near."""
     folded = {name.casefold(): name for name in sorted(known, reverse=True)}
     near = difflib.get_close_matches(word.casefold()[:100], list(folded), n=1, cutoff=0.6)
-    return folded[near[0]] if near else None
+    return str(folded[near[0]]) if near else None
 
 
 def listed(names: Sequence[str] | Iterable[str], *, most: int = 12) -> str:

@@ -63,17 +63,21 @@ class Workspace:
         Raises:
             KeyError: there is no such channel.
         """
+        files = self.files_of(channel)
+        return hashlib.sha256("".join(f"{file}\0{self.digests[file]}\n" for file in files).encode()).hexdigest()
+
+    def files_of(self, channel: str) -> list[str]:
+        """The files that decide what a channel makes of a message, by their paths: those that `revision` is over."""
         mappings = {str(name) for name in self.channels[channel].mappings}
         fields = [field for name in mappings for field in self.mappings[name].fields.values()]
         tables = {str(field.table) for field in fields if field.table is not None}
         step = self.channels[channel].hook
-        files = [
+        return [
             f"channels/{channel}.yaml",
             *([] if step is None else [str(step.hook.file)]),
             *(f"mappings/{name}.yaml" for name in sorted(mappings)),
             *(f"mappings/tables/{name}.csv" for name in sorted(tables)),
         ]
-        return hashlib.sha256("".join(f"{file}\0{self.digests[file]}\n" for file in files).encode()).hexdigest()
 
 
 def load(
