@@ -20,6 +20,7 @@ from casecart.commands.starting import starting
 from casecart.runtime.clock import wall_clock
 from casecart.store import Change, RevisionHead, open_store
 from support.applying import Analyst, TestEngine
+from support.shipped import sample
 from support.store import NOW, a_hold, a_message, a_revision, an_entry
 
 if TYPE_CHECKING:
@@ -391,3 +392,53 @@ def test_a_damaged_revision_is_told_and_not_run(analyst: Analyst) -> None:
         assert analyst.type(*typed) == Exit.STORE
         assert "damaged" in analyst.err
     assert analyst.json("store", "verify")["findings"][0]["kind"] == "revision"
+
+
+# --- messages worked by both
+def taken_in(analyst: Analyst, *actions: str) -> None:
+    """Charges of one case that an engine stored, such as `CG`, each of a line of its own."""
+    with closing(open_store(analyst.url, role="engine")) as store:
+        rows = []
+        for number, action in enumerate(actions, 1):
+            body = sample("dft-hip-stem", ("|CG^", f"|{action}^"), ("ORSYS-000001", f"C{number}"))
+            rows.append(a_message(number, body=body, message_type="DFT^P03", charset=None))
+        store.write(Change(messages=rows))
+
+
+def test_what_would_become_of_stored_messages_is_compared(analyst: Analyst) -> None:
+    with TestEngine(analyst):
+        pass
+    taken_in(analyst, "CG")
+    analyst.edit(TABLE, "CG,use", "CG,reverse")
+    assert analyst.type("plan", "--replay-sample", "10") == Exit.FINE
+    assert "message 1 (C1), channel or-usage" in analyst.out
+    assert "1 message worked by both: of 1 something else would become." in analyst.out
+    found = analyst.json("plan", "--replay-sample", "10")["sample"]
+    assert found["messages"] == 1
+    (different,) = found["different"]
+    assert different["before"] != different["after"]
+    analyst.type("audit", "list")
+    assert "plan.replay" in analyst.out
+
+
+def test_messages_of_which_the_same_would_become_are_only_counted(analyst: Analyst) -> None:
+    with TestEngine(analyst):
+        pass
+    taken_in(analyst, "CG", "CG")
+    analyst.note("only words")
+    analyst.type("plan", "--replay-sample", "10")
+    assert analyst.out.endswith("2 messages worked by both: the same would become of all of them.\n")
+
+
+def test_messages_for_which_there_is_no_time_are_counted(analyst: Analyst) -> None:
+    with TestEngine(analyst):
+        pass
+    taken_in(analyst, "CG", "CG")
+    analyst.note("only words")
+    sampled = analyst.json("plan", "--replay-sample", "10", "--limit", "0")["sample"]
+    assert (sampled["messages"], sampled["left"]) == (0, 2)
+
+
+def test_messages_without_anything_to_compare_with_are_not_worked(analyst: Analyst) -> None:
+    assert analyst.type("plan", "--replay-sample", "10") == Exit.WRONG
+    assert "nothing is compared" in analyst.err

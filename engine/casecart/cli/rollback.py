@@ -38,12 +38,12 @@ __all__ = ["command"]
 @json_option
 @workspace_option
 def command(number: int | None, root: Path, *, note: str, wait: float, yes: bool, json: bool) -> int:
-    """Run again what ran before, or revision NUMBER.
+    """Run again what ran before.
 
-    The files of that revision become a new one, which every engine at work takes up as with `casecart apply`, and with
-    which the next start begins. The files in the folder stay as they are: they differ from what runs then, and
-    `casecart history show NUMBER --to DIR` writes those of a revision elsewhere. What was applied for a later time is
-    cancelled.
+    The files of revision NUMBER (by default of the one that ran before) become a new revision, which every engine at
+    work takes up as with `casecart apply`, and with which the next start begins. The files in the folder stay as they
+    are: they differ from what runs then, and `casecart history show NUMBER --to DIR` writes those of a revision
+    elsewhere. What was applied for a later time is cancelled.
 
     What was posted stays posted: this brings the configuration back, not the data.
 

@@ -13,19 +13,21 @@ from casecart.commands.desk import Query
 from casecart.commands.moment import moment
 from casecart.commands.plan_effects import Effects
 from casecart.commands.refusal import Refusal
+from casecart.commands.replay_sample import ReplaySample, Sample
 from casecart.commands.running import EngineRuns, at_work, compared_with, engine_runs, scheduled
 from casecart.commands.workspace_change import FileChange, WorkspaceChange, changed_files, changes
 from casecart.runtime.revision import Taken, files_of, revised
 from casecart.workspace import WorkspaceError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from casecart.commands.actor import Permission
     from casecart.commands.desk import View
     from casecart.store import Revision, RevisionHead
 
-__all__ = ["Plan", "PlannedChange", "Scheduled", "ShowPlan", "revision_with", "unified"]
+__all__ = ["Plan", "PlannedChange", "Scheduled", "ShowPlan", "ShowSample", "revision_with", "unified"]
 
 LARGEST_DIFF = 2_000_000
 """Bytes of a file that is compared line by line."""
@@ -66,6 +68,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """Whether what runs could be read by this version; else only files are compared."""
     diff: str
     """The files' lines, where they were asked for."""
+    sample: Sample | None = None
+    """Messages that were worked by both, where that was asked for."""
 
     @property
     def nothing(self) -> bool:
@@ -108,6 +112,54 @@ class ShowPlan(Query[Plan]):
             comparable=before is None or old is not None,
             diff=unified(files, self.taken.files, f"revision {number}") if self.diff and before is not None else "",
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShowSample(Query[Sample]):
+    """What would become of the last messages if this ran?
+
+    Attributes:
+        taken: what shall run.
+        root: the workspace.
+        plan: of that.
+        number: how many messages.
+        limit: seconds that it may take.
+        told: how many were worked by now, and of how many.
+    """
+
+    taken: Taken
+    root: Path
+    plan: Plan
+    number: int
+    limit: float
+    told: Callable[[int, int], None]
+
+    @property
+    def permission(self) -> Permission:
+        """As of a look at the messages."""
+        return "see bodies"
+
+    def audited(self, answer: Sample) -> tuple[str, str] | None:
+        """As a look at the messages is."""
+        return ("plan.replay", f"messages:{answer.messages}") if answer.messages else None
+
+    def answer(self, view: View) -> Sample:
+        """Raises `Refusal`: there is nothing to compare with."""
+        number = self.plan.revision
+        old = None if number is None else _loaded(revision_with(view, number), self.root)
+        if old is None:
+            raise Refusal(
+                "not-found", "--replay-sample: what runs is not known to this version, so nothing is compared"
+            )
+        changed = [each.change.name for each in self.plan.changes if each.change.sort == "channel"]
+        return ReplaySample(
+            old=old.workspace,
+            new=self.taken.workspace,
+            channels=changed,
+            number=self.number,
+            limit=self.limit,
+            told=self.told,
+        ).run(view.store)
 
 
 def _loaded(revision: Revision, root: Path) -> Taken | None:

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from casecart.store import Message, Store
     from casecart.workspace import Channel, Workspace
 
-__all__ = ["LARGEST", "StoredMessage", "Try", "cut"]
+__all__ = ["LARGEST", "StoredMessage", "Try", "again", "cut"]
 
 LARGEST = 50_000_000
 """Bytes of what is tried: as much as a listener takes of a file where nobody says more."""
@@ -176,7 +176,7 @@ class Try:
 
     def _messages(self, workspace: Workspace, declared: Channel, dry: DryRun) -> Iterator[TriedMessage]:
         if self.stored is not None:
-            yield self._message(workspace, declared, dry, 1, Received(_again(self.stored), ""))
+            yield self._message(workspace, declared, dry, 1, Received(again(self.stored), ""))
         way = Way(workspace, declared, now=self.now, listener=self.listener, peer=self.peer, version=self.version)
         for number, body in enumerate(self.bodies, 1):
             began = self.clock()
@@ -197,7 +197,7 @@ class Try:
         return shown_message(workspace, declared, dry, number, received.arrival, worked, not_taken)
 
 
-def _again(message: Message) -> Arrival:
+def again(message: Message) -> Arrival:
     """A stored message as it came."""
     return Arrival(
         listener=message.listener,
