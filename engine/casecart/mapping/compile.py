@@ -15,7 +15,8 @@ What happens to each line, in this order:
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, cast
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, cast
 
 from casecart.canonical import Usage
 from casecart.mapping.planning import plan
@@ -89,10 +90,25 @@ def compile_mapping(
     Raises:
         WorkspaceError: with all that is wrong, each at its place in the file.
     """
+    place = (id(declaration), id(tables), document)
+    if probe is None and place in _made:
+        return _made[place][-1]
     planned = plan(declaration, tables, document)
     written = Source(planned, probe)
     source = "\n".join(written.lines) + "\n"
-    code = compile(source, f"<mapping {planned.name!r}>", "exec")
+    code = _code(source, f"<mapping {planned.name!r}>", "exec")
     exec(code, written.names)  # noqa: S102 - made of our words, of parsed paths and `repr`s; never the analyst's text
     run = cast("Callable[[Any, MappingContext], Mapped]", written.names["run"])
-    return CompiledMapping(planned.name, declaration.says, run, source, declaration.reads.format)
+    made = CompiledMapping(planned.name, declaration.says, run, source, declaration.reads.format)
+    if probe is None:
+        if len(_made) >= _MOST:
+            _made.clear()
+        _made[place] = declaration, tables, made
+    return made
+
+
+_code: Final = lru_cache(maxsize=256)(compile)
+_MOST: Final = 1_000
+_made: dict[tuple[int, int, type], tuple[Mapping, MappingOf[str, Table], CompiledMapping]] = {}
+"""What was compiled: an engine starts on the workspace that was checked just before. By identity, since declarations
+and tables never change; they are kept with it, so that nothing else gets their place."""

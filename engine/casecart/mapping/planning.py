@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import date, datetime
 from decimal import Decimal
-from functools import lru_cache
+from functools import cache, lru_cache
 from types import NoneType, UnionType
 from typing import TYPE_CHECKING, Final, Literal, Union, get_args, get_origin, get_type_hints
 from zoneinfo import ZoneInfo
@@ -66,6 +66,7 @@ _DI: Final = "di"
 _PIECE: Final = re.compile(r"([a-z][a-z0-9_]*)\.(.*)", re.ASCII | re.DOTALL)
 # Whether a code can be read doesn't depend on the day, only the century of its dates does.
 _ANY_DAY: Final = date(2000, 1, 1)
+_hints_of: Final = cache(get_type_hints)
 
 
 def plan(declaration: Mapping, tables: MappingOf[str, Table], document: type[msgspec.Struct]) -> Plan:
@@ -84,7 +85,7 @@ class _Planning:
         self.declaration = declaration
         self.tables = tables
         self.document = document
-        self.hints = get_type_hints(document)
+        self.hints = _hints_of(document)
         self.usage = declaration.makes == "Usage"
         self.given = GIVEN if declaration.makes in CANONICAL else ()
         self.udis = [name for name, mapped in declaration.fields.items() if mapped.type == "udi"]

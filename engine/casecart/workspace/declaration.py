@@ -182,6 +182,7 @@ class _Default:
 
     def __init__(self) -> None:
         self.key: Key | None = None
+        self._read: list[object] = []  # what it came to, once it was read; nothing in it changes
 
     def __call__(self) -> object:
         if self.key is None or self.key.default is None:
@@ -189,7 +190,9 @@ class _Default:
         # The reader knows declarations, so that they can only meet it later.
         from casecart.workspace.reader import written  # noqa: PLC0415 - see above
 
-        return written(dataclasses.replace(self.key, at_least=0), self.key.default)
+        if not self._read:
+            self._read.append(written(dataclasses.replace(self.key, at_least=0), self.key.default))
+        return self._read[0]
 
 
 def _as_written(value: str | int) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from functools import cache
 from types import NoneType, UnionType
 from typing import TYPE_CHECKING, Final, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -91,6 +92,7 @@ def joined(one: Type, other: Type) -> Type | None:
     return None
 
 
+@cache
 def record_of(document: type) -> Record:
     """The type of a document, from the annotations of its class.
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 from typing import Final, NoReturn
 
 from casecart.formats.fhir.path.mistake import FhirPathError
@@ -125,6 +126,7 @@ DEEPEST: Final = 40
 """Levels of brackets and of what follows them."""
 
 
+@lru_cache(maxsize=4096)  # a path is looked at from several sides: its syntax, its elements, what it becomes
 def parse(text: str) -> Node:
     """The tree of a path.
 
