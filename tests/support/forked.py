@@ -14,6 +14,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from multiprocessing import forkserver
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CASECART", "PROCESSES", "Files", "fork", "preload", "run"]
 
+TESTS = Path(__file__).parents[1]
 CASECART = str(Path(sys.executable).with_name("casecart"))
 
 # Nothing that brings a reactor: each process needs its own.
@@ -40,7 +42,7 @@ IMPORTED = [
     "twisted.internet.epollreactor",
 ]
 context = multiprocessing.get_context("forkserver")
-context.set_forkserver_preload([*IMPORTED, __name__])
+context.set_forkserver_preload([*IMPORTED, "support.warmed", __name__])
 
 
 class _Usual:
@@ -62,14 +64,23 @@ class Files(NamedTuple):
 
 def preload(library: str) -> None:
     """Before the first process is started: the one that they are forked from is under LD_PRELOAD."""
-    before = os.environ.get("LD_PRELOAD")
-    os.environ["LD_PRELOAD"] = library
+    _serve(LD_PRELOAD=library)
+
+
+def _serve(**environment: str) -> None:
+    """Starts the process that others are forked from, unless it runs; it finds the modules that tests share."""
+    wanted = {"PYTHONPATH": os.pathsep.join([str(TESTS), os.environ.get("PYTHONPATH", "")]).strip(os.pathsep)}
+    wanted |= environment
+    before = {name: os.environ.get(name) for name in wanted}
+    os.environ.update(wanted)
     try:
-        context.Process(target=int).start()
+        forkserver.ensure_running()
     finally:
-        del os.environ["LD_PRELOAD"]
-        if before is not None:
-            os.environ["LD_PRELOAD"] = before
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 def fork(arguments: Sequence[str], files: Files, environment: Mapping[str, str], cwd: str) -> subprocess.Popen[bytes]:
@@ -83,6 +94,7 @@ def fork(arguments: Sequence[str], files: Files, environment: Mapping[str, str],
     """
     # What a process inherits from the one that starts it, and has here from another.
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)
+    _serve()
     process = context.Process(target=_run, args=(list(arguments), files, dict(environment), cwd, limit), daemon=True)
     process.start()
     return cast("subprocess.Popen[bytes]", _Forked(process))
