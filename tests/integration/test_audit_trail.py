@@ -13,11 +13,11 @@ from casecart.commands.audit import ListAudit, ShowAuditHead, VerifiedAudit, Ver
 from casecart.commands.desk import Desk
 from casecart.commands.refusal import Refusal
 from casecart.commands.site import Site
-from casecart.store import AuditRecord, Change, migrate, open_store
+from casecart.store import AuditRecord, Change, open_store
 from casecart.store.tail import chained, head_mark
 from support.crash_oracle import connected
 from support.damage import restored, snapshot
-from support.store import NOW
+from support.store import NOW, new_store
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,7 +30,7 @@ def record(number: int) -> AuditRecord:
 
 
 def filled(url: str) -> None:
-    migrate(url)
+    new_store(url)
     with closing(open_store(url, role="person")) as store:
         for first in range(1, RECORDS, 10):  # as several commits wrote them
             store.write(Change(audit=[record(number) for number in range(first, first + 10)]))
@@ -189,7 +189,7 @@ def test_records_are_listed_newest_first_by_who_and_what(tmp_path: Path, store_u
 
 
 def test_an_empty_trail_is_sound_and_has_a_head(tmp_path: Path, store_url: str) -> None:
-    migrate(store_url)
+    new_store(store_url)
     head = asked(tmp_path, store_url, ShowAuditHead())
     assert verified(tmp_path, store_url, *heads_in(head.head)).sound
 

@@ -23,11 +23,12 @@ from casecart.listeners.fhir_server_settings import FhirServerSettings
 from casecart.runtime.fhir_reading import Expected, FhirReading
 from casecart.runtime.fhir_server import FhirTrouble
 from casecart.runtime.marks import FHIR, FHIR_EVENTS, FHIR_TROUBLE, subscription_mark
-from casecart.store import Change, Cursor, migrate, open_store
+from casecart.store import Change, Cursor, open_store
 from support.fhir_site import FhirSite, Reply
 from support.fhir_subscriptions import TOPIC, Subscriptions
 from support.reactor import in_reactor, reactor
 from support.settings import settings_of
+from support.store import new_store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
@@ -122,7 +123,7 @@ class Person:
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
     url = f"sqlite:///{tmp_path}/casecart.db"
-    migrate(url)
+    new_store(url)
     opened = open_store(url, role="engine")
     yield opened
     opened.close()

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 from casecart.runtime.marks import subscription_mark
-from casecart.store import MessageFilter, migrate
+from casecart.store import MessageFilter
 from support.answered import Answered
 from support.http_door import TOKEN, connected, notification, post, received
 from support.http_door import Answered as Answer
 from support.line import SECRET, write_workspace
 from support.plugin import installed
 from support.reactor import in_reactor
+from support.store import new_store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -41,7 +42,7 @@ def engine(root: Path, url: str, listeners: str = HTTP) -> Iterator[Answered]:
     (root / "ehr.token").write_text(TOKEN, "utf-8")
     for name in ("keys", "tokens"):
         (root / name).write_text(SECRET, "utf-8")
-    migrate(url)
+    new_store(url)
     made = in_reactor(Answered, root, url)
     in_reactor(made.start)
     try:

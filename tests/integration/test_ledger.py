@@ -13,8 +13,9 @@ from casecart.canonical.consumption import Consumption
 from casecart.runtime.destination import Answer, Delivery, NotDelivered, OutcomeUnknown
 from casecart.runtime.dispatcher import Limits
 from casecart.runtime.made import decode_postings
-from casecart.store import Change, Count, HoldChange, Replay, migrate
+from casecart.store import Change, Count, HoldChange, Replay
 from support.line import CHANNEL, MAPPING, Line, Script, dft, new_line, write_workspace
+from support.store import new_store
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -315,7 +316,7 @@ def test_a_credit_that_waits_in_another_channel_is_taken_off_once(tmp_path: Path
     channel = CHANNEL.replace("channel: usage", "channel: credits").replace("map: usage", "map: credits")
     (tmp_path / "channels" / "credits.yaml").write_text(channel)
     url = f"sqlite:///{tmp_path}/casecart.db"
-    migrate(url)
+    new_store(url)
     line = Line(tmp_path, url).start()
     tell(line, "9|CD|A^L1|1|OR", "1|CG|A^L1|3|OR", "2|CG|A^L1|3|OR")
     assert (moved(line), codes(line), line.balance()) == ({"A/L1": 5}, [], (0, 0))

@@ -19,9 +19,10 @@ from casecart.commands.site import Site
 from casecart.runtime.destination import Answer, Delivery, OutcomeUnknown
 from casecart.runtime.dispatcher import Limits
 from casecart.runtime.marks import FINGERPRINT
-from casecart.store import Change, Cursor, Hold, HoldChange, Replay, migrate
+from casecart.store import Change, Cursor, Hold, HoldChange, Replay
 from support.line import CHANNEL, ENGINE, MAPPING, SECRET, Line, Script, dft, new_line, write_workspace
 from support.log_row import message
+from support.store import new_store
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -415,7 +416,7 @@ def two_channels(tmp_path: Path) -> Line:
     channel = CHANNEL.replace("channel: usage", "channel: other").replace("map: usage", "map: other")
     (tmp_path / "channels/other.yaml").write_text(channel, "utf-8")
     url = f"sqlite:///{tmp_path}/casecart.db"
-    migrate(url)
+    new_store(url)
     return readable(Line(tmp_path, url).start())
 
 
@@ -539,7 +540,7 @@ def test_things_that_look_alike_are_told_apart_by_all_of_their_fields(
     mapping = MAPPING.replace("says: transactions\n", "says: state\n")
     mapping += "  unit: {path: FT1-2, optional: true}\n"
     write_workspace(tmp_path, mapping=mapping.replace("line: {path: FT1-2", "line: {path: FT1-1"))
-    migrate(f"sqlite:///{tmp_path}/casecart.db")
+    new_store(f"sqlite:///{tmp_path}/casecart.db")
     line = readable(Line(tmp_path, f"sqlite:///{tmp_path}/casecart.db").start())
     tell(line, "EA|CG|A|3|OR", "BX|CG|A|1|OR")
     out = printed(capsys, line, "1")

@@ -19,11 +19,11 @@ from casecart.commands.site import Site
 from casecart.commands.worklist import ListWorklist, ShowCause
 from casecart.commands.worklist_state import RejectCause
 from casecart.runtime.identifier import shown
-from casecart.store import lookup_key, migrate
+from casecart.store import lookup_key
 from support.line import CHANNEL, MAPPING, Line, dft, new_line
 from support.master import publish
 from support.postgresql import database
-from support.store import empty
+from support.store import empty, new_store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -52,7 +52,7 @@ def screw(*dis: str) -> Item:
 def migrated(postgresql_server: str) -> Iterator[str]:
     """A PostgreSQL store that the tests share and leave empty."""
     with database(postgresql_server) as url:
-        migrate(url)
+        new_store(url)
         yield url
 
 

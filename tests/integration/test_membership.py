@@ -13,8 +13,8 @@ from twisted.internet.task import Clock
 from casecart.runtime.marks import DISPATCH, FOLLOW, REPLAY, WORK
 from casecart.runtime.membership import BEAT, DEAD, FORGOTTEN, PARTITIONS, Membership
 from casecart.runtime.shared_backlog import marks_of
-from casecart.store import Change, Cursor, Lease, LeaseLost, Member, SharedStore, StoreUnavailable, migrate, open_store
-from support.store import a_message
+from casecart.store import Change, Cursor, Lease, LeaseLost, Member, SharedStore, StoreUnavailable, open_store
+from support.store import a_message, new_store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,7 +65,7 @@ class Engine:
 
 @pytest.fixture
 def url(postgresql_dsn: str) -> str:
-    migrate(postgresql_dsn)
+    new_store(postgresql_dsn)
     return postgresql_dsn
 
 

@@ -15,12 +15,13 @@ from casecart.runtime.heard import heard_in
 from casecart.runtime.kinds import installed_kinds
 from casecart.runtime.marks import FHIR, subscription_mark
 from casecart.runtime.strays import EVERY, Strays
-from casecart.store import Change, Cursor, Member, MessageFilter, Replay, migrate, open_store
+from casecart.store import Change, Cursor, Member, MessageFilter, Replay, open_store
 from casecart.workspace import WorkspaceError, load
 from support.hearing import hearing_line, hearing_workspace, restarted
 from support.http_door import notification
 from support.line import dft
 from support.plugin import installed
+from support.store import new_store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -414,7 +415,7 @@ def test_a_notification_that_was_unrouted_is_followed_up_by_a_replay(tmp_path: P
     settings = tmp_path / "config" / "engine.yaml"
     with_it = settings.read_text("utf-8")
     settings.write_text(with_it.replace(", hears: or-mllp/orsys", ""), "utf-8")
-    migrate(url(tmp_path))
+    new_store(url(tmp_path))
     line = restarted(tmp_path, url(tmp_path))
     line.notify(1)
     assert (line.waiting(), scoped(line)) == ([], {"received": 1, "unrouted": 1})

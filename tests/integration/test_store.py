@@ -29,7 +29,6 @@ from casecart.store import (
     Timer,
     encode_tokens,
     lookup_key,
-    migrate,
     open_store,
     schema,
 )
@@ -38,7 +37,20 @@ from casecart.store.migration import connected
 from casecart.store.tail import chained
 from casecart.workspace import Text
 from support.postgresql import database
-from support.store import NOW, a_case, a_hold, a_known_case, a_message, a_run, a_token, an_entry, an_event, empty, work
+from support.store import (
+    NOW,
+    a_case,
+    a_hold,
+    a_known_case,
+    a_message,
+    a_run,
+    a_token,
+    an_entry,
+    an_event,
+    empty,
+    new_store,
+    work,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,14 +63,14 @@ ANY = MessageFilter()
 def migrated(postgresql_server: str) -> Iterator[str]:
     """The URL of a PostgreSQL store; making one takes longer than most tests, so they share it and leave it empty."""
     with database(postgresql_server) as url:
-        migrate(url)
+        new_store(url)
         yield url
 
 
 def place(request: pytest.FixtureRequest, folder: Path) -> Iterator[str]:
     if request.param == "sqlite":
         url = f"sqlite:///{folder}/casecart.db"
-        migrate(url)
+        new_store(url)
         yield url
     else:
         url = request.getfixturevalue("migrated")

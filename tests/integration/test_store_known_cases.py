@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from casecart.store import Change, Due, KnownCase, LegalHold, Store, lookup_key, migrate, open_store
+from casecart.store import Change, Due, KnownCase, LegalHold, Store, lookup_key, open_store
 from casecart.store.memory import MemoryStore
 from support.postgresql import database
-from support.store import NOW, a_case, a_known_case, a_message, a_run, empty
+from support.store import NOW, a_case, a_known_case, a_message, a_run, empty, new_store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +25,7 @@ ALL = (b"", "", "")
 @pytest.fixture(scope="module")
 def migrated(postgresql_server: str) -> Iterator[str]:
     with database(postgresql_server) as url:
-        migrate(url)
+        new_store(url)
         yield url
 
 
@@ -36,7 +36,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
         yield MemoryStore()
         return
     url = f"sqlite:///{tmp_path}/casecart.db" if request.param == "sqlite" else request.getfixturevalue("migrated")
-    migrate(url)
+    new_store(url)
     with closing(open_store(url, role="engine")) as opened:
         yield opened
     if request.param == "postgresql":
@@ -104,7 +104,7 @@ def test_two_engines_that_note_the_same_cases_at_once_agree_on_the_newest_word(m
 
 
 def test_what_is_known_is_the_engines_to_write(tmp_path: Path) -> None:
-    migrate(f"sqlite:///{tmp_path}/casecart.db")
+    new_store(f"sqlite:///{tmp_path}/casecart.db")
     with (
         closing(open_store(f"sqlite:///{tmp_path}/casecart.db", role="person")) as person,
         pytest.raises(RuntimeError, match="a person"),

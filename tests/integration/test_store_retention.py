@@ -23,13 +23,12 @@ from casecart.store import (
     StoreUnavailable,
     encode_tokens,
     lookup_key,
-    migrate,
     open_store,
     postgresql_partitions,
 )
 from casecart.store.memory import MemoryStore
 from support.postgresql import database
-from support.store import NOW, a_hold, a_message, a_run, a_token, an_entry, an_event, empty
+from support.store import NOW, a_hold, a_message, a_run, a_token, an_entry, an_event, empty, new_store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -53,7 +52,7 @@ DUE = Due(
 def migrated(postgresql_server: str) -> Iterator[str]:
     """A PostgreSQL store that the tests share and leave empty."""
     with database(postgresql_server) as url:
-        migrate(url)
+        new_store(url)
         yield url
 
 
@@ -65,7 +64,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
         return
     made = f"sqlite:///{tmp_path}/casecart.db" if request.param == "sqlite" else request.getfixturevalue("migrated")
     if request.param == "sqlite":
-        migrate(made)
+        new_store(made)
     opened = open_store(made, role="engine")
     yield opened
     opened.close()
@@ -76,7 +75,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
 @pytest.fixture
 def file(tmp_path: Path) -> Iterator[Store]:
     """A store in a file."""
-    migrate(f"sqlite:///{tmp_path}/casecart.db")
+    new_store(f"sqlite:///{tmp_path}/casecart.db")
     opened = open_store(f"sqlite:///{tmp_path}/casecart.db", role="engine")
     yield opened
     opened.close()
@@ -87,7 +86,7 @@ def server(postgresql_dsn: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sto
     """A store in a database of its own, with partitions of a hundred messages."""
     monkeypatch.setattr(postgresql_partitions, "SMALLEST", 100)
     monkeypatch.setattr(postgresql_partitions, "LARGEST", 100)
-    migrate(postgresql_dsn)
+    new_store(postgresql_dsn)
     opened = open_store(postgresql_dsn, role="engine")
     yield opened
     opened.close()

@@ -13,10 +13,10 @@ from casecart.canonical.master import Item
 from casecart.runtime.channel import compile_channels
 from casecart.runtime.kinds import installed_kinds
 from casecart.runtime.listener import Arrival
-from casecart.store import migrate
 from casecart.workspace import WorkspaceError, load
 from support.line import Line, write_workspace
 from support.master import publish
+from support.store import new_store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -147,7 +147,7 @@ def write_two_ways(root: Path) -> None:
 def ways(tmp_path: Path) -> Iterator[TwoWays]:
     write_two_ways(tmp_path)
     url = f"sqlite:///{tmp_path}/casecart.db"
-    migrate(url)
+    new_store(url)
     line = Line(tmp_path, url)
     line.start()
     yield TwoWays(line)
@@ -323,7 +323,7 @@ def test_a_line_that_is_known_by_its_own_id_keeps_it_when_the_rule_comes_later(t
     text = channel.read_text("utf-8")
     channel.write_text(text.replace("line: serial\n", ""), "utf-8")
     url = f"sqlite:///{tmp_path}/casecart.db"
-    migrate(url)
+    new_store(url)
     before = TwoWays(Line(tmp_path, url))
     before.line.start()
     before.procedure(DEVICE)
@@ -343,7 +343,7 @@ def test_a_thing_whose_use_was_told_twice_and_taken_back_may_be_used_on_another_
     text = channel.read_text("utf-8").replace("  - route", "  - verify: [serial]\n  - route")
     channel.write_text(text, "utf-8")
     url = f"sqlite:///{tmp_path}/casecart.db"
-    migrate(url)
+    new_store(url)
     ways = TwoWays(Line(tmp_path, url))
     publish(ways.line.store, Item(number="STEM", unit="EA"))
     ways.line.start()

@@ -6,14 +6,13 @@ import socket
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Self
 
-from casecart.canonical import FIELDS
 from casecart.formats.mllp import Framer, frame
 from casecart.runtime.engine import Engine
-from casecart.runtime.kinds import installed_kinds
-from casecart.store import migrate, open_store
-from casecart.workspace import load
+from casecart.store import open_store
 from support.line import CHANNEL, SECRET, write_workspace
+from support.loaded import loaded
 from support.reactor import in_reactor, reactor
+from support.store import new_store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -76,7 +75,7 @@ class Answered:
     def __init__(self, root: Path, url: str) -> None:
         self.failed: list[Exception] = []
         self.store: Store = open_store(url, role="engine")
-        workspace = load(root, kinds=installed_kinds(), document_fields={"Usage": frozenset(FIELDS)})
+        workspace = loaded(root)
         self.engine = Engine(workspace=workspace, store=self.store, reactor=reactor, failed=self.failed.append)
 
     @property
@@ -109,7 +108,7 @@ def answered(root: Path, acknowledge: str, *, channel: str = CHANNEL, intake: st
     settings.write_text(f"{text}store: {url}\nintake: {intake}\n", "utf-8")
     for name in ("keys", "tokens"):
         (root / name).write_text(SECRET, "utf-8")
-    migrate(url)
+    new_store(url)
     made = in_reactor(Answered, root, url)
     in_reactor(made.start)
     try:

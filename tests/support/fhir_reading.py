@@ -7,11 +7,12 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
-from casecart.store import MessageFilter, migrate
+from casecart.store import MessageFilter
 from support.answered import Answered
 from support.http_door import TOKEN, connected, post, received
 from support.line import SECRET, write_workspace
 from support.reactor import in_reactor
+from support.store import new_store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -184,7 +185,7 @@ def begun(root: Path, url: str) -> Iterator[Reading]:
 def reading(root: Path, url: str, site: FhirSite, settings: str = HEARS) -> Iterator[Reading]:
     """An engine on a new store."""
     workspace(root, url, site, settings)
-    migrate(url)
+    new_store(url)
     with begun(root, url) as made:
         yield made
 

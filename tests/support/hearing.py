@@ -11,10 +11,11 @@ from twisted.internet.defer import Deferred, succeed
 
 from casecart.runtime.listener import Arrival, Listener, ListenerContext, ListenerSpec
 from casecart.runtime.notices import LeftNotices
-from casecart.store import migrate, open_store
+from casecart.store import open_store
 from casecart.workspace import Declared, Text, declared, key
 from support.http_door import notification
 from support.line import CHANNEL, ENGINE, Line, write_workspace
+from support.store import new_store
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -134,7 +135,7 @@ def hearing_workspace(root: Path, url: str, *, hears: str = HEARS, channel: str 
 def hearing_line(root: Path, url: str, *, channel: str = CHANNEL) -> HearingLine:
     """A line on an empty store."""
     hearing_workspace(root, url, channel=channel)
-    migrate(url)
+    new_store(url)
     return restarted(root, url)
 
 

@@ -16,10 +16,11 @@ from casecart.runtime.copy import encode_decision
 from casecart.runtime.destination import Answer
 from casecart.runtime.item_changes import Followed
 from casecart.runtime.listener import ListenerContext
-from casecart.store import Change, HoldChange, MasterVersion, Replay, migrate, open_store
+from casecart.store import Change, HoldChange, MasterVersion, Replay, open_store
 from support.line import ENGINE, Line, write_workspace
 from support.master import kind_of
 from support.settings import settings_of
+from support.store import new_store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -135,7 +136,7 @@ def item_line(
     listener = f"  item-changes: {{kind: item-changes, {settings}}}\n"
     (root / "config/engine.yaml").write_text(ENGINE.replace("destinations:\n", f"{listener}destinations:\n"), "utf-8")
     (root / "channels/items-to-ehr.yaml").write_text(channel, "utf-8")
-    migrate(url)
+    new_store(url)
     publish(url, *before)
     return started(root, url, settings)
 

@@ -12,7 +12,6 @@ from zoneinfo import ZoneInfo
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import Clock
 
-from casecart.canonical import FIELDS
 from casecart.master.catalogue import Catalogue
 from casecart.rules import Keys, Tokens
 from casecart.runtime.backlog import WAIT, Backlog
@@ -27,7 +26,6 @@ from casecart.runtime.identifier import Identifiers
 from casecart.runtime.item_channel import compile_item_channels
 from casecart.runtime.item_sending import ItemSending
 from casecart.runtime.journal import COMPANY, Journal
-from casecart.runtime.kinds import installed_kinds
 from casecart.runtime.listener import Arrival, Receipt
 from casecart.runtime.made import decode_postings
 from casecart.runtime.marks import DISPATCH, FOLLOW, REPLAY, WORK
@@ -39,8 +37,9 @@ from casecart.runtime.retention import Retention
 from casecart.runtime.shared_backlog import SharedBacklog
 from casecart.runtime.sharing import LeasedJournal, Sharing
 from casecart.runtime.waiting import tries_of
-from casecart.store import Due, Member, MessageFilter, Store, StoreBroken, StoreUnavailable, migrate, open_store
-from casecart.workspace import load
+from casecart.store import Due, Member, MessageFilter, Store, StoreBroken, StoreUnavailable, open_store
+from support.loaded import loaded
+from support.store import new_store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -207,7 +206,7 @@ class Line:
         self.at_reply: dict[str, str] = {}
         """Control id → outcome when it was answered."""
         self.broken: list[Exception] = []
-        workspace = load(self.root, kinds=installed_kinds(), document_fields={"Usage": frozenset(FIELDS)})
+        workspace = loaded(self.root)
         self.identifiers = identifiers = Identifiers(self.now, os.urandom)
         channels, masters = compile_channels(workspace), compile_master_channels(workspace)
         cases, items = compile_case_channels(workspace), compile_item_channels(workspace)
@@ -459,5 +458,5 @@ class Line:
 def new_line(root: Path, url: str, *, channel: str = CHANNEL, mapping: str = MAPPING, **options: object) -> Line:
     """A line with an empty, migrated store."""
     write_workspace(root, channel=channel, mapping=mapping)
-    migrate(url)
+    new_store(url)
     return Line(root, url, **options).start()  # type: ignore[arg-type]  # the options of Line, by name

@@ -18,10 +18,11 @@ from casecart.master.table_file import read_table_file
 from casecart.master.tables import table_for
 from casecart.runtime.listener import Arrival
 from casecart.runtime.made import decode_made
-from casecart.store import MessageFilter, migrate, open_store
+from casecart.store import MessageFilter, open_store
 from casecart.workspace import reference
 from support.line import Line
 from support.master import publish
+from support.store import new_store
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -132,7 +133,7 @@ def prepare(root: Path) -> None:
     engine.write_text(engine.read_text("utf-8").replace("  inventory: ", "  erp: "), "utf-8")
     for path in (root / "channels").glob("*.yaml"):
         path.write_text(path.read_text("utf-8").replace("to: inventory", "to: erp"), "utf-8")
-    migrate(_url(root))
+    new_store(_url(root))
     with closing(open_store(_url(root), role="person")) as store:
         publish(store, *master_documents())
 
@@ -141,7 +142,7 @@ def shipped(prepared: Path, root: Path, url: str = "") -> Shipped:
     """A line of the shipped channels, in a copy of what was prepared; another store gets the same master data."""
     shutil.copytree(prepared, root)
     if url:
-        migrate(url)
+        new_store(url)
         with closing(open_store(url, role="person")) as store:
             publish(store, *master_documents())
     return started(root, url)

@@ -4,7 +4,12 @@
 
 from __future__ import annotations
 
+import atexit
+import shutil
+import tempfile
+from functools import cache
 from hashlib import blake2b
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -20,10 +25,13 @@ from casecart.store import (
     Message,
     Revision,
     Run,
+    SqliteFile,
     Token,
     encode_channels,
     encode_files,
     files_digest,
+    locate,
+    migrate,
 )
 from casecart.store.schema import metadata
 
@@ -39,6 +47,7 @@ __all__ = [
     "an_entry",
     "an_event",
     "empty",
+    "new_store",
     "work",
 ]
 
@@ -162,6 +171,25 @@ def work(positions: range) -> Change:
         counts=[Count("NORTH", "messages:or-mllp", "received", 1) for _ in positions],
         events=[an_event(position) for position in positions],
     )
+
+
+def new_store(url: str) -> None:
+    """An empty store, as `migrate` makes it; a SQLite file is a copy of one that was made so."""
+    location = locate(url)
+    if isinstance(location, SqliteFile):
+        location.path.parent.mkdir(parents=True, exist_ok=True)
+        assert not location.path.exists(), "there is one already: `migrate` brings it up"
+        shutil.copy(_made_once(), location.path)
+    else:
+        migrate(url)
+
+
+@cache
+def _made_once() -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="casecart-store-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    migrate(f"sqlite:///{folder}/casecart.db")
+    return folder / "casecart.db"
 
 
 def empty(url: str) -> None:

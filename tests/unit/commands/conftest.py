@@ -12,8 +12,9 @@ from casecart.commands.desk import Desk
 from casecart.commands.site import Site
 from casecart.runtime.destination import Posting
 from casecart.runtime.made import Made, encode_made, encode_postings
-from casecart.store import Change, Count, Entry, Hold, Run, Store, migrate, open_store
+from casecart.store import Change, Count, Entry, Hold, Run, Store, open_store
 from support.log_row import BEGIN, SECOND, message
+from support.store import new_store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -26,7 +27,7 @@ EVERYTHING = Actor("alice", frozenset({"see", "see bodies", "operate"}))
 def site(tmp_path: Path) -> Site:
     """A workspace's names, and a store that is empty."""
     url = f"sqlite:///{tmp_path}/casecart.db"
-    migrate(url)
+    new_store(url)
     return Site(
         root=tmp_path,
         organisation="MERCY",
