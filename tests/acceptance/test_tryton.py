@@ -20,6 +20,7 @@ import pytest
 from support.charge import frame
 from support.engine_process import EngineProcess
 from support.tryton.cutting import STEPS, cutting, resetting
+from support.tryton.posting import lot_of
 from support.user import User
 
 if TYPE_CHECKING:
@@ -70,9 +71,7 @@ class Hospital:
 
     def lot(self, quantity: str = "20", item: str = SCREW) -> str:
         """A lot, or a serial number, that nobody else moves."""
-        name = f"A{next(numbers)}-{self.tryton.port}"
-        self.tryton.new_lot(item, name, quantity)
-        return name
+        return lot_of(self.tryton, quantity, item)
 
     def send(self, *lines: str, case: str = "") -> bytes:
         """Sends a message of such lines; whatever becomes of them, it is acknowledged."""

@@ -6,6 +6,7 @@ import datetime as dt
 import itertools
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal
+from weakref import WeakKeyDictionary
 
 import msgspec
 
@@ -30,9 +31,24 @@ numbers = itertools.count(1)
 
 def lot_of(tryton: Tryton, quantity: str = "20", item: str = SCREW, expiry: dt.date | None = None) -> str:
     """A lot that no other test moves."""
-    name = f"L-{next(numbers)}"
-    tryton.new_lot(item, name, quantity, expiry=expiry)
-    return name
+    spare = _spare.setdefault(tryton, {}).setdefault((quantity, item, expiry), _Spare())
+    if not spare.lots:
+        spare.made = min(2 * spare.made or 1, _MOST_SPARE)
+        spare.lots = [f"L-{next(numbers)}" for _ in range(spare.made)]
+        tryton.new_lots(item, spare.lots, quantity, expiry=expiry)
+    return spare.lots.pop()
+
+
+class _Spare:
+    """Lots that are made ahead: the more, the more a server was asked for."""
+
+    def __init__(self) -> None:
+        self.lots: list[str] = []
+        self.made = 0
+
+
+_MOST_SPARE = 16
+_spare: WeakKeyDictionary[Tryton, dict[tuple[str, str, dt.date | None], _Spare]] = WeakKeyDictionary()
 
 
 def posting(lot: str | None = None, quantity: str = "1", **fields: object) -> Posting:
