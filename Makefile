@@ -9,6 +9,9 @@ PYTHON := $(VENV)/bin/python
 PYTEST := $(PYTHON) -m pytest
 INSTALLED := $(VENV)/.installed
 
+# Python is started some thousand times by the tests: what was compiled once is kept, whatever the shell has.
+export PYTHONDONTWRITEBYTECODE :=
+
 # A .venv is bound to its interpreter and its folder: when either has gone, it is made anew.
 $(shell [ -x $(PYTHON) ] && [ "$$(cat $(INSTALLED) 2>/dev/null || pwd)" = "$(CURDIR)" ] || rm -f $(INSTALLED) $(PYTHON))
 
@@ -69,7 +72,7 @@ fhir-definitions: setup ## Make the tables of FHIR's definitions anew from HL7's
 test: lint ## Everything that must pass before a change goes in
 	@PYTHONPATH=tests $(PYTHON) -m support.tryton || true
 	@PYTHONPATH=tests $(PYTHON) -m support.node_kit || true
-	@$(PYTEST) --numprocesses=auto --maxprocesses=4
+	@$(PYTEST) --numprocesses=4 --dist=worksteal
 
 .PHONY: lint
 lint: setup ## Style, types and the layers of the house
