@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from casecart.cli.asking import timeout_option
+from casecart.cli.deidentify import command as deidentify
 from casecart.cli.desk import at_desk, named_from_here
 from casecart.cli.exit import Exit
 from casecart.cli.failure import Stop
@@ -53,10 +54,11 @@ _NOT_LET_IN = frozenset({401, 403})
         ("casecart fhir subscribe ehr --endpoint https://casecart.example:8443/ehr", "have it notify us"),
         ("casecart fhir resume ehr", "after it gave up"),
         ("casecart fhir unsubscribe ehr", "have it notify us no more"),
+        ("casecart fhir deidentify bundle.json", "a file without what says whose it is"),
     ),
 )
 def command() -> None:
-    """Subscribe to a FHIR server's notifications; how that stands."""
+    """Subscribe to a FHIR server's notifications; how that stands. De-identify resources."""
 
 
 def _period(_: click.Context, __: click.Parameter, value: str | None) -> int | None:
@@ -88,6 +90,9 @@ _secret_option = click.option(
     metavar="NAME",
     help="An environment variable with the bearer token to show, if not the peer's own.",
 )
+
+
+command.add_command(deidentify)
 
 
 @command.command(

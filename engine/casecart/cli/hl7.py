@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from casecart.cli.deidentify import command as deidentify
 from casecart.cli.exit import Exit
 from casecart.cli.options import as_json, json_option
 from casecart.cli.shown_file import ShownFile
@@ -36,10 +37,11 @@ _FILE = click.Path(exists=True, dir_okay=False, allow_dash=True)
     epilog=examples(
         ("casecart hl7 show samples/hl7v2/dft-hip-stem.hl7", "every value with its path and its field's name"),
         ("casecart hl7 get samples/hl7v2/dft-hip-stem.hl7 FT1-7.1", "one value"),
+        ("casecart hl7 deidentify charges.hl7 > sample.hl7", "without what says whose they are"),
     ),
 )
 def command() -> None:
-    """Look into files of HL7 v2 messages."""
+    """Look into files of HL7 v2 messages, and de-identify them."""
 
 
 @command.command(
@@ -118,6 +120,9 @@ def get(file: str, path: str, each: str | None, *, json: bool) -> int:
     for problem in problems:
         click.echo(f"Error: {printable(file)}: {printable(problem)}", err=True)
     return Exit.FINE if not problems and any(values for _, _, values in found) else Exit.WRONG
+
+
+command.add_command(deidentify)
 
 
 def _print(file: str, path: str, found: list[tuple[int, str, list[str]]], *, json: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 from typing import TYPE_CHECKING
 
 from casecart.rules import MINIMUM_SECRET, Keys, Tokens
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from casecart.store import Store
     from casecart.workspace import Secret, Workspace
 
-__all__ = ["keys_of", "tokens_of"]
+__all__ = ["deidentification_key", "keys_of", "tokens_of"]
 
 
 def keys_of(workspace: Workspace, environment: Mapping[str, str], store: Store) -> Keys:
@@ -55,6 +56,12 @@ def keys_of(workspace: Workspace, environment: Mapping[str, str], store: Store) 
 def tokens_of(workspace: Workspace, environment: Mapping[str, str]) -> Tokens:
     """What makes the tokens of patient identifiers. Raises `WorkspaceError`: `secret-short`."""
     return Tokens(_revealed(workspace, workspace.engine.secrets.tokens, "tokens", environment))
+
+
+def deidentification_key(workspace: Workspace, environment: Mapping[str, str]) -> bytes:
+    """What other values are made by where a message is de-identified. Raises `WorkspaceError`: as `tokens_of` does."""
+    secret = _revealed(workspace, workspace.engine.secrets.tokens, "tokens", environment)
+    return hmac.digest(secret, b"casecart deidentification", "sha256")
 
 
 def _revealed(workspace: Workspace, secret: Secret, name: str, environment: Mapping[str, str]) -> bytes:
