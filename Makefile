@@ -68,6 +68,10 @@ docs-reference: setup ## Make the reference pages and the schemas for editors an
 fhir-definitions: setup ## Make the tables of FHIR's definitions anew from HL7's packages, which npm brings
 	@PYTHONPATH=tests $(PYTHON) -m support.fhir_definitions
 
+.PHONY: hl7-dictionary
+hl7-dictionary: setup ## Make the table of HL7 v2's segments, data types and messages anew from hl7apy's dictionaries
+	@PYTHONPATH=tests $(PYTHON) -m support.hl7_dictionary
+
 .PHONY: test
 test: lint ## Everything that must pass before a change goes in
 	@PYTHONPATH=tests $(PYTHON) -m support.tryton || true
