@@ -58,7 +58,7 @@ _NOT_LET_IN = frozenset({401, 403})
     ),
 )
 def command() -> None:
-    """Subscribe to a FHIR server's notifications; how that stands. De-identify resources."""
+    """Subscribe to a FHIR server's notifications; de-identify."""
 
 
 def _period(_: click.Context, __: click.Parameter, value: str | None) -> int | None:

@@ -7,14 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from casecart.cli.desk import at_desk, named_from_here
 from casecart.cli.exit import Exit
 from casecart.cli.options import as_json, workspace_option
 from casecart.cli.text import examples, local, printable, zone_of
-from casecart.commands.refusal import Refusal
-from casecart.commands.tap import STAGES, TapFrom, TapOn
-from casecart.commands.workspace import read_workspace
-from casecart.workspace.findings import did_you_mean
+from casecart.commands.stage import STAGES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -78,6 +74,13 @@ def command(  # noqa: PLR0917 - an option each
     is started anew or takes a change. A message is shown when its work is committed, with the revision that it ran
     under. Values of messages are masked; documents and postings carry tokens in place of patients' identifiers.
     """
+    # Who asks for help waits for no engine.
+    from casecart.cli.desk import at_desk, named_from_here  # noqa: PLC0415 - as above
+    from casecart.commands.refusal import Refusal  # noqa: PLC0415 - as above
+    from casecart.commands.tap import TapFrom, TapOn  # noqa: PLC0415 - as above
+    from casecart.commands.workspace import read_workspace  # noqa: PLC0415 - as above
+    from casecart.workspace.findings import did_you_mean  # noqa: PLC0415 - as above
+
     with named_from_here(root):
         channels = read_workspace(root).channels
     if channel not in channels:

@@ -19,7 +19,7 @@ from casecart.commands.try_lines import shown_message
 from casecart.commands.trying import again
 from casecart.runtime.claim import Claim
 from casecart.runtime.clock import wall_clock
-from casecart.runtime.dry_run import DryRun
+from casecart.runtime.dry_run import Compiled, DryRun
 from casecart.runtime.listener import Received
 from casecart.store import MessageFilter
 
@@ -163,10 +163,11 @@ class _Side:
         self._workspace, self._number = workspace, 0
         self._declared = workspace.channels.get(name)
         self._dry = None
+        self._compiled: Compiled | None = None
         if self._declared is not None:
+            self._compiled = Compiled(workspace, name, clock=time.perf_counter)
             self._dry = DryRun(
-                workspace,
-                name,
+                self._compiled,
                 known=known,
                 environment=environment,
                 now=wall_clock,
@@ -179,8 +180,8 @@ class _Side:
         return "" if self._dry is None else self._dry.made_up
 
     def close(self) -> None:
-        if self._dry is not None:
-            self._dry.close()
+        if self._compiled is not None:
+            self._compiled.close()
 
     def told(self, message: Message) -> list[str]:
         """What becomes of it."""

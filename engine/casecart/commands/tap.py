@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -26,6 +26,8 @@ from casecart.commands.message_view import (
     run_view,
 )
 from casecart.commands.refusal import Refusal
+from casecart.commands.running import heads_of
+from casecart.commands.stage import STAGES
 from casecart.mapping.expression import ExpressionError, compile_expression, record_of
 from casecart.runtime.made import decode_made
 from casecart.store import Damaged
@@ -35,13 +37,10 @@ if TYPE_CHECKING:
 
     from casecart.commands.actor import Permission
     from casecart.commands.desk import View
+    from casecart.commands.stage import Stage
     from casecart.store import Message, Run, Store
 
-__all__ = ["STAGES", "Marks", "Stage", "TapFrom", "TapOn", "Tapped", "Taps"]
-
-Stage = Literal["parse", "map", "verify", "derive"]
-STAGES: Final[tuple[Stage, ...]] = ("parse", "map", "verify", "derive")
-"""The message itself, its documents, the exceptions, the postings."""
+__all__ = ["Marks", "TapFrom", "TapOn", "Tapped", "Taps"]
 
 Marks = Mapping[int, int]
 """How far each partition of the events was read."""
@@ -168,7 +167,7 @@ class TapOn(Query[Taps]):
             revision=run.revision,
             structure=structure_of(message.body, message.charset) if "parse" in stages and not self.body else None,
             body=body_of(message.body, message.charset) if self.body else None,
-            run=run_view(run) if "map" in stages else None,
+            run=run_view(run, heads_of(store)) if "map" in stages else None,
             ledger=[ledger_view(entry) for entry in entries if entry.channel == run.channel and entry.destination],
             exceptions=[exception_view(hold) for hold in holds if hold.channel == run.channel],
         )
