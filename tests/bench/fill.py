@@ -18,14 +18,13 @@ import time
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo
 
 from bench.varied import DIGITS, control_id_of, item_of, varied_charge
 from casecart.canonical import FIELDS
 from casecart.commands.site import read_site
 from casecart.master.catalogue import Catalogue
 from casecart.rules import Keys, Tokens
-from casecart.runtime.channel import compile_channels
+from casecart.runtime.compiled import compile_workspace
 from casecart.runtime.group import Group, Grouping
 from casecart.runtime.identifier import Identifiers
 from casecart.runtime.kinds import installed_kinds
@@ -106,13 +105,12 @@ class _Filler:
         identifiers = Identifiers(self._clock, os.urandom)
         pipeline = Pipeline(
             store=store,
-            channels=list(compile_channels(workspace).values()),
             catalogue=Catalogue(),
             keys=keys,
             tokens=Tokens(secrets.tokens.reveal(os.environ, root).encode()),
-            time_zones={name: ZoneInfo(facility.time_zone) for name, facility in workspace.engine.facilities.items()},
             identifier=identifiers.mint,
             clock=time.monotonic,
+            by=compile_workspace(workspace),
         )
         self._grouping = Grouping(
             store=store,

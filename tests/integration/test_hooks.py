@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import time
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -27,6 +28,8 @@ from support.workspace import Settings, write
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from casecart.runtime.compiled import Compiled
 
 LIMIT = 0.5
 
@@ -52,8 +55,8 @@ def hooked(root: Path, source: str, url: str | None = None) -> Iterator[Line]:
     hooks.start()
 
     class Hooked(Pipeline):
-        def __init__(self, **options: object) -> None:
-            super().__init__(**options, hooks=hooks)  # type: ignore[arg-type]  # the pipeline's own, by name
+        def __init__(self, *, by: Compiled, **options: Any) -> None:  # noqa: ANN401 - as the pipeline has them
+            super().__init__(by=replace(by, hooks=hooks), **options)
 
     line = new_line(root, url or f"sqlite:///{root}/casecart.db", channel=HOOKED, pipeline_class=Hooked)
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from casecart.runtime.compiled import Compiled
+
 LONG = [f"{number}|CG|SCREW|1|OR" for number in range(400)]
 CREDITS = [f"{number % 200}|{'CG' if number < 200 else 'CD'}|SCREW|1|OR" for number in range(400)]
 STRANGE = [f"{number}|XX|SCREW|1|OR" for number in range(400)]
@@ -25,14 +28,14 @@ class Slow(Pipeline):
 
     limit = 0.7
 
-    def __init__(self, *, clock: Callable[[], float], **options: Any) -> None:  # noqa: ANN401 - as the pipeline has them
+    def __init__(self, *, clock: Callable[[], float], by: Compiled, **options: Any) -> None:  # noqa: ANN401 - as the pipeline has them
         self.asked = 0
 
         def slow() -> float:
             self.asked += 1
             return clock() + self.asked * 0.002
 
-        super().__init__(clock=slow, time_limit=self.limit, **options)
+        super().__init__(clock=slow, by=replace(by, time_limit=self.limit), **options)
 
 
 class Patient(Slow):

@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 from collections import Counter
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, cast
-from zoneinfo import ZoneInfo
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import Clock
@@ -15,24 +14,19 @@ from twisted.internet.task import Clock
 from casecart.master.catalogue import Catalogue
 from casecart.rules import Keys, Tokens
 from casecart.runtime.backlog import WAIT, Backlog
-from casecart.runtime.bringing import bringing_of
-from casecart.runtime.case_channel import compile_case_channels
-from casecart.runtime.channel import compile_channels
+from casecart.runtime.compiled import compile_workspace, whole_works
 from casecart.runtime.destination import Answer, Delivery, Posting
 from casecart.runtime.dispatcher import Dispatcher, Limits
 from casecart.runtime.follower import Follower
 from casecart.runtime.heard import heard_in
 from casecart.runtime.identifier import Identifiers
-from casecart.runtime.item_channel import compile_item_channels
-from casecart.runtime.item_sending import ItemSending
 from casecart.runtime.journal import COMPANY, Journal
 from casecart.runtime.listener import Arrival, Receipt
 from casecart.runtime.made import decode_postings
 from casecart.runtime.marks import DISPATCH, FOLLOW, REPLAY, WORK
-from casecart.runtime.master_channel import compile_master_channels
 from casecart.runtime.membership import Membership
 from casecart.runtime.pipeline import Pipeline
-from casecart.runtime.replay import Replayer
+from casecart.runtime.replay import By, Replayer
 from casecart.runtime.retention import Retention
 from casecart.runtime.shared_backlog import SharedBacklog
 from casecart.runtime.sharing import LeasedJournal, Sharing
@@ -208,22 +202,17 @@ class Line:
         self.broken: list[Exception] = []
         workspace = loaded(self.root)
         self.identifiers = identifiers = Identifiers(self.now, os.urandom)
-        channels, masters = compile_channels(workspace), compile_master_channels(workspace)
-        cases, items = compile_case_channels(workspace), compile_item_channels(workspace)
+        compiled = replace(compile_workspace(workspace), heard=heard_in(workspace))
         self.catalogue = Catalogue()
         keys = Keys(SECRET.encode())
         self.pipeline = self.pipeline_class(
             store=self.store,
-            channels=list(channels.values()),
             catalogue=self.catalogue,
             keys=keys,
             tokens=Tokens(SECRET.encode()),
-            time_zones={"NORTH": ZoneInfo("America/Chicago")},
             identifier=identifiers.mint,
             clock=self.clock.seconds,
-            wholes=[*masters.values(), *items.values()],
-            cases=list(cases.values()),
-            heard=heard_in(workspace),
+            by=compiled,
         )
         self.journal = Journal(
             store=self.store,
@@ -244,23 +233,27 @@ class Line:
             defer=self.journal.defer,
             broken=self.broken.append,
         )
+        wholes = whole_works(
+            compiled,
+            store=self.store,
+            catalogue=self.catalogue,
+            keys=keys,
+            identifier=identifiers.mint,
+            now=self.now,
+        )
         self.replayer = Replayer(
             store=self.store,
             pipeline=self.pipeline,
             reactor=self.clock,
             identifier=identifiers.mint,
             now=self.now,
-            revisions={each.name: each.revision for known in (channels, cases) for each in known.values()},
+            by=By(compiled.revisions, wholes),
             settled=lambda: self.dispatcher.settled,
             ready=self._ready,
             defer=self.journal.defer,
             planned=self._planned,
             recovered=self._recovered,
             broken=self.broken.append,
-            wholes=(
-                bringing_of(workspace, self.store, masters, self.catalogue, identifiers.mint, self.now),
-                ItemSending(store=self.store, channels=items, keys=keys, identifier=identifiers.mint, now=self.now),
-            ),
         )
         self.leased = LeasedJournal(self.journal)
         self.dispatcher = Dispatcher(

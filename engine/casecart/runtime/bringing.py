@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import logging
 from typing import TYPE_CHECKING, Final
-from zoneinfo import ZoneInfo
 
-from casecart.master.ownership import rule_of
 from casecart.master.versions import versions
 from casecart.rules import Trouble
 from casecart.runtime.effect import event
@@ -30,6 +28,7 @@ from casecart.store import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
+    from zoneinfo import ZoneInfo
 
     from casecart.master.catalogue import Catalogue
     from casecart.master.import_plan import ImportPlan
@@ -38,9 +37,8 @@ if TYPE_CHECKING:
     from casecart.runtime.whole import Became
     from casecart.runtime.window import Work
     from casecart.store import Fence, Message, Store
-    from casecart.workspace import Workspace
 
-__all__ = ["Bringing", "bringing_of"]
+__all__ = ["Bringing"]
 
 log = logging.getLogger(__name__)
 
@@ -148,25 +146,3 @@ class Bringing:
         )
         if rows:
             change.publish(self._store.append_master(rows))
-
-
-def bringing_of(  # noqa: PLR0917 - what it is made of
-    workspace: Workspace,
-    store: Store,
-    channels: Mapping[str, MasterChannel],
-    catalogue: Catalogue,
-    identifier: Callable[[], bytes],
-    now: Callable[[], int],
-) -> Bringing:
-    """For the channels of a workspace."""
-    facilities = workspace.engine.facilities
-    return Bringing(
-        store=store,
-        channels=channels,
-        catalogue=catalogue,
-        owners=rule_of(workspace.ownership),
-        time_zones={str(name): ZoneInfo(facility.time_zone) for name, facility in facilities.items()},
-        organisation=str(workspace.engine.organisation),
-        identifier=identifier,
-        now=now,
-    )

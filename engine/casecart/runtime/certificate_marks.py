@@ -8,7 +8,7 @@ from casecart.runtime.marks import CERTIFICATE
 from casecart.store import Change, Cursor
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from casecart.store import Store
 
@@ -23,19 +23,22 @@ class CertificateMarks:
 
     Args:
         store: where the notes are.
-        doors: by `listener:NAME` or `destination:NAME`; one with TLS has `certificate_ends`, in seconds since 1970.
+        doors: gives them as they are now, by `listener:NAME` or `destination:NAME`; one with TLS has
+            `certificate_ends`, in seconds since 1970.
     """
 
-    def __init__(self, store: Store, doors: Mapping[str, object]) -> None:
+    def __init__(self, store: Store, doors: Callable[[], Mapping[str, object]]) -> None:
         self._store, self._doors = store, doors
         self._told: dict[str, int] | None = None
+        self._looked_at: dict[str, int] = {}  # what is not there any more has no certificate
 
     def look(self) -> None:
         """Note what has changed; raises as `Store.write`."""
         if self._told is None:
             self._told = {each.name: each.position for each in self._store.cursors()}
-        ends = {
-            f"{CERTIFICATE}{name}": getattr(door, "certificate_ends", None) or 0 for name, door in self._doors.items()
+        self._looked_at |= {f"{CERTIFICATE}{name}": 0 for name in self._doors()}
+        ends = self._looked_at | {
+            f"{CERTIFICATE}{name}": getattr(door, "certificate_ends", None) or 0 for name, door in self._doors().items()
         }
         changed = {name: end for name, end in ends.items() if end != self._told.get(name, 0)}
         if changed:

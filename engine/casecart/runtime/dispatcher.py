@@ -277,6 +277,11 @@ class Dispatcher:
         )
 
     # --- how it is
+    @property
+    def started(self) -> bool:
+        """Whether it sends, or would if it might."""
+        return self._started
+
     def _tell(self) -> None:
         """Whoever wants it drained is told how many postings may still have their effect."""
         if self._wish is None or not self._started or self._outbox.unread:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo
 
 from twisted.internet.task import Clock
 
@@ -18,20 +17,14 @@ from casecart.canonical.master import decode_document
 from casecart.mapping import compile_mapping
 from casecart.master.catalogue import Catalogue
 from casecart.rules import Keys, Tokens
-from casecart.runtime.bringing import bringing_of
-from casecart.runtime.case_channel import compile_case_channels
-from casecart.runtime.channel import compile_channels
+from casecart.runtime.compiled import compile_workspace, whole_works
 from casecart.runtime.destination import DestinationContext, Preview
 from casecart.runtime.group import Group, Grouping
-from casecart.runtime.hooks import Hooks
 from casecart.runtime.identifier import Identifiers
-from casecart.runtime.item_channel import compile_item_channels
-from casecart.runtime.item_sending import ItemSending
 from casecart.runtime.kinds import destination_specs
 from casecart.runtime.listener import Receipt
-from casecart.runtime.master_channel import compile_master_channels
 from casecart.runtime.pipeline import Pipeline
-from casecart.runtime.replay import Replayer
+from casecart.runtime.replay import By, Replayer
 from casecart.runtime.secret_keys import keys_of, tokens_of
 from casecart.runtime.settlement import Settling
 from casecart.runtime.states import after
@@ -127,19 +120,15 @@ class Compiled:
         self, workspace: Workspace, name: str, *, clock: Callable[[], float], reach: Reach | None = None
     ) -> None:
         self.workspace, self.name, self.trace, self._reach = workspace, name, Trace(clock), reach
-        only = _only(workspace, name)
-        channels = compile_channels(only, self._compile)
-        self.channels = [WatchedChannel(channels[name], self.trace, reach)] if name in channels else []
-        self.cases = compile_case_channels(only, self._compile)
-        self.masters = compile_master_channels(only, self._compile)
-        self.items = compile_item_channels(only)
+        by = compile_workspace(_only(workspace, name), clock, self._compile)
+        watched = {each: WatchedChannel(channel, self.trace, reach) for each, channel in by.channels.items()}
+        self.by = replace(by, channels=watched)
         self.writers = compile_writers(workspace)
-        self.hooks = Hooks({name: workspace.channels[name]}, workspace.hooks, clock)
-        self.hooks.start()
+        self.by.hooks.start()
 
     def close(self) -> None:
         """Let go of the hook's process."""
-        self.hooks.stop()
+        self.by.hooks.stop()
 
     def _compile(
         self, declaration: MappingDeclaration, tables: Mapping[str, Table], *, document: type[msgspec.Struct] = Usage
@@ -184,21 +173,15 @@ class DryRun:
         self.store, self.catalogue, self.trace = _DryStore(known), Catalogue(), compiled.trace
         self.made_up = ""
         keys, tokens = self._secrets(environment)
-        masters, items = compiled.masters, compiled.items
         self._identifiers = Identifiers(now, chance)
         self._pipeline = Pipeline(
             store=self.store,
-            channels=compiled.channels,
             catalogue=self.catalogue,
             keys=keys,
             tokens=tokens,
-            time_zones={name: ZoneInfo(facility.time_zone) for name, facility in workspace.engine.facilities.items()},
             identifier=self._identifiers.mint,
             clock=clock,
-            time_limit=workspace.engine.intake.time_limit,
-            hooks=compiled.hooks,
-            wholes=[*masters.values(), *items.values()],
-            cases=list(compiled.cases.values()),
+            by=compiled.by,
         )
         self._grouping = Grouping(
             store=self.store,
@@ -210,23 +193,27 @@ class DryRun:
         )
         self._turns, self._answered = Clock(), 0
         self._works: list[Work] = []
+        wholes = whole_works(
+            compiled.by,
+            store=self.store,
+            catalogue=self.catalogue,
+            keys=keys,
+            identifier=self._identifiers.mint,
+            now=now,
+        )
         self._replayer = Replayer(
             store=self.store,
             pipeline=self._pipeline,
             reactor=self._turns,
             identifier=self._identifiers.mint,
             now=now,
-            revisions={},
+            by=By({}, wholes),
             settled=lambda: self._answered,
             ready=lambda: True,
             defer=_nothing,
             planned=self._planned,
             recovered=_nothing,
             broken=_broken,
-            wholes=(
-                bringing_of(workspace, self.store, masters, self.catalogue, self._identifiers.mint, now),
-                ItemSending(store=self.store, channels=items, keys=keys, identifier=self._identifiers.mint, now=now),
-            ),
         )
         self._writers = compiled.writers
         if known is not None:

@@ -6,57 +6,56 @@ dispatcher sends postings. Any number of each share the work among them (`caseca
 
 from __future__ import annotations
 
-import logging
 import os
 import random
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from socket import gethostname
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Literal, cast
-from zoneinfo import ZoneInfo
 
 from twisted.internet.defer import inlineCallbacks
 
 from casecart.master.catalogue import Catalogue
 from casecart.runtime.backlog import Backlog
-from casecart.runtime.bringing import bringing_of
-from casecart.runtime.case_channel import compile_case_channels
 from casecart.runtime.certificate_marks import CertificateMarks
-from casecart.runtime.channel import compile_channels
+from casecart.runtime.change_over import ChangeOver
 from casecart.runtime.clock import wall_clock
+from casecart.runtime.compiled import compile_workspace, whole_works
 from casecart.runtime.continuation import park
+from casecart.runtime.disk_marks import DiskMarks
+from casecart.runtime.doors import Doors
 from casecart.runtime.follower import Follower
+from casecart.runtime.gate import Gate
 from casecart.runtime.heard import heard_in, heard_of
-from casecart.runtime.hooks import Hooks
 from casecart.runtime.identifier import Identifiers
 from casecart.runtime.item_changes import Followed
-from casecart.runtime.item_channel import compile_item_channels
-from casecart.runtime.item_sending import ItemSending
 from casecart.runtime.journal import Journal
 from casecart.runtime.kinds import listener_specs
-from casecart.runtime.listener import Arrival, Receipt
-from casecart.runtime.marks import DISK, DISPATCH, FOLLOW, LISTENER, REPLAY, RETAIN, WORK
-from casecart.runtime.master_channel import compile_master_channels
+from casecart.runtime.marks import DISPATCH, FOLLOW, LISTENER, REPLAY, RETAIN, WORK
 from casecart.runtime.membership import Membership
 from casecart.runtime.notices import LeftNotices
 from casecart.runtime.parts import Parts
 from casecart.runtime.pipeline import Pipeline
-from casecart.runtime.replay import Replayer
-from casecart.runtime.retention import Retention, due_of, megabytes
+from casecart.runtime.replay import By, Replayer
+from casecart.runtime.retention import Retention, due_of
 from casecart.runtime.secret_keys import keys_of, tokens_of
 from casecart.runtime.shared_backlog import SharedBacklog
-from casecart.runtime.sharing import LeasedJournal, Sharing
+from casecart.runtime.sharing import Sharing
 from casecart.runtime.strays import Strays
 from casecart.runtime.unfinished import Unfinished
-from casecart.runtime.waiting import tries_of
-from casecart.store import Change, Cursor, Event, Member, Store, StoreBroken, StoreUnavailable
+from casecart.runtime.ways_out import WaysOut
+from casecart.store import Cursor, Member, Store, StoreBroken, StoreUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Generator, Mapping
 
     from twisted.internet.defer import Deferred
 
+    from casecart.runtime.compiled import Compiled
+    from casecart.runtime.difference import Difference
+    from casecart.runtime.listener import Listener
     from casecart.runtime.window import Work
     from casecart.store import Fence, SharedStore
     from casecart.workspace import Workspace
@@ -65,8 +64,6 @@ __all__ = ["ROLES", "Engine", "Role"]
 
 Role = Literal["listener", "worker", "dispatcher"]
 ROLES: Final[tuple[Role, ...]] = ("listener", "worker", "dispatcher")
-
-log = logging.getLogger(__name__)
 
 DRAIN = 10.0  # seconds that a stop waits for answers
 LOOK = 1.0  # seconds between looks at what people want of destinations
@@ -107,42 +104,22 @@ class Engine:
         ports: Mapping[str, int] = MappingProxyType({}),
         chance: random.Random | None = None,
     ) -> None:
-        self._workspace, self._store, self._reactor, self._now = workspace, store, reactor, now
-        self._works = "worker" in roles
-        names = [str(name) for name in workspace.engine.destinations] if "dispatcher" in roles else []
-        doors = workspace.engine.listeners if "listener" in roles else {}
-        specs = listener_specs()
-        leases = [
-            *((LISTENER,) if "listener" in roles else ()),
-            *(f"{FOLLOW}{name}" for name, door in doors.items() if specs[door.kind].one_at_a_time),
-            *((WORK, REPLAY, RETAIN) if self._works else ()),
-            *(f"{DISPATCH}{name}" for name in names),
-        ]
-        self.member = member = Member(os.urandom(16), " ".join(leases), f"{gethostname()}:{os.getpid()}", now())
-        self._failed, chance = failed, chance or random.SystemRandom()
-        self._identifiers = identifiers = Identifiers(now, chance.randbytes)
-        channels, masters = compile_channels(workspace), compile_master_channels(workspace)
-        cases, items = compile_case_channels(workspace), compile_item_channels(workspace)
-        parts = Parts(
-            workspace=workspace, store=store, reactor=reactor, now=now, chance=chance, identifiers=identifiers
-        )
-        catalogue = Catalogue()
-        keys = keys_of(workspace, environment, store)
-        self._hooks = Hooks(workspace.channels, workspace.hooks, reactor.seconds)
+        self._store, self._reactor, self._now = store, reactor, now
+        self._works, self._listens, self._sends = (role in roles for role in ("worker", "listener", "dispatcher"))
+        self.member = member = Member(os.urandom(16), self._leases(workspace), f"{gethostname()}:{os.getpid()}", now())
+        self._failed, self._environment = failed, environment
+        self._chance = chance or random.SystemRandom()
+        self._identifiers = identifiers = Identifiers(now, self._chance.randbytes)
+        self._catalogue, self._keys = Catalogue(), keys_of(workspace, environment, store)
+        by, parts = self._prepared(workspace)
         self._pipeline = Pipeline(
             store=store,
-            channels=list(channels.values()),
-            catalogue=catalogue,
-            keys=keys,
+            catalogue=self._catalogue,
+            keys=self._keys,
             tokens=tokens_of(workspace, environment),
-            time_zones={name: ZoneInfo(facility.time_zone) for name, facility in workspace.engine.facilities.items()},
             identifier=identifiers.mint,
             clock=reactor.seconds,
-            time_limit=workspace.engine.intake.time_limit,
-            hooks=self._hooks,
-            wholes=[*masters.values(), *items.values()],
-            cases=list(cases.values()),
-            heard=heard_in(workspace),
+            by=by,
         )
         self._journal = Journal(
             store=store,
@@ -157,11 +134,12 @@ class Engine:
             member=member.id.hex() if store.shared else "",
             lost=self._lost,
         )
-        journals = {name: LeasedJournal(self._journal) for name in names} if store.shared else {}
-        self.dispatchers = {name: parts.dispatcher(name, journals.get(name, self._journal)) for name in names}
+        self._ways_out = WaysOut(store, self._journal, reactor, failed)
+        self._ways_out.add(self._ways_out.make(parts, self._destinations(workspace)))
+        self.dispatchers = self._ways_out.dispatchers
         self._retention = Retention(
             store=store,
-            due=lambda today: due_of(workspace, today),
+            due=lambda today: due_of(self.workspace, today),
             reactor=reactor,
             now=now,
             broken=failed,
@@ -169,9 +147,9 @@ class Engine:
         self._sharing: Sharing | None = None
         self._membership: Membership | None = None
         if store.shared:
-            self._sharing, self._membership = self._shared(member, journals, failed)
+            self._sharing, self._membership = self._shared(member)
         self._follower = Follower(
-            store=store, catalogue=catalogue, reactor=reactor, defer=self._journal.defer, broken=failed
+            store=store, catalogue=self._catalogue, reactor=reactor, defer=self._journal.defer, broken=failed
         )
         self._backlog = self._made_backlog(
             member.id,
@@ -187,14 +165,14 @@ class Engine:
             ready=self._ready,
         )
         fences = self._sharing.fences_of_replays if self._sharing is not None else tuple
-        self._strays = Strays(store, {str(name) for name in workspace.engine.listeners}, identifiers.mint, fences)
+        self._strays = Strays(store, set(map(str, workspace.engine.listeners)), identifiers.mint, fences)
         self._replayer = Replayer(
             store=store,
             pipeline=self._pipeline,
             reactor=reactor,
             identifier=identifiers.mint,
             now=now,
-            revisions={each.name: each.revision for known in (channels, cases) for each in known.values()},
+            by=self._worked_by(by),
             settled=self._settled,
             ready=self._ready,
             defer=self._journal.defer,
@@ -202,55 +180,112 @@ class Engine:
             recovered=self._recovered,
             broken=failed,
             fences=fences,
-            wholes=(
-                bringing_of(workspace, store, masters, catalogue, identifiers.mint, now),
-                ItemSending(store=store, channels=items, keys=keys, identifier=identifiers.mint, now=now),
-            ),
         )
         self._watermark = parts.watermark()
-        self._hooks.start()
-        unfinished = Unfinished()
-        self.listeners = {
-            str(name): parts.listener(
-                str(name),
-                intake=self,
-                unfinished=unfinished,
-                ports=ports,
-                followed=Followed(store, self._journal.write, partial(self._follows, str(name))),
-                note=self._noted,
-                notices=LeftNotices(
-                    str(name),
-                    heard_of(workspace, name),
-                    store=store,
-                    journal=self._journal,
-                    identifier=identifiers.mint,
-                    now=now,
-                    mine=partial(self._follows, str(name)),
-                    fence=partial(self._followed_under, str(name)),
-                ),
-            )
-            for name in doors
-        }
-        self._certificates = CertificateMarks(
-            store,
-            {f"listener:{name}": listener for name, listener in self.listeners.items()}
-            | {f"destination:{name}": dispatcher.destination for name, dispatcher in self.dispatchers.items()},
+        self._disk = DiskMarks(store, self._watermark, now)
+        self._unfinished, self._ports = Unfinished(), ports
+        self._doors = Doors(self._made_listener, partial(Gate, self._journal, self._watermark), ports)
+        self._doors.add(parts, self._names_of_doors(workspace))
+        self.listeners = self._doors.listeners
+        by.hooks.start()
+        self._change_over = ChangeOver(
+            by,
+            parts,
+            reactor=reactor,
+            prepared=self._prepared,
+            doors=self._doors if self._listens else None,
+            ways_out=self._ways_out if self._sends else None,
+            exchanged=self._exchanged,
+            failed=failed,
         )
+        self._certificates = CertificateMarks(store, self._with_certificates)
 
     # --- building
-    def _shared(
-        self, member: Member, journals: Mapping[str, LeasedJournal], failed: Callable[[Exception], None]
-    ) -> tuple[Sharing, Membership]:
+    @property
+    def workspace(self) -> Workspace:
+        """What it runs on now."""
+        return self._change_over.by.workspace
+
+    def _names_of_doors(self, workspace: Workspace) -> list[str]:
+        return [str(name) for name in workspace.engine.listeners] if self._listens else []
+
+    def _destinations(self, workspace: Workspace) -> list[str]:
+        return [str(name) for name in workspace.engine.destinations] if self._sends else []
+
+    def _leases(self, workspace: Workspace) -> str:
+        """The names of those that it can hold, where engines share the store."""
+        specs, doors = listener_specs(), workspace.engine.listeners
+        leases = [
+            *((LISTENER,) if self._listens else ()),
+            *(f"{FOLLOW}{name}" for name in self._names_of_doors(workspace) if specs[doors[name].kind].one_at_a_time),
+            *((WORK, REPLAY, RETAIN) if self._works else ()),
+            *(f"{DISPATCH}{name}" for name in self._destinations(workspace)),
+        ]
+        return " ".join(leases)
+
+    def _prepared(self, workspace: Workspace) -> tuple[Compiled, Parts]:
+        """All that is made of a workspace and does nothing yet. Raises `WorkspaceError`."""
+        by = compile_workspace(workspace, self._reactor.seconds)
+        parts = Parts(
+            workspace=workspace,
+            store=self._store,
+            reactor=self._reactor,
+            now=self._now,
+            chance=self._chance,
+            identifiers=self._identifiers,
+        )
+        return replace(by, heard=heard_in(workspace)), parts
+
+    def _worked_by(self, by: Compiled) -> By:
+        return By(
+            by.revisions,
+            whole_works(
+                by,
+                store=self._store,
+                catalogue=self._catalogue,
+                keys=self._keys,
+                identifier=self._identifiers.mint,
+                now=self._now,
+            ),
+        )
+
+    def _made_listener(self, parts: Parts, name: str, gate: Gate) -> Listener:
+        return parts.listener(
+            name,
+            intake=gate,
+            unfinished=self._unfinished,
+            ports=self._ports,
+            followed=Followed(self._store, self._journal.write, partial(self._follows, name)),
+            note=self._noted,
+            notices=LeftNotices(
+                name,
+                heard_of(parts.workspace, name),
+                store=self._store,
+                journal=self._journal,
+                identifier=self._identifiers.mint,
+                now=self._now,
+                mine=partial(self._follows, name),
+                fence=partial(self._followed_under, name),
+            ),
+        )
+
+    def _with_certificates(self) -> Mapping[str, object]:
+        return {f"listener:{name}": listener for name, listener in self.listeners.items()} | {
+            f"destination:{name}": dispatcher.destination for name, dispatcher in self.dispatchers.items()
+        }
+
+    def _shared(self, member: Member) -> tuple[Sharing, Membership]:
         store = cast("SharedStore", self._store)
-        sharing = Sharing(
+        sharing = self._ways_out.sharing = Sharing(
             store=store,
             reactor=self._reactor,
             dispatchers=self.dispatchers,
-            journals=journals,
+            journals=self._ways_out.journals,
             retention=self._retention,
             died=self._beware,
         )
-        return sharing, Membership(store, member, self._reactor, sharing, failed)
+        sharing.finish = self._ways_out.finish
+        return sharing, Membership(store, member, self._reactor, sharing, self._failed)
 
     def _made_backlog(self, member: bytes, **parts: Any) -> Backlog:  # noqa: ANN401 - passed on
         sharing = self._sharing
@@ -265,18 +300,6 @@ class Engine:
         self._journal.write(lambda change: change.cursors.append(Cursor(name, 0, position, epoch)), done)
 
     # --- what listeners and the journal call
-    def take(self, arrival: Arrival) -> None:
-        """Store it with the next group commit, then call its `reply`."""
-        if self._watermark.low:
-            arrival.reply(Receipt.NOT_STORED)
-        else:
-            self._journal.take(arrival)
-
-    @property
-    def open(self) -> bool:
-        """Whether the store takes messages, and its disk has room for them."""
-        return self._journal.open and not self._watermark.low
-
     def _follows(self, listener: str) -> bool:
         """Whether this engine hands in the changes of master data for a listener, or follows up what it hears."""
         return self._sharing is None or listener in self._sharing.follows
@@ -314,6 +337,37 @@ class Engine:
         for dispatcher in self.dispatchers.values():
             dispatcher.resync()
 
+    # --- another workspace
+    def change_to(self, workspace: Workspace) -> Deferred[Difference]:
+        """Run on another workspace from now on; fires when it does, with what is different.
+
+        All is made ready first. Then listeners that are changed or gone answer what they have taken, and close; no
+        other one is touched. In one turn of the reactor everything else goes over: a message is worked wholly by the
+        one workspace or by the other. What is on its way to a destination that is changed is seen to its end behind
+        that, before its new settings take the queue. Who asks while a change is under way comes behind it.
+
+        Args:
+            workspace: loaded without findings, from the folder of the one before.
+
+        Fails, and the engine runs on as before:
+            WorkspaceError: it can't be run like this, or needs a restart (`needs-restart`).
+            OSError: a listener's port is taken.
+            StoreUnavailable: the store does not answer.
+            Stopped: the engine is being stopped.
+        """
+        return self._change_over.to(workspace)
+
+    def _exchanged(self, by: Compiled) -> None:
+        """Everybody who asks the workspace for something is given it anew."""
+        workspace = by.workspace
+        self._pipeline.work_by(by)
+        self._replayer.work_by(self._worked_by(by))
+        self._journal.map_within(workspace.engine.intake.time_budget)
+        self._watermark.wanted = workspace.engine.intake.disk_reserve
+        self._strays.listeners = set(map(str, workspace.engine.listeners))
+        if self._membership is not None:
+            self._membership.member = self._membership.member._replace(roles=self._leases(workspace))
+
     # --- life
     @inlineCallbacks
     def start(self) -> Generator[Deferred[None], None, None]:
@@ -323,55 +377,27 @@ class Engine:
             self._membership.start()
             self._sharing.start()
         else:
-            tries = tries_of(self._store)
-            for name, dispatcher in self.dispatchers.items():
-                dispatcher.start(*tries.get(name, ()))
+            self._ways_out.start()
             self._retention.start()
         if self._works:
             self._backlog.begin()
             self._follower.start()
         else:
             self._journal.store_first = True
-        self._look_at_disk(first=True)
-        for listener in self.listeners.values():
-            yield listener.start()
+        self._disk.look(first=True)
+        yield self._doors.start()
         self._look_again()
 
     def _look_again(self) -> None:
         self._looking = self._reactor.callLater(LOOK, self._look)
 
-    def _look_at_disk(self, *, first: bool = False) -> None:
-        """Take nothing more below the mark, and again above it; say so once, in the log and for `casecart status`."""
-        watermark = self._watermark
-        changed = watermark.look()
-        if first and not watermark.low:  # an engine that ended meanwhile may have left its mark
-            changed = any(cursor.name == DISK and cursor.position for cursor in self._store.cursors())
-        if not changed:
-            return
-        free, reserve, now = megabytes(watermark.free), megabytes(watermark.reserve), self._now()
-        if watermark.low:
-            log.error(
-                "the disk of the store has %s left, and %s are its reserve: nothing is taken or acknowledged until "
-                "there is room again; senders keep their messages, and what was taken goes out",
-                free,
-                reserve,
-            )
-        else:
-            log.warning("the disk of the store has %s left: messages are taken again", free)
-        kind = "casecart.intake.closed" if watermark.low else "casecart.intake.opened"
-        self._store.write(
-            Change(
-                cursors=[Cursor(DISK, 0, now if watermark.low else 0, watermark.free)],
-                events=[Event(kind, "disk", "", now, {"free": str(watermark.free), "reserve": str(watermark.reserve)})],
-            )
-        )
-
     def _look(self) -> None:
         try:
             with suppress(StoreUnavailable):  # the journal meets the same trouble, and tells it
-                self._look_at_disk()
+                self._disk.look()
                 self._look_for_wishes()
                 self._certificates.look()
+                self._doors.look()
                 if self._works:
                     park(self._store, self._now(), self._identifiers.mint)
         except StoreBroken as broken:  # the journal may have nothing to write for hours
@@ -397,24 +423,22 @@ class Engine:
             dispatcher.obey(wanted.get(name))
 
     @inlineCallbacks
-    def stop(self) -> Generator[Deferred[None], None, None]:
+    def stop(self) -> Generator[Deferred[Any], None, None]:
         """Close the doors, answer what was taken, see what is on its way to its end, and let go of everything."""
         if hasattr(self, "_looking") and self._looking.active():
             self._looking.cancel()
-        for listener in self.listeners.values():
-            yield listener.stop()
+        yield self._change_over.stop()
+        yield self._doors.stop()
         self._follower.stop()
         self._replayer.stop()
         self._retention.stop()
         self._journal.flush()
-        for dispatcher in self.dispatchers.values():
-            yield dispatcher.stop(DRAIN)
+        yield self._ways_out.stop(DRAIN)
         self._journal.flush()
         if self._works:
             self._backlog.end()
         if self._membership is not None and self._sharing is not None:
             self._sharing.stop()
             self._membership.stop()
-        self._hooks.stop()
-        for dispatcher in self.dispatchers.values():
-            yield dispatcher.destination.stop()
+        self._change_over.by.hooks.stop()
+        yield self._ways_out.let_go()

@@ -111,7 +111,7 @@ class Grouping:
         budget: float,
     ) -> None:
         self._store, self._pipeline, self._identifiers, self._now = store, pipeline, identifiers, now
-        self._seconds, self._budget = seconds, budget
+        self._seconds, self.budget = seconds, budget
 
     def build(self, group: Group, change: Change, *, store_first: bool) -> None:
         """Adds the group to the change.
@@ -122,7 +122,7 @@ class Grouping:
             store_first: leave everything that is new waiting, and not for this process's next turn.
         """
         began = self._seconds()
-        until = began + max(self._budget, LEAST)
+        until = began + max(self.budget, LEAST)
         results = self._pipeline.process(group.behind, change, until, least=1) if group.behind else []
         for message, result in zip(group.behind, results, strict=False):
             change.outcomes.append((result.outcome, result.notes, message.position))
@@ -130,7 +130,7 @@ class Grouping:
         group.left = group.behind[len(results) :]
         fresh = self._store_arrivals(group, change)
         ours, others = ([], fresh) if store_first or group.left else self._divided(fresh)
-        mapped = self._pipeline.process(ours, change, began + self._budget) if ours else []
+        mapped = self._pipeline.process(ours, change, began + self.budget) if ours else []
         for message, result in zip(ours, mapped, strict=False):
             change.messages.append(_became(message, result))
             group.works += result.works

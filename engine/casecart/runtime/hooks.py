@@ -50,33 +50,46 @@ class Hooks:
     """
 
     def __init__(self, channels: Mapping[str, Channel], sources: Mapping[str, str], clock: Callable[[], float]) -> None:
-        self._places = {name: step.hook.at("file") for name, channel in channels.items() if (step := channel.hook)}
-        self._processes = {
-            name: HookProcess(str(step.hook.file), sources[step.hook.file], step.hook.limit, clock)
-            for name, channel in channels.items()
-            if (step := channel.hook)
-        }
+        steps = {name: step.hook for name, channel in channels.items() if (step := channel.hook)}
+        self._places = {name: hook.at("file") for name, hook in steps.items()}
+        self._made_of = {name: (str(hook.file), sources[hook.file], hook.limit) for name, hook in steps.items()}
+        self._processes = {name: HookProcess(*made_of, clock) for name, made_of in self._made_of.items()}
+        self._begun = frozenset[str]()
+
+    def keep(self, others: Hooks) -> None:
+        """Take over, before the start, the processes of hooks that are the same; they are run by either."""
+        before, processes = others._made_of, others._processes
+        same = {name for name, made_of in self._made_of.items() if before.get(name) == made_of}
+        self._processes |= {name: processes[name] for name in same}
+        self._begun = frozenset(same)
 
     def start(self) -> None:
         """Have their processes ready. Raises `WorkspaceError` with what can't be loaded."""
         findings = []
+        begun = []
         for name, process in self._processes.items():
+            if name in self._begun:
+                continue
+            begun.append(process)
             try:
                 process.start()
             except NotWorkable as fault:
                 findings.append(Finding(self._places[name], "error", "bad-hook", fault.trouble.words.partition(";")[0]))
         if findings:
-            self.stop()
+            for process in begun:
+                process.stop()
             raise WorkspaceError(findings)
 
     def run(self, channel: str, mapped: Mapped) -> Mapped:
         """The lines as the channel's hook wants them. Raises `NotWorkable`: the message can't be worked."""
         return change(self._processes[channel], mapped) if mapped.documents else mapped
 
-    def stop(self) -> None:
-        """End their processes."""
+    def stop(self, but: Hooks | None = None) -> None:
+        """End their processes, but for those that others took over, or that were taken over from them."""
+        kept = set() if but is None else {*but._processes.values()}  # noqa: SLF001 - of its own kind
         for process in self._processes.values():
-            process.stop()
+            if process not in kept:
+                process.stop()
 
 
 def change(process: _Process, mapped: Mapped) -> Mapped:

@@ -101,6 +101,10 @@ class Journal:
         self.open = True
         """Whether the store takes changes."""
 
+    def map_within(self, budget: float) -> None:
+        """Seconds that mapping may take of one turn, from the next on."""
+        self._grouping.budget = budget
+
     # --- what others hand in
     def take(self, arrival: Arrival) -> None:
         """Store an arrival with the next commit, then answer it."""

@@ -40,6 +40,10 @@ class Parts:
         chance: for the jitter of what is tried again.
         identifiers: of events and exceptions.
 
+    Attributes:
+        workspace: as given.
+        writers: destination → the mapping that it writes by, compiled.
+
     Raises:
         WorkspaceError: a mapping that writes does not compile.
     """
@@ -54,22 +58,22 @@ class Parts:
         chance: random.Random,
         identifiers: Identifiers,
     ) -> None:
-        self._workspace, self._store, self._reactor, self._now = workspace, store, reactor, now
+        self.workspace, self._store, self._reactor, self._now = workspace, store, reactor, now
         self._chance, self._identifiers = chance, identifiers
         self._organisation = str(workspace.engine.organisation)
-        self._writers = compile_writers(workspace)
+        self.writers = compile_writers(workspace)
 
-    def dispatcher(self, name: str, journal: Journal | LeasedJournal) -> Dispatcher:
-        """Of a destination; what becomes of its postings goes into the journal."""
-        component = self._workspace.engine.destinations[name]
+    def dispatcher(self, name: str, journal: Journal | LeasedJournal) -> tuple[Dispatcher, MappingWriter | None]:
+        """Of a destination, with what writes for it; what becomes of its postings goes into the journal."""
+        component = self.workspace.engine.destinations[name]
         spec = destination_specs()[component.kind]
         settings = component.settings
-        mapping, writer = self._writers.get(name), None
+        mapping, writer = self.writers.get(name), None
         if mapping is not None:
             writer = MappingWriter(name, mapping, store=self._store, write=journal.write, now=self._now)
-        context = DestinationContext(name, settings, self._reactor, self._workspace.root, writer, self._workspace.texts)
+        context = DestinationContext(name, settings, self._reactor, self.workspace.root, writer, self.workspace.texts)
         destination: Destination = after_restore(spec, context, self._store, journal.write, self._now)
-        return Dispatcher(
+        dispatcher = Dispatcher(
             name=name,
             destination=destination,
             store=self._store,
@@ -86,6 +90,7 @@ class Parts:
                 rate=getattr(settings, "rate", None),
             ),
         )
+        return dispatcher, writer
 
     def listener(
         self,
@@ -109,9 +114,9 @@ class Parts:
             note: keeps how far it is.
             notices: what it is to follow up, for a listener that hears.
         """
-        component = self._workspace.engine.listeners[name]
+        component = self.workspace.engine.listeners[name]
         spec = listener_specs()[component.kind]
-        facilities = self._workspace.engine.facilities
+        facilities = self.workspace.engine.facilities
         return spec.make(
             ListenerContext(
                 name=name,
@@ -121,7 +126,7 @@ class Parts:
                 now=self._now,
                 organisation=self._organisation,
                 time_zones={facility: str(about.time_zone) for facility, about in facilities.items()},
-                root=self._workspace.root,
+                root=self.workspace.root,
                 port=ports.get(name),
                 unfinished=unfinished,
                 followed=followed if spec.follows else None,
@@ -132,8 +137,8 @@ class Parts:
 
     def watermark(self) -> Watermark:
         """Of the disk that the store's file is on; a database's server looks after its own."""
-        location, reserve = locate(str(self._workspace.engine.store.url)), self._workspace.engine.intake.disk_reserve
+        location, reserve = locate(str(self.workspace.engine.store.url)), self.workspace.engine.intake.disk_reserve
         if not isinstance(location, SqliteFile):
             return Watermark(None, reserve)
-        folder = (self._workspace.root / location.path).parent
+        folder = (self.workspace.root / location.path).parent
         return Watermark(lambda: disk_of(folder), reserve)

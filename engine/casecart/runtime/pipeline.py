@@ -11,7 +11,6 @@ import re
 from dataclasses import dataclass, field
 from functools import lru_cache
 from operator import attrgetter
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from casecart.formats.fhir.path.names import RESOURCES
@@ -44,14 +43,11 @@ from casecart.store import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from zoneinfo import ZoneInfo
 
     from casecart.master.catalogue import Catalogue
     from casecart.rules import Keys, Tokens
-    from casecart.runtime.case_channel import CaseChannel
-    from casecart.runtime.channel import Channel
+    from casecart.runtime.compiled import Compiled
     from casecart.runtime.copy import Copy, Decision
-    from casecart.runtime.hooks import Hooks
     from casecart.runtime.item_channel import ItemChannel
     from casecart.runtime.master_channel import MasterChannel
     from casecart.runtime.noting import Noted
@@ -89,62 +85,56 @@ class Pipeline:
 
     Args:
         store: asked for the ledger rows of the cases that messages speak of.
-        channels: every channel, compiled.
         catalogue: the master data, up to date.
         keys: derives the keys of ledger and postings.
         tokens: derives what stands for patient identifiers.
-        time_zones: by facility.
         identifier: mints ids of exceptions.
         clock: monotonic seconds, for the budget.
-        time_limit: seconds that a message may take in all.
-        hooks: of the channels that have one.
-        wholes: channels whose messages are one line each, such as master data: those that no other channel takes are
-            worked afterwards, by a wish.
-        cases: channels whose messages tell where cases are.
-        heard: (listener, peer) → listeners that follow its notifications up: each gets a wish, whoever else takes them.
+        by: what messages are worked by. Of its channels, those whose messages are one line each, such as master data,
+            get what no other channel takes, and are worked afterwards, by a wish.
     """
 
     def __init__(
         self,
         *,
         store: Store,
-        channels: Sequence[Channel],
         catalogue: Catalogue,
         keys: Keys,
         tokens: Tokens,
-        time_zones: Mapping[str, ZoneInfo],
         identifier: Callable[[], bytes],
         clock: Callable[[], float],
-        time_limit: float = 5.0,
-        hooks: Hooks | None = None,
-        wholes: Sequence[MasterChannel | ItemChannel] = (),
-        cases: Sequence[CaseChannel] = (),
-        heard: Mapping[tuple[str, str], Sequence[str]] = MappingProxyType({}),
+        by: Compiled,
     ) -> None:
-        self._store, self._catalogue, self._keys = store, catalogue, keys
-        self._identifier, self._clock, self._wholes, self._heard = identifier, clock, wholes, heard
+        self._store, self._catalogue, self._keys, self._tokens = store, catalogue, keys, tokens
+        self._identifier, self._clock = identifier, clock
+        self._known = KnownCases(store)
+        self.work_by(by)
+
+    def work_by(self, by: Compiled) -> None:
+        """From the next call on it is by this that messages are worked: each wholly by the one or the other."""
+        keys, tokens, channels = self._keys, self._tokens, list(by.channels.values())
+        self._watch = Watch(self._clock, by.time_limit)
         self._books = {channel.name: channel.book for channel in channels}
         self._states = frozenset(channel.name for channel in channels if channel.replaces)
-        self._watch = Watch(clock, time_limit)
-        self._known = KnownCases(store)
+        self._wholes: Sequence[MasterChannel | ItemChannel] = (*by.masters.values(), *by.items.values())
+        self._heard, self._notes = by.heard, bool(by.cases)
         self._noting = Noting(
-            channels=cases,
+            channels=list(by.cases.values()),
             keys=keys,
             tokens=tokens,
-            time_zones=time_zones,
+            time_zones=by.time_zones,
             watch=self._watch,
-            identifier=identifier,
+            identifier=self._identifier,
         )
-        self._notes = bool(cases)
         self._copier = Copier(
             channels=channels,
-            catalogue=catalogue,
+            catalogue=self._catalogue,
             keys=keys,
             tokens=tokens,
-            time_zones=time_zones,
+            time_zones=by.time_zones,
             watch=self._watch,
             known=self._known,
-            hooks=hooks,
+            hooks=by.hooks,
         )
 
     def process(

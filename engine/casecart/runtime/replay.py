@@ -7,6 +7,7 @@ was posted is not posted again.
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from casecart.rules import Trouble
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from casecart.runtime.window import Work
     from casecart.store import Fence, Message, Replay, Store
 
-__all__ = ["Replayer"]
+__all__ = ["By", "Replayer"]
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +50,16 @@ ALL = 1_000_000
 """More exceptions than a message can have."""
 
 
+@dataclass(frozen=True, slots=True)
+class By:
+    """What lines are worked by."""
+
+    revisions: Mapping[str, str]
+    """Channel → its revision: a wish may ask for another one than the line was held by."""
+    wholes: Sequence[WholeWork] = ()
+    """Work the wishes of channels whose messages are worked as one line, such as master data."""
+
+
 class Replayer:
     """Looks for wishes and works them off, in turns between which listeners are served.
 
@@ -58,7 +69,7 @@ class Replayer:
         reactor: gives the turns.
         identifier: mints ids of exceptions.
         now: wall clock, µs since 1970.
-        revisions: channel → its revision: a wish may ask for another one than the line was held by.
+        by: what the lines are worked by.
         settled: how many calls of destinations have ended: as long as that stays, so does what waits for them.
         ready: whether the catalogue is whole, so that lines can be resolved by it.
         defer: told that messages wait in the store that were not waiting before.
@@ -66,7 +77,6 @@ class Replayer:
         recovered: told that the store may have taken work that nobody was told of.
         broken: told that the store failed for good, or the engine did; it must stop.
         fences: what is written under.
-        wholes: work the wishes of channels whose messages are worked as one line, such as master data.
     """
 
     def __init__(
@@ -77,7 +87,7 @@ class Replayer:
         reactor: Clock,
         identifier: Callable[[], bytes],
         now: Callable[[], int],
-        revisions: Mapping[str, str],
+        by: By,
         settled: Callable[[], int],
         ready: Callable[[], bool],
         defer: Callable[[], None],
@@ -85,11 +95,10 @@ class Replayer:
         recovered: Callable[[], None],
         broken: Callable[[Exception], None],
         fences: Callable[[], Collection[Fence]] = tuple,
-        wholes: Sequence[WholeWork] = (),
     ) -> None:
         self._store, self._pipeline, self._reactor, self._fences = store, pipeline, reactor, fences
-        self._identifier, self._now, self._revisions = identifier, now, revisions
-        self._settled, self._ready, self._defer, self._wholes = settled, ready, defer, wholes
+        self._identifier, self._now, self._by = identifier, now, by
+        self._settled, self._ready, self._defer = settled, ready, defer
         self._planned, self._recovered, self._broken = planned, recovered, broken
         self._waiting: dict[bytes, int] = {}  # wishes that wait for an answer, and how many had come
         self._groups: list[list[Replay]] = []
@@ -104,7 +113,7 @@ class Replayer:
         return [
             wish
             for wish in wishes
-            if self._revisions.get(wish.channel) != wish.revision and self._waiting.get(wish.hold) != settled
+            if self._by.revisions.get(wish.channel) != wish.revision and self._waiting.get(wish.hold) != settled
         ]
 
     def work(self, wishes: Sequence[Replay]) -> None:
@@ -118,10 +127,16 @@ class Replayer:
         self._groups = [by_message[position] for position in sorted(by_message)]
         self._soon()
 
+    def work_by(self, by: By) -> None:
+        """From now on it is by this; what is in hand, and what waits for an answer, is looked at anew."""
+        self.stop()
+        self._by, self._groups, self._waiting = by, [], {}
+
     def stop(self) -> None:
-        """Work off no more; what is left is found at the next start."""
+        """Work off no more; what is left is found at the next look, or start."""
         if self._call is not None and self._call.active():
             self._call.cancel()
+        self._call = None
 
     def _soon(self) -> None:
         self._call = self._reactor.callLater(0, self._turn) if self._groups else None
@@ -178,7 +193,7 @@ class Replayer:
 
     def _worked_whole(self, message: Message, wishes: list[Replay]) -> list[Replay]:
         """Work messages that are one line, such as master data; gives the wishes about lines."""
-        for whole in self._wholes:
+        for whole in self._by.wholes:
             for name in {wish.channel: None for wish in wishes if wish.channel in whole.channels}:
                 works = whole.work(message, name, [wish for wish in wishes if wish.channel == name], self._fences())
                 wishes = [wish for wish in wishes if wish.channel != name]

@@ -78,6 +78,8 @@ class Sharing:
         """Destinations that are ours to send to."""
         self.follows: dict[str, Fence] = {}
         """Listeners for which it is ours to follow the master data, or notifications up, with what is written under."""
+        self.finish: Callable[[str], Deferred[None]] = lambda name: dispatchers[name].stop(DRAIN)
+        """Has what is on its way to a destination seen to its end."""
         self.backlog: SharedBacklog | None = None
         self._call: Call | None = None
 
@@ -114,8 +116,7 @@ class Sharing:
         if not lease.name.startswith(DISPATCH):
             self.lost(lease)
             return succeed(None)
-        dispatcher = self._dispatchers[lease.name.removeprefix(DISPATCH)]
-        return dispatcher.stop(DRAIN).addCallback(lambda _: self.lost(lease))
+        return self.finish(lease.name.removeprefix(DISPATCH)).addCallback(lambda _: self.lost(lease))
 
     def lost(self, lease: Lease) -> None:
         """It is another one's."""
@@ -130,8 +131,9 @@ class Sharing:
         else:
             name = lease.name.removeprefix(DISPATCH)
             self.sends.discard(name)
-            self._journals[name].fence = None
-            self._dispatchers[name].release()
+            if name in self._dispatchers:
+                self._journals[name].fence = None
+                self._dispatchers[name].release()
 
     def died(self, member: bytes) -> None:
         """An engine was killed: perhaps by a message, which comes again."""
@@ -143,6 +145,6 @@ class Sharing:
         return () if self.replays is None else (self.replays,)
 
     def _look(self) -> None:
-        for name in self.sends:
+        for name in self.sends & self._dispatchers.keys():
             self._dispatchers[name].resync()
         self._call = self._reactor.callLater(LOOK, self._look)

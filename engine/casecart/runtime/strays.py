@@ -38,12 +38,13 @@ class Strays:
         identifier: Callable[[], bytes],
         fences: Callable[[], Collection[Fence]] = tuple,
     ) -> None:
-        self._store, self._listeners, self._identifier, self._fences = store, listeners, identifier, fences
+        self._store, self.listeners, self._identifier, self._fences = store, listeners, identifier, fences
         self._looks = 0
         self._gone: list[str] = []
 
     def look(self) -> None:
         """Do some of it, each second."""
+        self._gone = [name for name in self._gone if name not in self.listeners]
         if not self._gone:
             self._looks = (self._looks + 1) % EVERY
             if self._looks != 1:
@@ -70,4 +71,4 @@ class Strays:
     def _known(self, name: str) -> bool:
         """Whether it is configured, here or, while configurations are being changed, in another engine's."""
         members = cast("SharedStore", self._store).members() if self._store.shared else []
-        return name in self._listeners or any(f"{FOLLOW}{name}" in member.roles.split() for member in members)
+        return name in self.listeners or any(f"{FOLLOW}{name}" in member.roles.split() for member in members)

@@ -42,11 +42,11 @@ class Watermark:
 
     Args:
         look: tells how the disk is; None where it is another machine's.
-        reserve: bytes that must stay free; None: the usual.
+        wanted: bytes that must stay free; None: the usual.
     """
 
-    def __init__(self, look: Callable[[], Disk] | None, reserve: int | None) -> None:
-        self._look, self._reserve = look, reserve
+    def __init__(self, look: Callable[[], Disk] | None, wanted: int | None) -> None:
+        self._look, self.wanted = look, wanted
         self.low = False
         """Whether nothing may be taken now."""
         self.free = 0
@@ -63,7 +63,7 @@ class Watermark:
         except OSError:
             return False  # the store meets the same trouble, and tells it
         self.free = disk.free
-        self.reserve = min(USUAL, disk.whole // SHARE) if self._reserve is None else self._reserve
+        self.reserve = min(USUAL, disk.whole // SHARE) if self.wanted is None else self.wanted
         before = self.low
         self.low = disk.free < self.reserve * (AGAIN if before else 1)
         return self.low is not before

@@ -46,8 +46,13 @@ class MappingWriter:
     def __init__(
         self, destination: str, mapping: CompiledOutgoing, *, store: Store, write: Write, now: Callable[[], int]
     ) -> None:
-        self._destination, self._mapping = destination, mapping
+        self._destination = destination
         self._store, self._write, self._now = store, write, now
+        self.write_by(mapping)
+
+    def write_by(self, mapping: CompiledOutgoing) -> None:
+        """From the next posting on by this mapping."""
+        self._mapping = mapping
         self._document = msgspec.json.Decoder(mapping.document).decode
 
     def write(self, posting: Posting, delimiters: Delimiters) -> Deferred[Written]:
