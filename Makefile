@@ -83,6 +83,7 @@ lint: setup ## Style, types and the layers of the house
 	@$(PYTHON) -m ruff check
 	@$(PYTHON) -m ruff format --check
 	@$(PYTHON) -m mypy
+	@PYTHONPATH=tests $(PYTHON) -m support.unread_keys
 	@$(VENV)/bin/lint-imports --no-logo
 
 .PHONY: format
