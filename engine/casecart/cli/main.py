@@ -28,6 +28,7 @@ class Listed(NamedTuple):
 # So that `casecart --help` needn't load them: some bring the reactor, and some the database's drivers.
 COMMANDS = {
     "init": Listed("init", "Make a new workspace that runs."),
+    "new": Listed("new", "Begin a channel, mapping, table, listener or destination."),
     "check": Listed("check", "Find everything that is wrong in a workspace."),
     "schema": Listed("schema", "Keep the schemas current by which editors complete and check."),
     "try": Listed("trying", "Try a message on a channel; nothing is sent or stored."),
