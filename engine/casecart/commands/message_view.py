@@ -14,6 +14,8 @@ from casecart.runtime.made import Made, decode_made, decode_postings
 from casecart.store import Damaged, DamagedBody
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from casecart.runtime.destination import Posting
     from casecart.store import Entry, Hold, Message, RevisionHead, Run
 
@@ -206,8 +208,8 @@ def envelope_view(message: Message) -> Envelope:
     )
 
 
-def run_view(run: Run, heads: list[RevisionHead]) -> RunView:
-    """Of a run row; `heads` are those of all revisions, newest first."""
+def run_view(run: Run, heads: Sequence[RevisionHead] = ()) -> RunView:
+    """Of a run row; `heads` are those of all revisions, newest first, where its number is wanted."""
     damaged = False
     try:
         made = decode_made(run.documents)

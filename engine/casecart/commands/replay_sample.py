@@ -162,8 +162,7 @@ class _Side:
     def __init__(self, workspace: Workspace, name: str, known: Store, environment: Mapping[str, str]) -> None:
         self._workspace, self._number = workspace, 0
         self._declared = workspace.channels.get(name)
-        self._dry = None
-        self._compiled: Compiled | None = None
+        self._compiled = self._dry = None
         if self._declared is not None:
             self._compiled = Compiled(workspace, name, clock=time.perf_counter)
             self._dry = DryRun(

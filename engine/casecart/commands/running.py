@@ -11,6 +11,8 @@ from casecart.commands.moment import moment
 from casecart.store import ONLY_ENGINE, Damaged, decode_channels
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from casecart.store import RevisionHead, Running, SharedStore, Store
 
 __all__ = ["EngineRuns", "at_work", "compared_with", "engine_runs", "first_with", "heads_of", "next_start", "scheduled"]
@@ -98,7 +100,7 @@ def heads_of(store: Store) -> list[RevisionHead]:
     return store.revisions(None, ALL)
 
 
-def first_with(heads: list[RevisionHead], channel: str, digest: str) -> int | None:
+def first_with(heads: Sequence[RevisionHead], channel: str, digest: str) -> int | None:
     """The first revision in which a channel was as this digest says (`Workspace.revision`); None: in none.
 
     Args:

@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 
 __all__ = ["FixAnswer", "FixCause", "fix_cause"]
 
+TAKEN_UP = "`casecart apply` it (or start the engine anew)"
+"""How a change of the files comes to the engine."""
+
 # A number that is written by a fix: whose it is, by the field that told it. A device identifier is told by its look.
 _SYSTEM_OF: dict[str, System] = {
     "catalog_number": "catalog",
@@ -261,11 +264,11 @@ class _Fixing:
         if known is None:
             raise Refusal("not-found", f"there is no table {path}")
         if known.lookup(code, datetime.fromtimestamp(self._now / 1e6, UTC).date()) is not None:
-            words = f"{path} has a row for {code} by now: start the engine anew, and fix this without --value"
+            words = f"{path} has a row for {code} by now: {TAKEN_UP}, and fix this without --value"
             raise Refusal("bad-value", words)
         text = path.read_text(encoding="utf-8-sig")
         row = {"code": code, "value": value, "about": f"{self._actor.name}: {self._wish.reason.strip()}"}
-        self._words.append(f"{path} has a row for {code}; start the engine anew, and the lines are worked again")
+        self._words.append(f"{path} has a row for {code}; {TAKEN_UP}, and the lines are worked again")
         return (path, put(text, [row])), workspace.revision(self._group.channel)
 
     def _add_row(self, path: Path, text: str) -> None:
