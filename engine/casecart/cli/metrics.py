@@ -47,7 +47,7 @@ class Scraper:
     """
 
     def __init__(self, store: Callable[[], Store], names: Names, reactor: Any) -> None:  # noqa: ANN401 - zope interfaces say nothing to mypy
-        self._open, self._names, self._reactor = store, names, reactor
+        self._open, self.names, self._reactor = store, names, reactor
         self._store: Store | None = None
         self._thread = ThreadPoolExecutor(1, "metrics")
         self._asking: list[Callable[[str], None]] = []
@@ -76,7 +76,7 @@ class Scraper:
         try:
             if self._store is None:
                 self._store = self._open()
-            samples = read_metrics(self._store, self._names, wall_clock(), self._version)
+            samples = read_metrics(self._store, self.names, wall_clock(), self._version)
         except Exception as error:  # noqa: BLE001 - whatever it is, it must not end the thread, and the next scrape tries anew
             if not self._failed:
                 log.warning("metrics: %s", explained(error)[1])
@@ -149,17 +149,16 @@ class MetricsServer:
         *,
         port: int | None = None,
     ) -> None:
-        names = Names(
-            tuple(map(str, workspace.engine.listeners)),
-            tuple(map(str, workspace.channels)),
-            tuple(map(str, workspace.engine.destinations)),
-        )
         self._settings, self._reactor = settings, reactor
-        self._scraper = Scraper(lambda: open_store(site.store_url, role="reader"), names, reactor)
+        self._scraper = Scraper(lambda: open_store(site.store_url, role="reader"), _names(workspace), reactor)
         self._wanted = settings.port if port is None else port
         self._port: Any = None
         self.address = ""
         """Where the metrics are, once it is started."""
+
+    def tell_of(self, workspace: Workspace) -> None:
+        """From now on of the names in this one."""
+        self._scraper.names = _names(workspace)
 
     def start(self) -> None:
         """Opens the port. `Stop`: it is taken."""
@@ -180,3 +179,11 @@ class MetricsServer:
         self._scraper.stop()
         if self._port is not None:
             self._port.stopListening()
+
+
+def _names(workspace: Workspace) -> Names:
+    return Names(
+        tuple(map(str, workspace.engine.listeners)),
+        tuple(map(str, workspace.channels)),
+        tuple(map(str, workspace.engine.destinations)),
+    )

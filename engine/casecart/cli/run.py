@@ -28,7 +28,7 @@ from casecart.commands.actor import local_actor
 from casecart.commands.site import opened, read_site, require_workspace
 from casecart.commands.workspace import bring_up_store
 from casecart.runtime.clock import wall_clock
-from casecart.store import ONLY_ENGINE, AuditRecord, Change, Running, StoreMisconfigured
+from casecart.store import AuditRecord, Change, StoreMisconfigured
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,8 +38,10 @@ if TYPE_CHECKING:
     from twisted.python.failure import Failure
 
     from casecart.cli.metrics import MetricsServer
+    from casecart.cli.saves import Saves
     from casecart.commands.site import Site
     from casecart.commands.starting import Start
+    from casecart.runtime.difference import Difference
     from casecart.store import Store
     from casecart.workspace import Workspace
 
@@ -62,6 +64,7 @@ _BY_SIGNAL = 128
         ("casecart check && casecart run", ""),
         ("casecart run --role worker --role dispatcher", "of several engines on one PostgreSQL database"),
         ("casecart run --port or-mllp=2576", "a second one on the same machine"),
+        ("casecart run --watch", "for development: each save of a file takes effect"),
     ),
 )
 @click.option(
@@ -82,14 +85,15 @@ _BY_SIGNAL = 128
     help="The port of a listener, or of `metrics`, in place of the configured one.",
 )
 @click.option("--files", is_flag=True, help="Run the files this once, whatever was applied.")
+@click.option("--watch", is_flag=True, help="For development: as --files, and on each save of one from then on.")
 @directory_argument
 def command(
-    directory: Path | None, root: Path, roles: tuple[str, ...], ports: Mapping[str, int], *, files: bool
+    directory: Path | None, root: Path, roles: tuple[str, ...], ports: Mapping[str, int], *, files: bool, watch: bool
 ) -> int:
     """Run the engine on a workspace.
 
     It runs the files as they are now, until `casecart apply` was used: from then on a start runs what was applied or
-    rolled back to last, and says so when the files are others.
+    rolled back to last, and says so when the files are others. What is applied while it runs, it takes within seconds.
 
     Refuses a workspace that has errors (see `casecart check`), brings the store up, opens the listeners and works until
     SIGTERM or Ctrl-C. Then it takes nothing new, answers what it has taken, sees what is on its way to its end and
@@ -103,10 +107,10 @@ def command(
     """
     root = directory or root
     with named_from_here(root):
-        return _run(root, roles, ports, files=files)
+        return _run(root, roles, ports, files=files or watch, watch=watch)
 
 
-def _run(root: Path, roles: tuple[str, ...], ports: Mapping[str, int], *, files: bool) -> int:
+def _run(root: Path, roles: tuple[str, ...], ports: Mapping[str, int], *, files: bool, watch: bool) -> int:
     raise_limit()
     reactor = install_reactor()
     _log_to_stderr()
@@ -124,6 +128,8 @@ def _run(root: Path, roles: tuple[str, ...], ports: Mapping[str, int], *, files:
         process.begins(start)
         if workspace.engine.metrics is not None:
             process.serve_metrics(read_site(root), ports.get(METRICS))
+        if watch:
+            process.watch()
         return process.run()
 
 
@@ -187,16 +193,19 @@ class EngineProcess:
         roles: tuple[str, ...] = ("all",),
         ports: Mapping[str, int] = MappingProxyType({}),
     ) -> None:
-        from casecart.runtime.engine import ROLES, Engine  # noqa: PLC0415 - for help nobody should wait for all of it
+        from casecart.runtime.engine import Engine  # noqa: PLC0415 - for help nobody should wait for all of it
+        from casecart.runtime.roles import ROLES  # noqa: PLC0415 - as above
 
-        self._workspace, self._store, self._reactor, self._place = workspace, store, reactor, place
+        self._store, self._reactor, self._place = store, reactor, place
         chosen = [role for role in ROLES if role in roles or "all" in roles]
         self._engine = Engine(
             workspace=workspace, store=store, reactor=reactor, failed=_broken, roles=chosen, ports=ports
         )
+        self._engine.changed = self._changed
         self._roles = "" if len(chosen) == len(ROLES) else f" as {' and '.join(chosen)}"
         self._code = Exit.FINE
         self._metrics: MetricsServer | None = None
+        self._saves: Saves | None = None
         self._started = False
         self._stopping = False
 
@@ -204,23 +213,38 @@ class EngineProcess:
         """From the start on, as the workspace says, or on another port."""
         from casecart.cli.metrics import MetricsServer  # noqa: PLC0415 - a web server only where one is wanted
 
-        settings = self._workspace.engine.metrics
+        workspace = self._engine.workspace
+        settings = workspace.engine.metrics
         if settings is not None:
-            self._metrics = MetricsServer(site, self._workspace, settings, self._reactor, port=port)
+            self._metrics = MetricsServer(site, workspace, settings, self._reactor, port=port)
             self._metrics.start()
 
     def begins(self, start: Start) -> None:
         """Note in the store what it begins with, and who started it."""
         from casecart.commands.starting import begun  # noqa: PLC0415 - as above
 
-        store, member, now = self._store, self._engine.member, wall_clock()
-        number = begun(store, start, local_actor().name, now)
+        store = self._store
+        number = begun(store, start, local_actor().name, wall_clock())
         if number == 0:
             log.warning("the files are too large to be a revision: plan and history can't tell what runs")
-        runs = Running(member.id if store.shared else ONLY_ENGINE, member.place, number, now)
-        store.write(Change(running=[runs], audit=[started(self._workspace, number)]))
+        refused = start.wanted if start.reason else None
+        runs = self._engine.uptake.begins(number, start.wanted, refused=refused or 0, reason=start.reason)
+        store.write(Change(running=[runs], audit=[started(self._engine.workspace, number)]))
         if start.words:
             log.warning("%s", start.words)
+
+    def watch(self) -> None:
+        """Take the files of the workspace into use whenever they are saved."""
+        from casecart.cli.saves import Saves  # noqa: PLC0415 - only where it is wanted
+
+        self._saves = Saves(self._engine.workspace.root, self._engine, self._reactor)
+
+    def _changed(self, found: Difference) -> None:
+        """It runs on another workspace."""
+        for name in sorted(found.listeners.begin & self._engine.listeners.keys()):
+            click.echo(f"{name} listens {printable(self._engine.listeners[name].where)}")
+        if self._metrics is not None:
+            self._metrics.tell_of(self._engine.workspace)
 
     def run(self) -> int:
         """Until a signal; gives the exit code."""
@@ -240,18 +264,21 @@ class EngineProcess:
         gc.collect()
         gc.freeze()
         gc.set_threshold(50_000, 50, 1_000)
-        organisation = printable(str(self._workspace.engine.organisation))
+        engine = self._engine.workspace.engine
+        organisation = printable(str(engine.organisation))
         click.echo(f"casecart runs for {organisation}{self._roles}; store: {printable(self._place)}")
         for name, listener in self._engine.listeners.items():
             click.echo(f"{name} listens {printable(listener.where)}")
         for name, dispatcher in self._engine.dispatchers.items():
             paused = ", paused" if dispatcher.paused else ""
-            click.echo(f"{name} takes postings ({self._workspace.engine.destinations[name].kind}{paused})")
+            click.echo(f"{name} takes postings ({engine.destinations[name].kind}{paused})")
         if self._metrics is not None:
             click.echo(f"metrics at {self._metrics.address}")
         if sys.stdout.isatty():
             click.echo("Ctrl-C stops it.")
         sys.stdout.flush()
+        if self._saves is not None:
+            self._saves.start()
         if self._stopping:
             self._stop()
 
@@ -270,6 +297,8 @@ class EngineProcess:
     def _stop(self) -> None:
         if self._metrics is not None:
             self._metrics.stop()
+        if self._saves is not None:
+            self._saves.stop()
         self._engine.stop().addCallbacks(self._stopped, self._failed)
 
     def _stopped(self, _: object) -> None:

@@ -14,9 +14,10 @@ from casecart.cli.failure import told
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["watched"]
+__all__ = ["POLL", "saved", "watched"]
 
-_POLL = 0.3  # seconds between looks at the files
+POLL = 0.3
+"""Seconds between looks at the files."""
 _LEFT_OUT = frozenset({"var", ".git", ".venv", "__pycache__", "node_modules"})
 _MOST_FILES = 20_000
 
@@ -32,7 +33,7 @@ def watched(once: Callable[[], int], root: Path, path: Path | None = None, writt
     """
     before: object = None
     while True:
-        now = dict(_saved(root, path, written))
+        now = dict(saved(root, path, written))
         if now != before:
             if before is not None:
                 click.echo("")
@@ -45,10 +46,10 @@ def watched(once: Callable[[], int], root: Path, path: Path | None = None, writt
                 told(error)
             before = now
             click.echo("--- waiting for a save; end by Ctrl-C", err=True)
-        time.sleep(_POLL)
+        time.sleep(POLL)
 
 
-def _saved(root: Path, path: Path | None, written: Path | None) -> Iterator[tuple[str, tuple[int, int]]]:
+def saved(root: Path, path: Path | None = None, written: Path | None = None) -> Iterator[tuple[str, tuple[int, int]]]:
     """Each file that counts, and when it was saved. One that is gone just now is there at the next look."""
     files = [] if path is None else [path]
     for folder, inside, names in os.walk(root):

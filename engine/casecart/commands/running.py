@@ -75,14 +75,14 @@ def compared_with(store: Store, now: int) -> int | None:
 
 
 def next_start(store: Store, wanted: int) -> tuple[int, str]:
-    """What a start takes where this revision is wanted, and words where that is another one.
+    """What a start takes where this revision is wanted; and where that is another one, why it is.
 
     What the one engine of a store would not take while it ran, it would not take at its start either: it goes on with
     what it ran.
     """
     for row in [] if store.shared else store.running():
         if row.member == ONLY_ENGINE and row.refused == wanted and row.number:
-            return row.number, f"revision {wanted} was not taken: {row.reason}; {row.number} runs on (casecart plan)"
+            return row.number, row.reason
     return wanted, ""
 
 

@@ -39,6 +39,10 @@ class Start:
     """The revision that was applied; 0: the files, whatever their revision."""
     words: str
     """What whoever starts it should know; mostly empty."""
+    wanted: int | None = None
+    """What was applied or rolled back to last and is due, whether this is it or not; None: nothing ever was."""
+    reason: str = ""
+    """Why an engine would not take that while it ran; empty: none did."""
 
     @property
     def workspace(self) -> Workspace:
@@ -89,15 +93,18 @@ def starting(root: Path, store: Store | None, now: int, *, files: bool = False) 
         if taken is None:
             raise WorkspaceError(findings)
         words = "" if applied is None else f"the files are run this once; revision {applied} was applied, and runs next"
-        return Start(taken, 0, words)
-    number, words = next_start(store, applied)
+        return Start(taken, 0, words, applied)
+    number, reason = next_start(store, applied)
     revision = store.revision(number)
     if revision is None:
         raise LookupError(f"revision {number} is wanted, and not in the store")
     taken = checked_revision(revision, root)
-    if not words and differ(root, taken.files):
+    words = ""
+    if reason:
+        words = f"revision {applied} was not taken: {reason}; {number} runs on (casecart plan)"
+    elif differ(root, taken.files):
         words = f"files differ from revision {number}, which runs: casecart plan"
-    return Start(taken, number, words)
+    return Start(taken, number, words, applied, reason)
 
 
 def differ(root: Path, files: Mapping[str, bytes]) -> bool:

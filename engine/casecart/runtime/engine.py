@@ -13,7 +13,7 @@ from dataclasses import replace
 from functools import partial
 from socket import gethostname
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, Literal, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from twisted.internet.defer import inlineCallbacks
 
@@ -32,21 +32,21 @@ from casecart.runtime.heard import heard_in, heard_of
 from casecart.runtime.identifier import Identifiers
 from casecart.runtime.item_changes import Followed
 from casecart.runtime.journal import Journal
-from casecart.runtime.kinds import listener_specs
-from casecart.runtime.marks import DISPATCH, FOLLOW, LISTENER, REPLAY, RETAIN, WORK
 from casecart.runtime.membership import Membership
 from casecart.runtime.notices import LeftNotices
 from casecart.runtime.parts import Parts
 from casecart.runtime.pipeline import Pipeline
 from casecart.runtime.replay import By, Replayer
 from casecart.runtime.retention import Retention, due_of
+from casecart.runtime.roles import ROLES, Roles
 from casecart.runtime.secret_keys import keys_of, tokens_of
 from casecart.runtime.shared_backlog import SharedBacklog
 from casecart.runtime.sharing import Sharing
 from casecart.runtime.strays import Strays
 from casecart.runtime.unfinished import Unfinished
+from casecart.runtime.uptake import Uptake
 from casecart.runtime.ways_out import WaysOut
-from casecart.store import Cursor, Member, Store, StoreBroken, StoreUnavailable
+from casecart.store import ONLY_ENGINE, Cursor, Member, Running, Store, StoreBroken, StoreUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Generator, Mapping
@@ -56,14 +56,12 @@ if TYPE_CHECKING:
     from casecart.runtime.compiled import Compiled
     from casecart.runtime.difference import Difference
     from casecart.runtime.listener import Listener
+    from casecart.runtime.roles import Role
     from casecart.runtime.window import Work
     from casecart.store import Fence, SharedStore
     from casecart.workspace import Workspace
 
-__all__ = ["ROLES", "Engine", "Role"]
-
-Role = Literal["listener", "worker", "dispatcher"]
-ROLES: Final[tuple[Role, ...]] = ("listener", "worker", "dispatcher")
+__all__ = ["Engine"]
 
 DRAIN = 10.0  # seconds that a stop waits for answers
 LOOK = 1.0  # seconds between looks at what people want of destinations
@@ -85,6 +83,7 @@ class Engine:
 
     Attributes:
         member: this engine, as others on its store know it.
+        uptake: takes up the revision of the workspace that is wanted.
 
     Raises:
         WorkspaceError: a channel does not compile, a secret is missing or too short, or the secret of keys is not the
@@ -105,8 +104,8 @@ class Engine:
         chance: random.Random | None = None,
     ) -> None:
         self._store, self._reactor, self._now = store, reactor, now
-        self._works, self._listens, self._sends = (role in roles for role in ("worker", "listener", "dispatcher"))
-        self.member = member = Member(os.urandom(16), self._leases(workspace), f"{gethostname()}:{os.getpid()}", now())
+        self._roles = doing = Roles.of(roles)
+        self.member = member = Member(os.urandom(16), doing.leases(workspace), f"{gethostname()}:{os.getpid()}", now())
         self._failed, self._environment = failed, environment
         self._chance = chance or random.SystemRandom()
         self._identifiers = identifiers = Identifiers(now, self._chance.randbytes)
@@ -135,7 +134,7 @@ class Engine:
             lost=self._lost,
         )
         self._ways_out = WaysOut(store, self._journal, reactor, failed)
-        self._ways_out.add(self._ways_out.make(parts, self._destinations(workspace)))
+        self._ways_out.add(self._ways_out.make(parts, doing.destinations(workspace)))
         self.dispatchers = self._ways_out.dispatchers
         self._retention = Retention(
             store=store,
@@ -185,7 +184,7 @@ class Engine:
         self._disk = DiskMarks(store, self._watermark, now)
         self._unfinished, self._ports = Unfinished(), ports
         self._doors = Doors(self._made_listener, partial(Gate, self._journal, self._watermark), ports)
-        self._doors.add(parts, self._names_of_doors(workspace))
+        self._doors.add(parts, doing.listeners(workspace))
         self.listeners = self._doors.listeners
         by.hooks.start()
         self._change_over = ChangeOver(
@@ -193,10 +192,22 @@ class Engine:
             parts,
             reactor=reactor,
             prepared=self._prepared,
-            doors=self._doors if self._listens else None,
-            ways_out=self._ways_out if self._sends else None,
+            doors=self._doors if doing.listens else None,
+            ways_out=self._ways_out if doing.sends else None,
             exchanged=self._exchanged,
             failed=failed,
+        )
+        self.changed: Callable[[Difference], None] = lambda _: None
+        """Told when it runs on another workspace."""
+        self.uptake = Uptake(
+            store=store,
+            root=workspace.root,
+            runs=Running(member.id if store.shared else ONLY_ENGINE, member.place, 0, now()),
+            reactor=reactor,
+            now=now,
+            write=self._journal.write,
+            change_to=self.change_to,
+            broken=failed,
         )
         self._certificates = CertificateMarks(store, self._with_certificates)
 
@@ -205,23 +216,6 @@ class Engine:
     def workspace(self) -> Workspace:
         """What it runs on now."""
         return self._change_over.by.workspace
-
-    def _names_of_doors(self, workspace: Workspace) -> list[str]:
-        return [str(name) for name in workspace.engine.listeners] if self._listens else []
-
-    def _destinations(self, workspace: Workspace) -> list[str]:
-        return [str(name) for name in workspace.engine.destinations] if self._sends else []
-
-    def _leases(self, workspace: Workspace) -> str:
-        """The names of those that it can hold, where engines share the store."""
-        specs, doors = listener_specs(), workspace.engine.listeners
-        leases = [
-            *((LISTENER,) if self._listens else ()),
-            *(f"{FOLLOW}{name}" for name in self._names_of_doors(workspace) if specs[doors[name].kind].one_at_a_time),
-            *((WORK, REPLAY, RETAIN) if self._works else ()),
-            *(f"{DISPATCH}{name}" for name in self._destinations(workspace)),
-        ]
-        return " ".join(leases)
 
     def _prepared(self, workspace: Workspace) -> tuple[Compiled, Parts]:
         """All that is made of a workspace and does nothing yet. Raises `WorkspaceError`."""
@@ -292,7 +286,7 @@ class Engine:
         if sharing is None:
             return Backlog(**parts)
         sharing.backlog = SharedBacklog(
-            member=member, partitions=sharing.partitions, lost=self._lost, maps=self._works, **parts
+            member=member, partitions=sharing.partitions, lost=self._lost, maps=self._roles.works, **parts
         )
         return sharing.backlog
 
@@ -318,7 +312,7 @@ class Engine:
 
     def _beware(self) -> None:
         """An engine was killed, perhaps by a message that was not stored: from now on it is stored first."""
-        if self._works:
+        if self._roles.works:
             self._backlog.beware()
             self._journal.defer()
 
@@ -355,7 +349,11 @@ class Engine:
             StoreUnavailable: the store does not answer.
             Stopped: the engine is being stopped.
         """
-        return self._change_over.to(workspace)
+        return self._change_over.to(workspace).addCallback(self._told)
+
+    def _told(self, found: Difference) -> Difference:
+        self.changed(found)
+        return found
 
     def _exchanged(self, by: Compiled) -> None:
         """Everybody who asks the workspace for something is given it anew."""
@@ -366,7 +364,7 @@ class Engine:
         self._watermark.wanted = workspace.engine.intake.disk_reserve
         self._strays.listeners = set(map(str, workspace.engine.listeners))
         if self._membership is not None:
-            self._membership.member = self._membership.member._replace(roles=self._leases(workspace))
+            self._membership.member = self._membership.member._replace(roles=self._roles.leases(workspace))
 
     # --- life
     @inlineCallbacks
@@ -379,7 +377,7 @@ class Engine:
         else:
             self._ways_out.start()
             self._retention.start()
-        if self._works:
+        if self._roles.works:
             self._backlog.begin()
             self._follower.start()
         else:
@@ -398,7 +396,8 @@ class Engine:
                 self._look_for_wishes()
                 self._certificates.look()
                 self._doors.look()
-                if self._works:
+                self.uptake.look()
+                if self._roles.works:
                     park(self._store, self._now(), self._identifiers.mint)
         except StoreBroken as broken:  # the journal may have nothing to write for hours
             self._failed(broken)
@@ -407,7 +406,7 @@ class Engine:
 
     def _look_for_wishes(self) -> None:
         self._switch()
-        if self._works:
+        if self._roles.works:
             # In this order: by what is read of the master data after a wish, the wish can be worked off.
             ours = self._sharing is None or self._sharing.replays is not None
             wishes = self._replayer.wishes() if ours else []
@@ -435,7 +434,7 @@ class Engine:
         self._journal.flush()
         yield self._ways_out.stop(DRAIN)
         self._journal.flush()
-        if self._works:
+        if self._roles.works:
             self._backlog.end()
         if self._membership is not None and self._sharing is not None:
             self._sharing.stop()
