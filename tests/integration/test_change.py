@@ -17,14 +17,16 @@ from twisted.internet.defer import gatherResults
 from casecart.commands.actor import Actor
 from casecart.commands.worklist_fix import FixCause, fix_cause
 from casecart.runtime.change_over import Stopped
+from casecart.runtime.clock import wall_clock
 from casecart.runtime.revision import loaded
-from casecart.store import open_store
+from casecart.store import Change, Switch, open_store
 from casecart.workspace import WorkspaceError
 from support.answered import Sender
 from support.at_rest import rest
 from support.engine_process import free_port, must_balance
 from support.line import dft
 from support.reactor import in_reactor
+from support.sink import Sink
 from support.swapping import Swapping, swapping
 
 if TYPE_CHECKING:
@@ -37,6 +39,7 @@ LAB = """\
     peers:
       lab: {{match: {{MSH-3: LAB}}, facility: NORTH}}
 """
+FOLDER = "{kind: file, folder: var/erp}"
 REST = '{{kind: rest, url: "http://127.0.0.1:{port}/", delivery: keyed{more}}}'
 
 
@@ -237,8 +240,8 @@ def test_what_needs_a_restart_is_named(site: Swapping, old: str, new: str, name:
 # --- destinations
 
 
-def test_a_queue_goes_over_to_a_destination_that_is_changed(tmp_path: Path) -> None:
-    with swapping(tmp_path, destination=REST.format(port=free_port(), more="")) as site:
+def test_a_queue_goes_over_to_a_destination_that_is_changed(tmp_path: Path, store_url: str) -> None:
+    with swapping(tmp_path, url=store_url, destination=REST.format(port=free_port(), more="")) as site:
         one(site, "M1", "V1")
         one(site, "M2", "V2")
         until(lambda: site.engine.dispatchers["erp"].trouble)
@@ -246,6 +249,61 @@ def test_a_queue_goes_over_to_a_destination_that_is_changed(tmp_path: Path) -> N
         rest(site.url)
         assert len(site.files()) == 2
     must_balance(tmp_path)
+
+
+def test_a_destination_that_is_added_is_sent_to(tmp_path: Path, store_url: str) -> None:
+    with swapping(tmp_path, url=store_url) as site:
+        site.change("B", destination=f"{FOLDER}\n  other: {{kind: file, folder: var/other}}", to="other")
+        one(site, "M1")
+        rest(site.url)
+        assert (len(site.files()), len(site.files("other"))) == (0, 1)
+
+
+def test_what_is_planned_for_a_destination_that_is_gone_stays_planned_until_it_is_back(
+    tmp_path: Path, store_url: str
+) -> None:
+    other = f"{FOLDER}\n  other: {REST.format(port=free_port(), more='')}"
+    with swapping(tmp_path, url=store_url, destination=other, to="other") as site:
+        one(site, "M1")
+        until(lambda: site.engine.dispatchers["other"].trouble)
+        site.change("B")
+        assert set(site.engine.dispatchers) == {"erp"}
+        one(site, "M2", "V2")
+        until(lambda: len(site.files()) == 1)
+        with closing(open_store(site.url, role="reader")) as reader:
+            until(lambda: [count.destination for count in reader.open_counts()] == ["other"])
+        time.sleep(1.2)  # the lease goes, where there is one
+        site.change("B", destination=f"{FOLDER}\n  other: {{kind: file, folder: var/other}}")
+        rest(site.url)
+        assert (len(site.files()), len(site.files("other"))) == (1, 1)
+    must_balance(tmp_path)
+
+
+def test_a_destination_that_somebody_paused_stays_paused(site: Swapping) -> None:
+    with closing(open_store(site.url, role="person")) as person:
+        person.write(Change(switches=[Switch("erp", "paused", "tester", "", wall_clock())]))
+    until(lambda: site.engine.dispatchers["erp"].paused)
+    site.change("A", destination="{kind: file, folder: var/other}")
+    one(site, "M1")
+    time.sleep(0.1)
+    assert site.engine.dispatchers["erp"].paused
+    assert site.files("other") == []
+
+
+def test_what_is_on_its_way_is_seen_to_its_end_before_the_new_one_begins(tmp_path: Path) -> None:
+    record = tmp_path / "sink.jsonl"
+    record.touch()
+    with Sink(record, delay=0.4) as sink:
+        more = ", timeout: 10s, batch: 1"
+        with swapping(tmp_path, destination=REST.format(port=sink.port, more=more)) as site:
+            one(site, "M1", "V1", "1")
+            one(site, "M2", "V1", "2")
+            until(lambda: sink.counts().postings == 1)
+            site.change("A")
+            assert site.files() == []  # the first one is not answered yet
+            rest(site.url)
+            assert len(site.files()) == 1
+        assert sink.counts().postings == 1
 
 
 def test_a_destination_that_is_not_changed_stays(site: Swapping) -> None:

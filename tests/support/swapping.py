@@ -47,7 +47,7 @@ accept: [DFT^P03]
 steps:
   - map: usage
 {hook}  - route:
-      - {{post: {{to: erp, as: consumption}}}}
+      - {{post: {{to: {to}, as: consumption}}}}
 """
 # Of what a revision says, a constant of the mapping and a value of the table tell which it was.
 MAPPING = """\
@@ -77,13 +77,14 @@ def write_revision(
     listeners: str = "",
     hook: bool = False,
     store: str = "",
+    to: str = "erp",
 ) -> None:
     """Writes a workspace that says `name` in each document, in two places (with a hook in a third)."""
     files = {
         "config/engine.yaml": ENGINE.format(
             port=port, destination=destination, listeners=listeners, store=store or f"sqlite:///{root}/casecart.db"
         ),
-        "channels/usage.yaml": CHANNEL.format(hook="  - hook: {file: hooks/ours.py}\n" if hook else ""),
+        "channels/usage.yaml": CHANNEL.format(to=to, hook="  - hook: {file: hooks/ours.py}\n" if hook else ""),
         "mappings/usage.yaml": MAPPING.format(name=name),
         "mappings/tables/action.csv": "code,value\nCG,use\nCD,reverse\n",
         "mappings/tables/department.csv": f"code,value\nOR,{name}\n",
@@ -115,8 +116,8 @@ def made_under(store: Store) -> list[tuple[str, str, str, str]]:
 class Swapping:
     """The engine, and the folder of its workspace."""
 
-    def __init__(self, root: Path, port: int) -> None:
-        self.root, self.port, self.url = root, port, f"sqlite:///{root}/casecart.db"
+    def __init__(self, root: Path, port: int, url: str) -> None:
+        self.root, self.port, self.url = root, port, url
         self.failed: list[Exception] = []
         self.store: Store = open_store(self.url, role="engine")
         self.engine = Engine(workspace=loaded(root), store=self.store, reactor=reactor, failed=self.failed.append)
@@ -127,7 +128,7 @@ class Swapping:
 
     def written(self, name: str, **others: object) -> Workspace:
         """Another revision, loaded."""
-        write_revision(self.root, name, **{"port": self.port, **others})  # type: ignore[arg-type]  # its own, by name
+        write_revision(self.root, name, **{"port": self.port, "store": self.url, **others})  # type: ignore[arg-type]  # its own, by name
         return loaded(self.root)
 
     def change_to(self, workspace: Workspace) -> Difference:
@@ -140,18 +141,18 @@ class Swapping:
         with closing(open_store(self.url, role="reader")) as reader:
             return made_under(reader)
 
-    def files(self) -> list[dict[str, object]]:
-        """What the destination has been given."""
-        return [json.loads(path.read_text("utf-8")) for path in sorted((self.root / "var/erp").glob("*.json"))]
+    def files(self, folder: str = "erp") -> list[dict[str, object]]:
+        """What a destination with a folder has been given."""
+        return [json.loads(path.read_text("utf-8")) for path in sorted((self.root / "var" / folder).glob("*.json"))]
 
 
 @contextmanager
-def swapping(root: Path, name: str = "A", **others: object) -> Iterator[Swapping]:
+def swapping(root: Path, name: str = "A", url: str = "", **others: object) -> Iterator[Swapping]:
     """A running engine on the revision of this name; nothing may have broken it at the end."""
-    port = free_port()
-    write_revision(root, name, **{"port": port, **others})  # type: ignore[arg-type]  # its own, by name
-    migrate(f"sqlite:///{root}/casecart.db")
-    made: Swapping = in_reactor(Swapping, root, port)
+    port, url = free_port(), url or f"sqlite:///{root}/casecart.db"
+    write_revision(root, name, **{"port": port, "store": url, **others})  # type: ignore[arg-type]  # its own, by name
+    migrate(url)
+    made: Swapping = in_reactor(Swapping, root, port, url)
     in_reactor(made.engine.start)
     try:
         yield made

@@ -120,15 +120,16 @@ class WaysOut:
             names: of what is different.
             parts: of the new workspace.
         """
-        for name in names.end:
-            way = self._ways.pop(name, None)
+        gone = {name: self._ways.pop(name) for name in names.end if name in self._ways}
+        for name in gone:
+            del self.dispatchers[name]
             self.journals.pop(name, None)
-            if self.dispatchers.pop(name, None) is not None and way is not None:
-                self._leave(name, way)
         for name, way in self._ways.items():
             if way.writer is not None:
                 way.writer.write_by(parts.writers[name])
         self.add(made)
+        for name, way in gone.items():
+            self._leave(name, way)
         for name in made:
             if name not in self._leaving:
                 self._begin(name)

@@ -26,7 +26,7 @@ CONNECT = f"select pg_advisory_lock({LOCK.format(id='%b')})"
 LAZY = "set local synchronous_commit = off"
 BEAT = """
 insert into member (id, roles, place, started_at, beat) values (%b, %s, %s, %s, 1)
-on conflict (id) do update set beat = member.beat + 1
+on conflict (id) do update set beat = member.beat + 1, roles = excluded.roles
 """
 MEMBERS = f"""
 select id, roles, place, started_at, beat, exists (
