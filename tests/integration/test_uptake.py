@@ -99,7 +99,7 @@ def test_an_engine_begins_with_what_was_applied_and_not_with_what_is_in_the_fold
         engine.start()
         one(port, "M1")
         engine.stop()
-    assert f"revision {number} runs, which anna applied; the files in the folder are others" in engine.log
+    assert f"files differ from revision {number}, which runs: casecart plan" in engine.log
     with closing(open_store(store, role="reader")) as reader:
         assert [made[:3] for made in made_under(reader)] == [("M1", "B", "B")]
 
