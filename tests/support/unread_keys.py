@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
-__all__ = ["Attribute", "dependants", "unread"]
+__all__ = ["ROOT", "Attribute", "dependants", "unread"]
 
 SOURCES = [ROOT / name for name in ("engine", "listeners", "destinations")]
 
