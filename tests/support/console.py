@@ -3,7 +3,8 @@
 Of the page's fenced blocks these are done:
 
 - `console`: a line that begins with `$ ` is typed; the lines below it are what is shown, in this order, among others.
-  `…` stands for any text. `casecart run` goes on until a line `^C`, or the page's end.
+  `…` stands for any text. `casecart run` goes on until a line `^C`, or the page's end. `ID` in what is typed is the
+  first word of the line that was looked for last.
 - any block with `file=PATH` behind its language: the file, whole. With the language `diff`: lines that go (`-`) and
   come (`+`) in it; the others say where.
 """
@@ -67,6 +68,7 @@ class Reader:
     environment: dict[str, str]
     instead: Callable[[str, Reader], str | None] = lambda _command, _reader: None
     after: Callable[[str, Reader], None] = lambda _command, _reader: None
+    _named: str = "ID"
     _running: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     def __enter__(self) -> Self:
@@ -89,8 +91,9 @@ class Reader:
                 path.write_text("\n".join(block.lines) + "\n", "utf-8")
             elif block.language == "console":
                 for number, command, expected in _commands(block):
-                    shown = self._typed(command)
-                    _compare(shown, expected, f"line {number}: {command}")
+                    shown = self._typed(re.sub(r"\bID\b", self._named, command))
+                    for line in _found(shown, expected, f"line {number}: {command}"):
+                        self._named = line.split(maxsplit=1)[0]
                     count += 1
         return count
 
@@ -169,11 +172,16 @@ def _commands(block: Block) -> Iterator[tuple[int, str, list[str]]]:
     yield from found
 
 
-def _compare(shown: str, expected: list[str], where: str) -> None:
+def _found(shown: str, expected: list[str], where: str) -> list[str]:
+    """The lines that were expected, as they are shown."""
     lines = iter(shown.splitlines())
+    found: list[str] = []
     for wanted in expected:
-        pattern = ".*".join(map(re.escape, wanted.split("…")))
-        assert any(re.fullmatch(pattern, line) for line in lines), f"{where}\nexpected: {wanted}\nshown:\n{shown}"
+        pattern = re.compile(".*".join(map(re.escape, wanted.split("…"))))
+        line = next((line for line in lines if pattern.fullmatch(line)), None)
+        assert line is not None, f"{where}\nexpected: {wanted}\nshown:\n{shown}"
+        found.append(line)
+    return found
 
 
 def usual_environment(venv: Path) -> dict[str, str]:

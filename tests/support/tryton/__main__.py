@@ -19,11 +19,13 @@ def serve(kit: Kit, folder: Path, port: int) -> None:
         server.start()
     except OSError as error:
         sys.exit(f"Tryton: it can't be started on port {port}: {error}")
+    key = folder / "key"
+    key.write_text(server.key, "utf-8")
     click.echo(f"""\
-Tryton serves {server.url}, from {folder}; Ctrl-C ends it, and deleting that folder begins anew.
-A Tryton 8 client logs in as admin, password "{ADMIN}". For casecart, in the terminal where it runs:
+Tryton serves {server.url} from {folder}; Ctrl-C ends it.
+A Tryton 8 client logs in as admin, password "{ADMIN}". For casecart, in your workspace:
 
-  export TRYTON_KEY={server.key}
+  cp {key} var/secrets/tryton
 """)
     signal.sigwait({signal.SIGINT, signal.SIGTERM})
     server.stop()
