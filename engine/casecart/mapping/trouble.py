@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from casecart.formats.fhir import read_reference
 from casecart.formats.fhir.path.names import RESOURCES
@@ -39,8 +40,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Found:
+class Found(msgspec.Struct, frozen=True, order=True, gc=False):
     """A problem that doesn't know its line yet; in the order of the mapping's fields."""
 
     order: int
@@ -147,6 +147,7 @@ class Trouble:
 
     def __init__(self, plan: FieldPlan) -> None:
         self._plan = plan
+        self._missing = self._nothing()
 
     def _found(self, code: str, words: str, path: str | None = None) -> tuple[Found]:
         place = self._plan.place if path is None else path
@@ -154,6 +155,9 @@ class Trouble:
 
     def missing(self) -> tuple[Found]:
         """No source has a value."""
+        return self._missing
+
+    def _nothing(self) -> tuple[Found]:
         where = f"at {self._plan.place}" if len(self._plan.paths) == 1 else f"at any of {self._plan.place}"
         words = f"{self._plan.name} is required, and there is no value {where}"
         return self._found("missing", words)

@@ -118,7 +118,8 @@ def _check(of: Type) -> Callable[[msgspec.Struct], None] | None:
             for resource in struct.m_contained:
                 if getattr(resource, "m_contained", UNSET) is not UNSET:
                     raise ValueError
-        choose(struct)
+        if choices:
+            choose(struct)
 
     if "contained" in of.members:
         return contain

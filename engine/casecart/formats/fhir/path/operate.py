@@ -64,10 +64,12 @@ def _chosen(item: Json, name: str) -> Json:
     if name in item:
         return item[name]
     keys = CHOICES[name]
+    if keys.isdisjoint(item):
+        return None
     found = [item[each] for each in item if each in keys]
     if len(found) > 1:  # FHIR has one type at a time: who wants one value must not get either
         return [each for several in found for each in items(several)]
-    return found[0] if found else None
+    return found[0]
 
 
 def some(collection: Json) -> bool:

@@ -186,7 +186,9 @@ class Writer:
         """Comparison, membership, logic and union."""
         if node.operator in ("~", "!~"):
             raise NotCompiled(f"the operator {node.operator}", node.column)
-        left, right = self._write(node.left), self._write(node.right)
+        texts = _texts(node.right) if node.operator == "in" else None
+        left = self._write(node.left)
+        right = Value(repr(list(dict.fromkeys(texts))), "many", "") if texts else self._write(node.right)
         one, other, holder = left.source, right.source, left.holder
         if node.operator in ("|", "&"):
             union = node.operator == "|"
@@ -198,7 +200,6 @@ class Writer:
         if node.operator in ("<", ">", "<=", ">="):
             return self._let(f"compare({node.operator!r}, {one}, {other})", "bool", holder)
         if node.operator in ("in", "contains"):
-            texts = _texts(node.right) if node.operator == "in" else None
             quick = "" if texts is None else f"{one} in {texts!r} if {one}.__class__ is str else "
             return self._let(
                 f"{quick}{'among' if node.operator == 'in' else 'contains'}({one}, {other})", "bool", holder
