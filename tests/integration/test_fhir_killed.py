@@ -7,8 +7,10 @@ from contextlib import ExitStack, closing
 from http.client import HTTPConnection
 from typing import TYPE_CHECKING
 
+import psycopg
 import pytest
 
+from casecart.runtime.marks import FOLLOW
 from casecart.store import MessageFilter, migrate, open_store
 from support.engine_process import EngineProcess, free_port
 from support.fhir_reading import HEARS, HTTP, device, procedure, told, until, workspace
@@ -19,7 +21,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+pytestmark = pytest.mark.timeout(300)
+
 MANY = 60
+PATIENCE = 60.0  # seconds, on a machine with much else to do
 
 
 @pytest.fixture
@@ -67,6 +72,13 @@ def lines(url: str) -> int:
         return sum(count.amount for count in counts if (count.scope, count.name) == ("lines:procedures", "produced"))
 
 
+def terms(url: str) -> int:
+    """How many times it was some engine's turn to read."""
+    with psycopg.connect(url) as session:
+        (told,) = session.execute("select epoch from lease where name = %s", (f"{FOLLOW}ehr",)).fetchall()
+    return int(told[0])
+
+
 WANTED = sorted(f"Procedure/p{number}/_history/1" for number in range(1, MANY + 1))
 
 
@@ -79,10 +91,10 @@ def test_an_engine_that_is_killed_at_it_goes_on_with_the_rest(tmp_path: Path, si
         for number in range(1, MANY + 1):
             tell(port, number)
         for share in (1, MANY // 3, MANY // 2):
-            until(lambda share=share: len(handed_in(url)) >= share)  # type: ignore[misc]  # mypy knows no defaults here
+            until(lambda share=share: len(handed_in(url)) >= share, limit=PATIENCE)  # type: ignore[misc]  # mypy knows no defaults here
             engine.kill()
             engine.start()
-        until(lambda: all_done(url) and len(handed_in(url)) == MANY)
+        until(lambda: all_done(url) and len(handed_in(url)) == MANY, limit=PATIENCE)
         assert (handed_in(url), lines(url)) == (WANTED, MANY)
         assert engine.stop() == 0, engine.log
 
@@ -102,10 +114,12 @@ def test_where_two_engines_share_the_work_one_reads_and_the_other_takes_over(
             engine.start()
         for number in range(1, MANY + 1):
             tell(ports[number % 2], number)
-        until(lambda: len(handed_in(url)) >= MANY // 3)
+        until(lambda: len(handed_in(url)) >= MANY // 3, limit=PATIENCE)
         engines[0].kill()
-        until(lambda: all_done(url) and len(handed_in(url)) == MANY, limit=40)
+        until(lambda: all_done(url) and len(handed_in(url)) == MANY, limit=PATIENCE)
         assert (handed_in(url), lines(url)) == (WANTED, MANY)
         reads = [each.path for each in site.asked if each.path.startswith("Procedure/")]
-        assert len(reads) <= MANY + 8, "what was under way when the engine was killed is read again, and nothing else"
+        # What is under way when the reading passes on is read again, and nothing else: four that are being read, and
+        # four that were and are not noted yet. It passes on when the engines have met, and with the kill.
+        assert len(reads) <= MANY + 8 * (terms(url) - 1)
         assert engines[1].stop() == 0, engines[1].log
