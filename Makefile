@@ -93,7 +93,7 @@ format: setup ## Bring the code into the house's form
 
 # The counts of each test go to RESULTS. RELIABILITY_SEED=… repeats a run's chance.
 RESULTS := var/reliability/latest.json
-BREAK := RELIABILITY_FILE=$(RESULTS) $(PYTEST) tests/reliability tests/acceptance -m slow -rP
+BREAK := RELIABILITY_FILE=$(RESULTS) $(PYTEST) tests/reliability tests/acceptance tests/bench -m slow -rP
 
 .PHONY: reliability
 reliability: setup ## Kill, cut and starve the engine under load (minutes)

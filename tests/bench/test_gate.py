@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from bench.measurement import Shape, measure
 from bench.scenario import SCENARIOS
 
@@ -15,6 +17,7 @@ TIMES_PLAIN = 1.6
 """Measured: 1.02 to 1.26, all of it on a busy machine; the goal is 1.25."""
 
 
+@pytest.mark.slow
 def test_the_whole_path_costs_little_beside_servers_that_only_acknowledge() -> None:
     cpu = {
         name: measure(
