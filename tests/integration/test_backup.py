@@ -20,7 +20,6 @@ from psycopg import sql
 
 from casecart.cli.exit import Exit
 from casecart.cli.main import run
-from casecart.commands.workspace import make_workspace
 from casecart.store import (
     AuditRecord,
     Change,
@@ -39,6 +38,7 @@ from casecart.store import backup as backups
 from casecart.store.backup import Marks
 from casecart.store.backup_file import BackupRefused, manifest_of
 from casecart.store.tail import chained
+from support.new_workspace import new_workspace
 from support.postgresql import client_programs, database
 from support.store import NOW, a_case, a_known_case, a_message, work
 
@@ -343,7 +343,7 @@ def test_a_backup_goes_into_a_store_of_its_own_kind(kept: Path, postgresql_dsn: 
 @pytest.fixture
 def ws(tmp_path: Path) -> Path:
     """A workspace with a store in which something is."""
-    make_workspace(tmp_path / "ws")
+    new_workspace(tmp_path / "ws")
     filled(f"sqlite:///{tmp_path}/ws/var/casecart.db", 3)
     return tmp_path / "ws"
 

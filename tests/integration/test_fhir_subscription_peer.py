@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from casecart.commands.workspace import make_workspace
 from support.fhir_peer import Medplum
+from support.new_workspace import new_workspace
 from support.user import User
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def medplum() -> Iterator[Medplum]:
 def user(medplum: Medplum, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> User:
     monkeypatch.setenv("EHR_TOKEN", "made-up-token-of-the-ehr")
     monkeypatch.setenv("CLERK", medplum.clerk)
-    make_workspace(tmp_path / "new")
+    new_workspace(tmp_path / "new")
     made = User(tmp_path / "new", tmp_path / "ws")
     settings = made.ws / "config" / "engine.yaml"
     listeners = LISTENERS.format(port=medplum.port, search=SEARCH)

@@ -11,13 +11,13 @@ import pytest
 
 from casecart.cli.exit import Exit
 from casecart.cli.main import run
-from casecart.commands.workspace import make_workspace
 from casecart.runtime.made import encode_postings
 from casecart.runtime.restored import found_of
 from casecart.runtime.stated import Verdict, encode_statements
 from casecart.store import Change, open_store
 from support import forked
 from support.engine_process import free_port
+from support.new_workspace import new_workspace
 from support.reactor import in_reactor, reactor
 from support.store import an_entry
 from support.tryton.posting import SCREW, codes, destination, lot_of, post, posting
@@ -51,7 +51,7 @@ class Books:
         self.root, self.tryton, self.erp = root, tryton, erp
         self.day = next(days)
         self._sequence = itertools.count(1)
-        make_workspace(root)
+        new_workspace(root)
         (root / "var" / "secrets" / "tryton").write_text(tryton.key)
         self.configure(f'kind: tryton, url: "{tryton.url}", key: {{file: var/secrets/tryton}}, timeout: 5s')
 

@@ -18,11 +18,11 @@ from casecart.commands.desk import open_desk
 from casecart.commands.refusal import Refusal
 from casecart.commands.site import read_site
 from casecart.commands.trying import LARGEST, StoredMessage, Try, cut
-from casecart.commands.workspace import make_workspace
 from casecart.store import open_store
 from casecart.workspace import WorkspaceError, reference
 from support.forked import CASECART
 from support.master import publish
+from support.new_workspace import new_workspace
 from support.shipped import Shipped, master_documents, sample
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ NOW = 1_793_700_000_000_000  # a day in November 2026, µs since 1970
 def new(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What `casecart init` makes, with the samples' master data."""
     root = tmp_path_factory.mktemp("new") / "ws"
-    make_workspace(root)
+    new_workspace(root)
     with closing(open_store(read_site(root).store_url, role="person")) as store:
         publish(store, *master_documents())
     return root

@@ -17,11 +17,11 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from casecart.commands.workspace import make_workspace
 from casecart.destinations.tryton import SPEC, TrytonSettings
 from casecart.destinations.tryton.movements import pattern_of
 from casecart.runtime.destination import DestinationContext, NotRead
 from support.forked import CASECART
+from support.new_workspace import new_workspace
 from support.reactor import in_reactor, reactor
 from support.settings import settings_of
 
@@ -130,7 +130,7 @@ def test_a_tryton_that_does_not_answer_is_given_up(tmp_path: Path) -> None:
 
 
 def test_ctrl_c_ends_it_while_it_waits(tmp_path: Path) -> None:
-    make_workspace(tmp_path / "ws")
+    new_workspace(tmp_path / "ws")
     (tmp_path / "ws" / "var" / "secrets" / "tryton").write_text("key")
     path = tmp_path / "ws" / "config" / "engine.yaml"
     before, _, _ = path.read_text("utf-8").rpartition("inventory:")

@@ -15,12 +15,12 @@ from casecart.commands.master_import import ImportMaster, import_master
 from casecart.commands.master_pull import PullAnswer, PullMaster, pull_master
 from casecart.commands.refusal import Refusal
 from casecart.commands.site import opened, read_site
-from casecart.commands.workspace import make_workspace
 from casecart.destinations.tryton import reading
 from casecart.master.table_file import DocumentKey
 from casecart.runtime.destination import NothingThere, NotRead
 from casecart.workspace import WorkspaceError
 from support.checkout import ROOT
+from support.new_workspace import new_workspace
 from support.reactor import in_reactor, reactor
 from support.tryton.pretended import Pretended, Reply
 
@@ -41,7 +41,7 @@ class Buyer:
 
     def __init__(self, ws: Path, tryton: Tryton) -> None:
         self.ws, self.tryton = ws, tryton
-        make_workspace(ws)
+        new_workspace(ws)
         (ws / "var" / "secrets" / "tryton").write_text(tryton.key)
         engine = ws / "config" / "engine.yaml"
         wanted = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from casecart.cli.main import run
-from casecart.commands.workspace import make_workspace
+from support.new_workspace import new_workspace
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,7 +17,7 @@ def test_a_mistake_in_a_file_is_told_by_the_name_that_was_typed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    make_workspace(tmp_path / "ws")
+    new_workspace(tmp_path / "ws")
     (tmp_path / "items.csv").write_text("item,status\nA,gone\n", "utf-8")
     assert run(["master", "import", "items.csv", "--from", "erp", "-w", "ws"]) == 1
     assert capsys.readouterr().err.splitlines() == [
@@ -30,7 +30,7 @@ def test_a_mistake_in_the_workspace_is_none_of_the_files(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    make_workspace(tmp_path / "ws")
+    new_workspace(tmp_path / "ws")
     (tmp_path / "ws" / "config" / "ownership.yaml").write_text("owners: [", "utf-8")
     (tmp_path / "items.csv").write_text("item\nA\n", "utf-8")
     assert run(["master", "import", "items.csv", "--from", "erp", "-w", "ws"]) == 3

@@ -16,8 +16,8 @@ import pytest
 
 from casecart.cli.exit import Exit
 from casecart.cli.main import COMMANDS, run
-from casecart.commands.workspace import make_workspace
 from casecart.store import open_store
+from support.new_workspace import new_workspace
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,7 +38,7 @@ def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A new workspace, which is the current folder's `ws`; `hl7` beside it holds a message."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("CASECART_WORKSPACE", raising=False)
-    make_workspace(tmp_path / "ws")
+    new_workspace(tmp_path / "ws")
     (tmp_path / "hl7").write_text(MESSAGE, "utf-8")
     return tmp_path / "ws"
 

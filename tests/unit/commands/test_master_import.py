@@ -11,10 +11,10 @@ from casecart.commands.actor import Actor
 from casecart.commands.master_import import ImportAnswer, ImportMaster, import_master
 from casecart.commands.refusal import Refusal
 from casecart.commands.site import opened, read_site
-from casecart.commands.workspace import make_workspace
 from casecart.store import StoreInUse, StoreUnavailable
 from casecart.store.sqlite import SQLiteStore
 from casecart.workspace import WorkspaceError
+from support.new_workspace import new_workspace
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,7 +27,7 @@ KIM = Actor("kim", frozenset({"see", "operate"}))
 
 @pytest.fixture
 def ws(tmp_path: Path) -> Path:
-    make_workspace(tmp_path / "ws")
+    new_workspace(tmp_path / "ws")
     (tmp_path / "ws/config/ownership.yaml").unlink()
     return tmp_path / "ws"
 
