@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pytest
 
@@ -14,6 +14,7 @@ from support.fhir_peer import CLIENT, Medplum, SmartServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
 PROCEDURE: dict[str, Any] = {
@@ -24,27 +25,46 @@ PROCEDURE: dict[str, Any] = {
 }
 
 
+Servers: TypeAlias = "tuple[ClientKey, SmartServer, Medplum]"
+
+
+@pytest.fixture(scope="module")
+def servers() -> Iterator[Servers]:
+    """An EHR that knows a key; tokens are given at another port."""
+    with servers_for(ClientKey("ES384")) as made:
+        yield made
+
+
 @contextmanager
-def ehr_of(
-    key: ClientKey,
-    root: Path,
-    *,
-    token_url: bool = True,
-    signs_with: ClientKey | None = None,
-) -> Iterator[tuple[Asking, Medplum]]:
-    """The client, and the server that it asks; tokens are given at another port."""
-    (signs_with or key).write(root / "smart.key")
+def servers_for(key: ClientKey) -> Iterator[Servers]:
     with SmartServer(key) as smart, Medplum(smart) as medplum:
-        how = f"client: {CLIENT}, key: {{file: smart.key}}, key_id: {key.name}, scopes: system/Procedure.rs"
-        how += f", token_url: '{smart.url}/token'" if token_url else ""
-        base = f"http://127.0.0.1:{medplum.port}"
-        with asking(base, f"authentication: {{smart: {{{how}}}}}", root=root) as ehr:
-            yield ehr, medplum
+        yield key, smart, medplum
 
 
-@pytest.mark.parametrize("algorithm", ["RS384", "ES384"])
-def test_it_is_let_in_reads_versions_and_searches(algorithm: Literal["RS384", "ES384"], tmp_path: Path) -> None:
-    with ehr_of(ClientKey(algorithm), tmp_path) as (ehr, medplum):
+@pytest.fixture(params=["RS384", "ES384"])
+def each(request: pytest.FixtureRequest, servers: Servers) -> Iterator[Servers]:
+    """One with a key of that algorithm."""
+    if request.param == servers[0].algorithm:
+        yield servers
+        return
+    with servers_for(ClientKey(request.param)) as made:
+        yield made
+
+
+def client_of(
+    servers: Servers, root: Path, *, token_url: bool = True, signs_with: ClientKey | None = None
+) -> AbstractContextManager[Asking]:
+    """The client, in the place of whom the servers know."""
+    key, smart, medplum = servers
+    (signs_with or key).write(root / "smart.key")
+    how = f"client: {CLIENT}, key: {{file: smart.key}}, key_id: {key.name}, scopes: system/Procedure.rs"
+    how += f", token_url: '{smart.url}/token'" if token_url else ""
+    return asking(f"http://127.0.0.1:{medplum.port}", f"authentication: {{smart: {{{how}}}}}", root=root)
+
+
+def test_it_is_let_in_reads_versions_and_searches(each: Servers, tmp_path: Path) -> None:
+    *_, medplum = each
+    with client_of(each, tmp_path) as ehr:
         first = medplum.put(PROCEDURE)["meta"]["versionId"]
         medplum.put(PROCEDURE | {"status": "entered-in-error"})
         assert ehr.read("Procedure/p1").resource["status"] == "entered-in-error"
@@ -57,15 +77,15 @@ def test_it_is_let_in_reads_versions_and_searches(algorithm: Literal["RS384", "E
         assert raised.value.code == "not-found"
 
 
-def test_a_token_endpoint_at_another_port_is_asked_only_when_it_is_configured(tmp_path: Path) -> None:
-    with ehr_of(ClientKey(), tmp_path, token_url=False) as (ehr, _), pytest.raises(FhirTrouble) as raised:
+def test_a_token_endpoint_at_another_port_is_asked_only_when_it_is_configured(servers: Servers, tmp_path: Path) -> None:
+    with client_of(servers, tmp_path, token_url=False) as ehr, pytest.raises(FhirTrouble) as raised:
         ehr.read("Procedure/p1")
     assert raised.value.code == "no-token"
     assert "token_url" in raised.value.words
 
 
-def test_another_key_than_the_registered_one_is_told(tmp_path: Path) -> None:
-    with ehr_of(ClientKey(), tmp_path, signs_with=ClientKey()) as (ehr, _), pytest.raises(FhirTrouble) as raised:
+def test_another_key_than_the_registered_one_is_told(servers: Servers, tmp_path: Path) -> None:
+    with client_of(servers, tmp_path, signs_with=ClientKey()) as ehr, pytest.raises(FhirTrouble) as raised:
         ehr.read("Procedure/p1")
     assert raised.value.code == "no-token"
     assert "does not know the client, or its key" in raised.value.words
