@@ -69,7 +69,7 @@ class User:
             answer = self.json(*typed)
             if until(answer):
                 return answer
-            time.sleep(0.02)
+            time.sleep(0.05)  # each answer costs some milliseconds that what is waited for could use
             assert time.monotonic() < give_up, f"no {what}: {json.dumps(answer)}"
 
     def rest(self) -> Any:  # noqa: ANN401 - the same
