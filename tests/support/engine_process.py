@@ -8,8 +8,9 @@ import socket
 import subprocess
 import sys
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
+from random import SystemRandom
 from typing import TYPE_CHECKING, BinaryIO, Self
 
 if TYPE_CHECKING:
@@ -187,10 +188,23 @@ def must_balance(workspace: Path) -> None:
 
 
 def free_port() -> int:
-    """A TCP port on loopback that nobody has now."""
-    with closing(socket.create_server(("127.0.0.1", 0))) as probe:
-        port: int = probe.getsockname()[1]
-        return port
+    """A TCP port on loopback that nobody has now.
+
+    It is below those that systems give to outgoing connections: on a busy machine one of these would have it at times
+    before who was told of it listens there.
+    """
+    while True:
+        port = _chance.randrange(*_PORTS)
+        if port in _given:
+            continue
+        with suppress(OSError), closing(socket.create_server(("127.0.0.1", port))):
+            _given.add(port)
+            return port
+
+
+_PORTS = (10_000, 32_000)
+_chance = SystemRandom()  # others seed the usual one
+_given: set[int] = set()
 
 
 def _answers(port: int) -> bool:
