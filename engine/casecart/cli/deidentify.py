@@ -17,7 +17,7 @@ from casecart.cli.text import counted, examples, printable
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["command", "places"]
+__all__ = ["command", "of_fhir", "places"]
 
 _FILE: Final = click.Path(exists=True, dir_okay=False, allow_dash=True)
 _PLACE: Final = re.compile(r"serial|[A-Z][A-Z0-9]{2}-[1-9]\d{0,2}|[A-Z][A-Za-z]+(?:\.[A-Za-z]+)+")
@@ -37,7 +37,7 @@ def places(_: click.Context, parameter: click.Parameter, value: Iterable[str]) -
     epilog=examples(
         ("casecart hl7 deidentify charges.hl7 > sample.hl7", "for a vendor who needs a sample"),
         ("casecart hl7 deidentify day.hl7 --keep ZIM-4 --out sample.hl7", "a field of yours that names items"),
-        ("casecart fhir deidentify bundle.json --keep serial", "serial numbers are what is tested"),
+        ("casecart hl7 deidentify charges.hl7 --keep serial", "serial numbers are what is tested"),
     ),
 )
 @click.argument("file", type=_FILE)
@@ -91,6 +91,19 @@ def command(file: str, out: Path | None, root: Path, *, keep: tuple[str, ...], a
     told = f"{counted(made.messages, 'message')}: {made.replaced:,} values replaced, {made.kept:,} kept{again}"
     click.echo(told, err=True)
     return Exit.FINE
+
+
+of_fhir = click.Command(
+    name="deidentify",
+    callback=command.callback,
+    params=command.params,
+    help=command.help,
+    epilog=examples(
+        ("casecart fhir deidentify bundle.json > sample.json", "for a vendor who needs a sample"),
+        ("casecart fhir deidentify bundle.json --keep serial", "serial numbers are what is tested"),
+    ),
+)
+"""The same, where somebody who has FHIR looks for it."""
 
 
 def _read(file: str) -> bytes:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from casecart.cli.asking import timeout_option
-from casecart.cli.deidentify import command as deidentify
+from casecart.cli.deidentify import of_fhir as deidentify
 from casecart.cli.desk import at_desk, named_from_here
 from casecart.cli.exit import Exit
 from casecart.cli.failure import Stop

@@ -10,6 +10,7 @@ from casecart.cli.desk import named_from_here
 from casecart.cli.exit import Exit
 from casecart.cli.failure import Stop
 from casecart.cli.options import DIRECTORY, as_json, json_option, workspace_option
+from casecart.cli.recording import Recording, recorded, recording_options
 from casecart.cli.text import counted, examples, printable
 from casecart.cli.watching import watched
 
@@ -34,6 +35,8 @@ _MOST = 12
         ("casecart test --coverage", "and which parts of mappings and routes no test reaches"),
         ("casecart test --watch", "again whenever a file of the workspace is saved"),
         ("casecart test --junit report.xml", "for a build server"),
+        ("casecart test --record 42 --deidentify", "a test of a stored message, without what says whose it is"),
+        ("casecart test --record charge.hl7 --name 'a stem is posted'", "a test of a file, as it is"),
     ),
 )
 @click.argument("which", nargs=-1, metavar="[CHANNEL or PATH]...")
@@ -41,12 +44,14 @@ _MOST = 12
 @click.option("--coverage", is_flag=True, help="Tell which parts of mappings, tables and routes no test reaches.")
 @click.option("--junit", type=DIRECTORY, metavar="FILE", help="Write the results as JUnit XML too.")
 @click.option("--watch", is_flag=True, help="Run them again whenever a file of the workspace is saved; end by Ctrl-C.")
+@recording_options
 @json_option
 @workspace_option
 def command(
     which: tuple[str, ...],
     root: Path,
     *,
+    recording: Recording | None,
     text: str,
     coverage: bool,
     junit: Path | None,
@@ -61,8 +66,13 @@ def command(
 
     Of a test that fails, each difference is shown: where, what was expected, what was received.
 
+    With --record a test is written instead: the messages of a file, or a stored one, with what comes of them now. It is
+    added to its channel's file of tests, and run. What is expected is what came: look at it before you keep it.
+
     Exits with 1 when a test fails or there is none, and with 3 when files have errors: then nothing is run.
     """
+    if recording is not None:
+        return recorded(root, recording, which, json=json)
     # Who asks for help waits for no engine.
     from casecart.commands.testing import RunTests  # noqa: PLC0415 - as above
 

@@ -19,7 +19,7 @@ from casecart.commands.refusal import Refusal
 if TYPE_CHECKING:
     from casecart.store import Message
 
-__all__ = ["command"]
+__all__ = ["command", "file_of", "read_bytes", "stored_message"]
 
 
 @click.command(
@@ -75,18 +75,18 @@ def command(
 
     stored: Message | None = None
     bodies: list[bytes] = []
-    path = _file(message)
+    path = file_of(message)
     if path is None and message != "-":
-        stored = _stored(root, message)
+        stored = stored_message(root, message)
     elif not watch or message == "-":
-        bodies = cut(_read(path))
+        bodies = cut(read_bytes(path))
 
     def once() -> int:
         wish = Try(
             root=root,
             channel=channel,
             source=message,
-            bodies=cut(_read(path)) if path is not None and watch else bodies,
+            bodies=cut(read_bytes(path)) if path is not None and watch else bodies,
             stored=stored,
             listener=listener,
             peer=peer,
@@ -104,7 +104,8 @@ def command(
     return watched(once, root, path) if watch else once()
 
 
-def _file(message: str) -> Path | None:
+def file_of(message: str) -> Path | None:
+    """The file that somebody names; None: it is none, but perhaps a stored message."""
     path = Path(message)
     try:
         return path if message != "-" and path.exists() else None
@@ -112,7 +113,7 @@ def _file(message: str) -> Path | None:
         return None
 
 
-def _read(path: Path | None) -> bytes:
+def read_bytes(path: Path | None) -> bytes:
     """A file, or standard input; no more than may be tried, and a byte, so that too much is seen."""
     from casecart.commands.trying import LARGEST  # noqa: PLC0415 - as in `command`
 
@@ -128,7 +129,7 @@ def _read(path: Path | None) -> bytes:
         raise Stop(Exit.USAGE, f"{what} can't be read: {error.strerror}") from None
 
 
-def _stored(root: Path, reference: str) -> Message:
+def stored_message(root: Path, reference: str) -> Message:
     """Raises `Stop` where it looks as if a file were meant."""
     from casecart.commands.trying import StoredMessage  # noqa: PLC0415 - as in `command`
 

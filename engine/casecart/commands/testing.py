@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from casecart.workspace import Workspace
     from casecart.workspace.channel_tests import ChannelTest, ChannelTests, Expect, Input
 
-__all__ = ["RunTests"]
+__all__ = ["RunTests", "WorkedTest", "moment"]
 
 _SECOND: Final = 1_000_000
 _LISTS: Final = ("documents", "filtered", "postings", "exceptions")
@@ -151,10 +151,10 @@ class RunTests:
             stores: dict[str, FixtureStores] = {}
             for test in tests.tests:
                 now = str(test.now or tests.fixtures.now)
-                fixtures = stores.setdefault(now, FixtureStores(workspace, _moment(now)))
+                fixtures = stores.setdefault(now, FixtureStores(workspace, moment(now)))
                 began = self.clock()
                 try:
-                    differences = _Run(compiled, tests, test, fixtures, self.clock).differences()
+                    differences = WorkedTest(compiled, tests, test, fixtures, self.clock).differences()
                 except Refusal as refused:
                     yield _result(tests, test, words=refused.words, spent=self.clock() - began)
                 except WorkspaceError as error:
@@ -169,8 +169,16 @@ class RunTests:
             compiled.close()
 
 
-class _Run:
-    """One test."""
+class WorkedTest:
+    """One test, at work.
+
+    Args:
+        compiled: the channel.
+        tests: the file that it stands in.
+        test: itself.
+        fixtures: master data as of its time; made for that time only.
+        clock: monotonic seconds.
+    """
 
     def __init__(
         self,
@@ -182,7 +190,7 @@ class _Run:
     ) -> None:
         self._workspace, self._channel, self._tests, self._test = compiled.workspace, tests.channel, tests, test
         self._declared = compiled.workspace.channels[tests.channel]
-        self._now = _moment(str(test.now or tests.fixtures.now))
+        self._now = moment(str(test.now or tests.fixtures.now))
         numbers = itertools.count(1)
         self._dry = DryRun(
             compiled,
@@ -217,6 +225,26 @@ class _Run:
                 total.add(now)
             found += _compared(self._test.expect, total, "")
         return found
+
+    def came(self, each: Input, bodies: Sequence[bytes]) -> Came:
+        """What comes of messages that are at hand, and do not stand in a file yet: as it is in the end.
+
+        Args:
+            each: says by which way they come.
+            bodies: the messages.
+
+        Raises:
+            Refusal: the channel's listeners take no such thing.
+        """
+        total, whole = Came(), []
+        for body in bodies:
+            whole.append(self._came(each, body))
+            self._now += _SECOND
+        for of, worked in whole:
+            now = came_of(self._dry, self._channel, worked)
+            now.acknowledgements, now.outcomes, now.why = of.acknowledgements, of.outcomes, of.why
+            total.add(now)
+        return total
 
     def _bodies(self, each: Input) -> list[bytes]:
         if is_inline(each.message):
@@ -293,7 +321,7 @@ def _cut(data: bytes) -> list[bytes]:
         return [data]
 
 
-def _moment(written: str) -> int:
+def moment(written: str) -> int:
     """µs since 1970 of a day (its noon), or of a time."""
     return int(moment_of(written).timestamp()) * _SECOND
 
