@@ -68,7 +68,7 @@ def test_each_thing_that_changes_is_named_with_its_reason(analyst: Analyst) -> N
             "      what it has taken is answered, then its connections are closed and it opens anew",
             "  + destination erp",
             "  ~ setting organisation: MERCY is GRACE (needs a restart)",
-            "      taken up at the next start only; a running engine refuses the whole of it",
+            "      a running engine would refuse all of it: stop it, apply, and start it again",
             "  in +channels/more.yaml, ~config/engine.yaml, ~mappings/tables/transaction-type.csv",
             "",
             "5 changes, in 3 files.",
@@ -182,6 +182,40 @@ def test_an_engine_that_does_not_take_it_up_in_time_is_named(analyst: Analyst) -
         analyst.note("mesh")
         assert analyst.type("apply", "--yes", "--wait", "0.1") == Exit.WRONG
         assert "or-1:4711 has not taken it up yet, and runs 1" in analyst.out
+
+
+def test_why_no_engine_took_it_is_in_the_audit_trail(analyst: Analyst) -> None:
+    with TestEngine(analyst, refuses={2: "or-mllp: port 2576 is taken"}):
+        analyst.edit("config/engine.yaml", "port: 2575", "port: 2576")
+        analyst.apply()
+    with closing(open_store(analyst.url, role="reader")) as store:
+        (cancelled,) = [record for record in store.audit(10) if record.command == "workspace.cancel"]
+    assert "or-1:4711: or-mllp: port 2576 is taken" in cancelled.detail
+
+
+def test_what_only_a_start_reads_is_not_applied_to_engines_at_work(analyst: Analyst) -> None:
+    analyst.apply()
+    analyst.edit("config/engine.yaml", "organisation: MERCY", "organisation: GRACE")
+    with TestEngine(analyst):
+        assert analyst.apply() == Exit.WRONG
+        assert "can't change organisation: stop them, apply, and start them again" in analyst.err
+    assert analyst.apply() == Exit.FINE
+    assert analyst.numbers()[0] == (2, "apply", "wanted")
+
+
+def test_the_status_tells_what_runs(analyst: Analyst) -> None:
+    with TestEngine(analyst, refuses={2: "or-mllp: port 2576 is taken"}, deaf=False):
+        analyst.type("status")
+        assert "\nrevision   1\n" in analyst.out
+        with closing(open_store(analyst.url, role="person")) as store:
+            store.write(Change(revisions=[a_revision(2)]))
+        for _ in range(100):
+            analyst.type("status")
+            if "NOT TAKEN" in analyst.out:
+                break
+        assert "revision   1 (2 was NOT TAKEN: or-mllp: port 2576 is taken)" in analyst.out
+    analyst.type("status")
+    assert "revision   -" in analyst.out
 
 
 def test_who_applies_what_was_planned_before_another_one_applied_is_told(

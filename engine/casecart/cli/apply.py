@@ -12,11 +12,13 @@ import click
 
 from casecart.cli.desk import at_desk
 from casecart.cli.exit import Exit
+from casecart.cli.failure import Stop
 from casecart.cli.options import as_json, directory_argument, json_option
 from casecart.cli.plan import planned, right
 from casecart.cli.progress import Progress
 from casecart.cli.text import examples, local, printable, zone_of
 from casecart.commands.moment import microseconds, moment
+from casecart.workspace.findings import listed
 
 if TYPE_CHECKING:
     from datetime import tzinfo
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
     from casecart.commands.apply import TakenUp
     from casecart.commands.desk import Desk
+    from casecart.commands.plan import Plan
 
 __all__ = ["command", "confirmed", "due", "take_up", "wait_option", "yes_option"]
 
@@ -97,6 +100,7 @@ def command(
             click.echo(line)
     if plan.nothing:
         return _nothing(plan.revision, json=json)
+    _must_be_taken(plan)
     confirmed("Apply this?", yes=yes or json)
     with at_desk(root, writing=True) as desk:
         wish = Apply(taken=taken, newest=plan.newest, note=note, due_at=due_at)
@@ -113,6 +117,14 @@ def _nothing(revision: int | None, *, json: bool) -> int:
     else:
         click.echo("There is nothing to apply.")
     return Exit.FINE
+
+
+def _must_be_taken(plan: Plan) -> None:
+    """Raises `Stop` where it is known already that no engine would take it."""
+    fixed = [each.change.name for each in plan.changes if each.change.restart]
+    if fixed and plan.engines:
+        words = f"engines at work can't change {listed(fixed)}: stop them, apply, and start them again"
+        raise Stop(Exit.WRONG, words)
 
 
 def confirmed(question: str, *, yes: bool) -> None:
@@ -156,7 +168,7 @@ def _told(desk: Desk, up: TakenUp, *, json: bool) -> int:
     code = Exit.FINE if up.decided and not up.refused else Exit.WRONG
     taken_back = bool(up.refused) and len(up.refused) == len(up.engines)
     if taken_back:
-        _take_back(desk, up.revision)
+        _take_back(desk, up)
     if json:
         states = [{"place": each.place, "state": each.state, "reason": each.reason} for each in up.engines]
         document = {"revision": up.revision, "applied": not taken_back, "due_at": None, "engines": states}
@@ -178,11 +190,12 @@ def _told(desk: Desk, up: TakenUp, *, json: bool) -> int:
     return code
 
 
-def _take_back(desk: Desk, number: int) -> None:
+def _take_back(desk: Desk, up: TakenUp) -> None:
     """What no engine can run must not be what the next start runs."""
     from casecart.commands.apply import CancelRevision  # noqa: PLC0415 - as in `command`
 
-    desk.do(CancelRevision(number=number), key=uuid.uuid4().hex)
+    reason = "; ".join(f"{engine.place}: {engine.reason}" for engine in up.refused)
+    desk.do(CancelRevision(number=up.revision, reason=reason), key=uuid.uuid4().hex)
 
 
 def _cancelled(root: Path, number: int, *, json: bool) -> int:

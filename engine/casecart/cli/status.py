@@ -60,6 +60,7 @@ def _lines(status: Status) -> list[str]:
         f"workspace  {printable(status.workspace)} ({printable(status.organisation)})",
         f"store      {printable(status.store)}",
         f"engine     {_ENGINE[status.engine]}",
+        f"revision   {printable(_revision(status))}",
     ]
     if (disk := status.disk) is not None:
         since = age(status.at - disk.since)
@@ -80,6 +81,19 @@ def _lines(status: Status) -> list[str]:
     lines += [_balance("messages", balance, status) for balance in status.balances.messages]
     lines.append(_balance("lines", status.balances.lines, status))
     return [*lines, *_kept(status)]
+
+
+def _revision(status: Status) -> str:
+    """What runs; where engines run different ones, which runs which."""
+    numbers = {each.revision for each in status.runs}
+    one = len(numbers) == 1
+    shown = [str(number) for number in numbers] if one else [f"{each.revision} on {each.place}" for each in status.runs]
+    refused = {
+        f"{each.refused} was NOT TAKEN{'' if len(status.runs) == 1 else f' by {each.place}'}: {each.reason}": None
+        for each in status.runs
+        if each.refused is not None
+    }
+    return ", ".join(shown or ["-"]) + (f" ({'; '.join(refused)})" if refused else "")
 
 
 def _to_follow_up(status: Status) -> list[str]:

@@ -157,11 +157,18 @@ class CancelRevision(Command):
 
     name: ClassVar[str] = "workspace.cancel"
     number: int
+    reason: str = ""
+    """Why engines would not take it."""
 
     @property
     def subject(self) -> str:
         """The revision."""
         return f"revision:{self.number}"
+
+    @property
+    def detail(self) -> Mapping[str, str]:
+        """Why, where engines said it."""
+        return {"reason": self.reason} if self.reason else {}
 
     def change(self, view: View, change: Change, actor: Actor) -> str:  # noqa: ARG002 - the signature of all commands
         """Refused where somebody runs it."""

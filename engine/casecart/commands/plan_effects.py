@@ -37,7 +37,7 @@ class Effects:
     def of(self, change: WorkspaceChange) -> list[str]:
         """In words, what follows; empty: nothing that anybody need know."""
         if change.restart:
-            return ["taken up at the next start only; a running engine refuses the whole of it"]
+            return ["a running engine would refuse all of it: stop it, apply, and start it again"]
         words = {"channel": self._channel, "listener": self._listener, "destination": self._destination}
         return list(words[change.sort](change)) if change.sort in words else []
 

@@ -13,6 +13,7 @@ from casecart.commands.desk import Query
 from casecart.commands.drain import Drain, drain_of
 from casecart.commands.moment import moment
 from casecart.commands.retention import DiskView, RetentionStatus, disk_view, retention_status
+from casecart.commands.running import EngineRuns, at_work, engine_runs
 from casecart.runtime.error_class import ErrorClass
 from casecart.runtime.marks import CERTIFICATE, DISPATCH, DISPATCHER, LISTENER, RUNNING, WORK
 from casecart.runtime.waiting import Waiting
@@ -109,6 +110,8 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     """`ended`: it was not stopped, and is gone; what it had taken is worked off by the next one."""
     engines: list[EngineStatus]
     """Where several share the store; else empty."""
+    runs: list[EngineRuns]
+    """Which revision each engine at work runs."""
     listeners: list[ListenerStatus]
     destinations: list[DestinationStatus]
     to_follow_up: dict[str, int]
@@ -144,6 +147,7 @@ class ShowStatus(Query[Status]):
             at=moment(view.now),
             engine="running" if store.engine_at_work() else "ended" if started else "stopped",
             engines=engines,
+            runs=[engine_runs(row) for row in at_work(store)],
             listeners=[
                 ListenerStatus(
                     name=balance.of,
