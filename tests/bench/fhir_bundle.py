@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 
 from casecart.commands.workspace import load_workspace, make_workspace
 from casecart.formats.fhir import FINE, VERSIONS, read_bundle, read_reference, read_resource, validate
-from casecart.mapping import MappingContext, compile_mapping
+from casecart.mapping import FhirMessage, MappingContext, compile_mapping
 from support.fhir_case import CASE
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def mapped() -> Callable[[], object]:
     )
 
     def both() -> object:
-        read = read_resource(CASE)
+        read = FhirMessage(read_resource(CASE))
         return [mapping.run(read, context) for mapping in mappings]
 
     return both

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from casecart.mapping.compile import CompiledMapping, Compiler, Probe, compile_mapping
+from casecart.mapping.fhir_message import FhirMessage
 from casecart.mapping.fhir_paths import interpreted_paths
 from casecart.mapping.mapped import Mapped, MappingContext, Version
 from casecart.mapping.outgoing import CompiledOutgoing, Document, NotWritable, compile_outgoing
@@ -14,6 +15,7 @@ __all__ = [
     "CompiledOutgoing",
     "Compiler",
     "Document",
+    "FhirMessage",
     "Mapped",
     "MappingContext",
     "NotWritable",

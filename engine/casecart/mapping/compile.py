@@ -46,8 +46,9 @@ class CompiledMapping:
     Attributes:
         name: of the mapping.
         says: what its messages are: `transactions` or `state`.
-        run: makes documents of a message: an HL7 v2 message's text, or a FHIR resource as dicts and lists. It is pure
-            but for the context's `token`.
+        run: makes documents of a message: an HL7 v2 message's text, or a FHIR resource as dicts and lists, or a
+            `FhirMessage` of one, by which several mappings share what they find out. It is pure but for the context's
+            `token`.
         format: of the messages.
         source: the Python that `run` was made from, for people.
     """

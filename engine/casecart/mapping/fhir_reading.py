@@ -6,18 +6,22 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from casecart.formats.fhir.path import FhirPath, PathFailed
+from casecart.formats.fhir.path.operate import items
+from casecart.formats.fhir.path.straight import STRAIGHT, Roots, straight
 from casecart.formats.hl7v2.compile import indented
 from casecart.mapping.fhir_lines import lines_of
-from casecart.mapping.fhir_text import day_there, digits_of, modified, text_of, texts_of
-from casecart.mapping.fhir_validity import Validity
+from casecart.mapping.fhir_message import FhirMessage
+from casecart.mapping.fhir_text import day_there, digits_of, one_or_all, text_of, texts_of
+from casecart.mapping.fhir_validity import validity_of
 from casecart.mapping.fhir_versions import names_all, versions_of
 from casecart.mapping.mapped import MANY
-from casecart.mapping.trouble import line_twice, means_otherwise, not_found, path_failed
+from casecart.mapping.trouble import line_twice, not_found, path_failed
 from casecart.mapping.udi import Piece
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from casecart.formats.fhir.path.value import Json
     from casecart.mapping.plan import FhirLines, FieldPlan, Plan
 
 __all__ = ["FhirReading"]
@@ -33,48 +37,56 @@ class FhirReading:
     """Writes what is special to FHIR; see `Hl7Reading`."""
 
     takes = "message"
+    all_as_tuple = False
 
     def __init__(self, plan: Plan, lines: FhirLines) -> None:
         self._lines = lines
         self._acts = any(field.name == "action" for field in plan.fields)
         self._once = lines.once and {"case", "line"} <= {field.name for field in plan.fields}
         self._paths: dict[str, str] = {}
+        self._bound: dict[str, str] = {}
+        """Of what is bound so far the local whose elements may be asked for."""
+        self._written = 0
         self.names: dict[str, object] = {
+            **STRAIGHT,
+            "FhirMessage": FhirMessage,
             "lines_of": lines_of,
-            "Validity": Validity,
+            "validity_of": validity_of,
+            "asked_of": _asked_of,
             "versions_of": versions_of,
             "LINES": lines,
             "PathFailed": PathFailed,
             "names_all": names_all,
-            "OTHERWISE": means_otherwise(),
             "NOT_NEEDED": _NOT_NEEDED,
             "TWICE": line_twice(),
-            "modified": modified,
             "day_there": day_there,
             "digits_of": digits_of,
+            "one_or_all": one_or_all,
             "text_of": text_of,
             "texts_of": texts_of,
         }
         for number, (alias, bound) in enumerate(lines.bind):
-            self.names[f"b_{number}"] = bound.function
+            self.names[f"b_{number}"] = bound.general
             self.names[f"B_{number}"] = path_failed(f"bind {alias}", bound.text)
             self.names[f"M_{number}"] = not_found(alias, bound.text)
         for field in plan.fields:
             for path in field.paths:
                 if isinstance(path, FhirPath) and path.text not in self._paths:
                     self._paths[path.text] = name = f"p_{len(self._paths)}"
-                    self.names[name] = path.function
+                    self.names[name] = path.general
 
     @property
     def made(self) -> str:
         """What `Mapped` gets besides the lines."""
-        return "" if self._lines.takes_back is None else ", versions_of(message, LINES)"
+        return "" if self._lines.takes_back is None else ", versions_of(whole, LINES)"
 
     def begin(self) -> list[str]:
         """Finds the lines."""
         return [
-            "validity = Validity(LINES, context.version)",
-            "names, groups = lines_of(message, LINES, validity)",
+            "whole = message if message.__class__ is FhirMessage else FhirMessage(message)",
+            "find = whole.find",
+            "validity = validity_of(whole, LINES, context.version)",
+            "names, groups = lines_of(whole, LINES, validity)",
             *(["seen = set()"] if self._once else []),
         ]
 
@@ -91,27 +103,61 @@ class FhirReading:
         """Begins a line: sets `bad`, and what is bound."""
         # Of what failed so far no field tells more.
         given_up = ["if bad:", "    exceptions += [each.at(place) for each in bad]", "    continue"]
-        lines = ["bad = scope.failed", *given_up, "this = scope.this"]
+        lines = ["bad = scope.failed", *given_up, "this = scope.this", "resource = scope.resource"]
         if self._lines.bind:
             lines.append("bound = scope.bound")
         if self._lines.led:
             lines.append("lost = ()")
-        for number, (alias, _) in enumerate(self._lines.bind):
-            led = alias in self._lines.led
+        for number, (alias, path) in enumerate(self._lines.bind):
+            led, found = alias in self._lines.led, f"at_{number}"
             lines += [
                 *(["missed = scope.missed = []"] if led else []),
                 "try:",
-                f"    bound[{alias!r}] = b_{number}(this, scope)",
+                *indented(self._got(path, found, f"b_{number}", missed=led)),
                 "except PathFailed as failed:",
-                f"    bound[{alias!r}] = None",
+                f"    {found} = None",
                 f"    bad += B_{number}(failed)",
+                f"bound[{alias!r}] = {found}",
+                f"if {found}.__class__ is not dict:",
+                f"    {found} = asked_of({found})",
                 *(["scope.missed = None", "if missed:", f"    lost += M_{number}(missed)"] if led else []),
             ]
+            self._bound[alias] = found
         if self._lines.bind:
             # What is not understood may turn the meaning of all else, also of what `where` asks.
-            lines += ["if not bad and modified(bound.values()):", "    bad += OTHERWISE"]
-            lines += ["if not bad:", "    bad += validity.of_bound(bound)", *given_up]
+            lines += ["if not bad:", "    bad = validity.of_bound(bound)", *given_up]
         return lines
+
+    def _got(self, path: FhirPath, target: str, general: str, *, missed: bool = False) -> list[str]:
+        """Sets the local `target` to what a path gives: straight where the resource is as usual, else the general way.
+
+        Args:
+            path: that is asked of the line.
+            target: the local.
+            general: the global with the path's function.
+            missed: references that lead to nothing are noted.
+        """
+        by_function = f"{target} = {general}(this, scope)"
+        self._written += 1
+        roots = Roots(
+            "this",
+            "this",
+            "resource",
+            self._bound,
+            find="find",
+            missed="missed" if missed else "",
+            prefix=f"u{self._written}_",
+        )
+        short = None if path.tree is None else straight(path.tree, roots)
+        if short is None:
+            return [by_function]
+        again = ["missed.clear()"] if missed else []
+        return [
+            "try:",
+            *indented([*short.lines, f"{target} = {short.result}"]),
+            "except UNUSUAL:",
+            *indented([*again, by_function]),
+        ]
 
     def told(self, fields: Iterable[FieldPlan]) -> str:
         """A condition on which `where` has an answer: what it asks of what a reference leads to could be read.
@@ -172,30 +218,30 @@ class FhirReading:
         return isinstance(path, FhirPath)
 
     def every(self, path: object, *, agree: bool) -> bool:
-        """Whether a path gives all values that there are, as a tuple: where they must agree."""
+        """Whether a path gives all values that there are, where they must agree: several as a tuple."""
         return agree and isinstance(path, FhirPath)
 
     def read(self, path: object, target: str, field: FieldPlan) -> list[str]:
         """Sets the local `target` to what a path gives; texts of dates as HL7 v2 writes them, digits only."""
         if not isinstance(path, FhirPath):
             return []
-        lines = [f"{target} = {self._paths[path.text]}(this, scope)"]
-        every = self.every(path, agree=field.way == "agree")
-        dated = field.type in ("date", "datetime") and field.codes is None
-        if every:
-            lines.append(f"{target} = texts_of({target})")
+        if self.every(path, agree=field.way == "agree"):
+            several = f"one_or_all([{_day('each', field)} for each in texts_of({target})])"
         else:
-            lines += [
-                f"if {target}.__class__ is str:",
-                f"    {target} = {target}.strip() or None",
-                f"elif {target} is not None:",
-                f"    {target} = text_of({target})",
-            ]
-        if dated:
-            day = "day_there({0}, context.time_zone)" if field.name == AT_FACILITY else "digits_of({0})"
-            each = f"tuple([{day.format('each')} for each in {target}])" if every else day.format(target)
-            lines += [f"if {target}:", f"    {target} = {each}"]
-        return lines
+            several = _day(f"(text_of({target}) or '')", field) + " or None"
+        return [
+            *self._got(path, target, self._paths[path.text]),
+            f"if {target}.__class__ is str:",
+            f"    {target} = {_day(f'{target}.strip()', field)} or None",
+            f"elif {target} is not None:",
+            f"    {target} = {several}",
+        ]
+
+    def told_as(self, path: object, target: str, field: FieldPlan) -> str:
+        """What a source gave, as a probe is told: several, where there can be several."""
+        if not self.every(path, agree=field.way == "agree"):
+            return target
+        return f"() if {target} is None else {target} if {target}.__class__ is tuple else ({target},)"
 
     def guarded(self, lines: list[str], field: FieldPlan, bad: str) -> list[str]:
         """A field's lines, and what becomes of it where a path has no answer."""
@@ -209,3 +255,21 @@ class FhirReading:
             *([f"    r_{field.name} = UNREAD"] if field.type == "udi" else []),
             f"    {bad} += trouble_{field.name}.failed(failed)",
         ]
+
+
+def _day(text: str, field: FieldPlan) -> str:
+    """What is made of a text: of a day, what it is at the facility, or as it is written."""
+    if field.type not in ("date", "datetime") or field.codes is not None:
+        return text
+    return f"day_there({text}, context.time_zone)" if field.name == AT_FACILITY else f"digits_of({text})"
+
+
+def _asked_of(collection: Json) -> Json:
+    """What is asked for its elements where a path goes straight: none, the only one, or what gives no answer there."""
+    found = items(collection)
+    if not found:
+        return _NOTHING
+    return found[0] if len(found) == 1 and found[0].__class__ is dict else None
+
+
+_NOTHING: Final[Json] = {}

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from casecart.formats.fhir.path.value import Json
 
-__all__ = ["day_there", "digits_of", "modified", "text_of", "texts_of"]
+__all__ = ["Modifiers", "day_there", "digits_of", "one_or_all", "text_of", "texts_of"]
 
 # date, dateTime and instant of FHIR; a moment has an offset there, and we let one without pass: the sender's clock.
 _MOMENT: Final = re.compile(
@@ -58,8 +58,16 @@ def texts_of(collection: Json) -> tuple[str, ...]:
     return tuple(dict.fromkeys(text for item in items if item is not None and (text := _text(item)) is not None))
 
 
+def one_or_all(values: Iterable[object]) -> object:
+    """None for nothing, the value where there is one, else the different ones as a tuple, in their order."""
+    different = tuple(dict.fromkeys(values))
+    return different if len(different) > 1 else different[0] if different else None
+
+
 def text_of(collection: Json) -> str | None:
     """The only text of a collection. Raises `PathFailed` where there are different ones: none is chosen by itself."""
+    if collection.__class__ is not list:
+        return None if collection is None else _text(collection)
     found = texts_of(collection)
     if len(found) > 1:
         raise PathFailed("there are several values, and nothing says which is meant: choose one, as by first()")
@@ -96,13 +104,35 @@ def _day(text: str, time_zone: ZoneInfo) -> str:
         return digits
 
 
-def modified(elements: Iterable[Json]) -> bool:
-    """Whether anything in the elements may turn what they say: a `modifierExtension`, or rules of their own.
+class Modifiers:
+    """Which resources of a message, or parts of them, may mean something else than they say; each is looked at once.
 
-    FHIR R4 2.1.0.3.1: who doesn't understand a modifier must not process the resource. A contained resource is
-    only looked at where it is one of the elements.
+    The message holds what it is asked of, so that none takes another's identity.
     """
-    waiting = list(elements)
+
+    __slots__ = ("_known",)
+
+    def __init__(self) -> None:
+        self._known: dict[int, bool] = {}
+
+    def within(self, element: Json) -> bool:
+        """Whether anything in it may turn what it says: a `modifierExtension`, or rules of their own.
+
+        FHIR R4 2.1.0.3.1: who doesn't understand a modifier must not process the resource. A contained resource is
+        only looked at where it is what is asked of.
+        """
+        found = self._known.get(id(element))
+        if found is None:
+            found = self._known[id(element)] = _modified(element)
+        return found
+
+    def nowhere_in(self, element: Json) -> None:
+        """There is none in it, as somebody knows who looked at all of it."""
+        self._known[id(element)] = False
+
+
+def _modified(element: Json) -> bool:
+    waiting = [element]
     for one in waiting:  # which grows meanwhile
         if one.__class__ is dict:
             if "modifierExtension" in one or "implicitRules" in one:

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from casecart.formats.fhir.deletion import deletions_in
 from casecart.formats.fhir.envelope import changed_at
 from casecart.formats.fhir.path import PathFailed, Scope
-from casecart.mapping.fhir_lines import finder_of, resources_in
-from casecart.mapping.fhir_text import modified
 from casecart.mapping.mapped import Version
 from casecart.mapping.trouble import means_otherwise, path_failed, resource_deleted
 
@@ -17,6 +14,7 @@ if TYPE_CHECKING:
 
     from casecart.formats.fhir.path import FhirPath
     from casecart.formats.fhir.path.value import Json
+    from casecart.mapping.fhir_message import FhirMessage
     from casecart.mapping.plan import FhirLines
 
 __all__ = ["names_all", "versions_of"]
@@ -33,7 +31,7 @@ def names_all(line: Scope, lines: FhirLines) -> bool:
         return False
 
 
-def versions_of(message: Json, lines: FhirLines) -> list[Version]:
+def versions_of(message: FhirMessage, lines: FhirLines) -> list[Version]:
     """Each resource of the mapping's type in a message, as far as it has an id: two of one id are one.
 
     A resource that is deleted, or that may mean something else than it says, names nothing; then a person is asked
@@ -42,23 +40,25 @@ def versions_of(message: Json, lines: FhirLines) -> list[Version]:
     asked = lines.takes_back
     if asked is None:
         return []
-    find = finder_of(message)
     found: list[Version] = []
-    for place, resource in resources_in(message, lines.resource):
+    for place, resource in message.resources(lines.resource):
         name = resource.get("id")
         if name.__class__ is not str:
             continue
         problem, whole = None, False
-        if modified((resource,)):
+        if message.modifiers.within(resource):
             problem = _OTHERWISE.at(place)
         else:
             try:
-                whole = _is_whole(asked, resource, find)
+                whole = _is_whole(asked, resource, message.find)
             except PathFailed as why:
                 problem = path_failed("takes_back", asked.text)(why)[0].at(place)
         found.append(Version(place, f"{lines.resource}/{name}", whole, problem, changed_at(resource)))
+    deletions = message.deletions()
+    if not deletions:
+        return found
     told = {version.name: version.changed_at for version in found}
-    for deletion in deletions_in(message):
+    for deletion in deletions:
         called = f"{deletion.type}/{deletion.id}"
         last, when = told.get(called), deletion.at
         newer = called not in told or (when is not None and last is not None and when >= last)

@@ -26,10 +26,12 @@ class Hl7Reading:
     Attributes:
         takes: the name of the function's first argument.
         names: the function's globals.
+        all_as_tuple: a path that gives all values (`every`) gives a tuple also of one, or of none.
     """
 
     takes = "text"
     made = ""
+    all_as_tuple = True
 
     def __init__(self, plan: Plan, lines: Hl7Lines) -> None:
         paths = [path for field in plan.fields for path in field.paths if isinstance(path, Path)]
@@ -92,6 +94,10 @@ class Hl7Reading:
     def read(self, path: object, target: str, field: FieldPlan) -> list[str]:  # noqa: ARG002 - FHIR's asks for the field
         """Sets the local `target` to what a path gives: a text, a tuple of texts, or None."""
         return self._extraction.read(path, target) if isinstance(path, Path) else []
+
+    def told_as(self, path: object, target: str, field: FieldPlan) -> str:  # noqa: ARG002 - FHIR's asks
+        """What a source gave, as a probe is told."""
+        return target
 
     def guarded(self, lines: list[str], field: FieldPlan, bad: str) -> list[str]:  # noqa: ARG002 - FHIR's can fail
         """A field's lines; no path of HL7 v2 fails."""

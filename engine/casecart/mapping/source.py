@@ -229,7 +229,8 @@ class Source:
         else:
             lines = self.reading.read(path, target, field)
         if self._probed:
-            lines = [*lines, f"probe(place, {str(field.name)!r}, SOURCES[{len(self._sources)}], {target})"]
+            told = target if isinstance(path, Piece) else self.reading.told_as(path, target, field)
+            lines = [*lines, f"probe(place, {str(field.name)!r}, SOURCES[{len(self._sources)}], {told})"]
             self._sources.append(path)
         return lines
 
@@ -274,7 +275,16 @@ class Source:
         for path, source in each:
             lines += self._read(path, source, field)
             if _dated(field) and self._every(path, field):
-                lines.append(f"{source} = tuple([read_date(text_[:{LONGEST}]) or text_ for text_ in {source} or ()])")
+                days = f"[read_date(text_[:{LONGEST}]) or text_ for text_ in {source} or ()]"
+                if self.reading.all_as_tuple:
+                    lines.append(f"{source} = tuple({days})")
+                else:
+                    lines += [
+                        f"if {source}.__class__ is str:",
+                        f"    {source} = read_date({source}[:{LONGEST}]) or {source}",
+                        f"elif {source} is not None:",
+                        f"    {source} = one_or_all({days})",
+                    ]
             elif _dated(field) and not isinstance(path, Piece):
                 # A text beside a day is compared as a day, and here: `settle` is not for the way of good lines. What is
                 # no day stays text.
@@ -282,7 +292,8 @@ class Source:
                     f"if {source} is not None and len({source}) <= {LONGEST}:",
                     f"    {source} = read_date({source}) or {source}",
                 ]
-        if any(self._every(path, field) for path in field.paths):
+        every = any(self._every(path, field) for path in field.paths)
+        if every and self.reading.all_as_tuple:
             spread = "".join(f"*{source}, " if self._every(path, field) else f"{source}, " for path, source in each)
             lines += [
                 f"texts = {{text_ for text_ in ({spread}) if text_ is not None}}",
@@ -299,6 +310,8 @@ class Source:
                     f"    elif {value} != {source}:",
                     "        differ = True",
                 ]
+            if every:  # one path gives different ones by itself
+                lines += [f"if {value}.__class__ is tuple:", "    differ = True"]
         return lines
 
     def _reading(self, field: FieldPlan, value: str, bad: str) -> list[str]:

@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from casecart.formats.hl7v2 import CONTINUED, decode, detect, join_segments, read_header, repaired
-from casecart.mapping import MappingContext
+from casecart.mapping import FhirMessage, MappingContext
 from casecart.runtime.copy import Copy
 from casecart.runtime.fhir_body import FHIR, resource_of, times_in, types_in
 from casecart.runtime.pseudonyms import Pseudonyms
@@ -80,11 +80,12 @@ class Copier:
         if not channels:
             return message.notes, []
         text, charset, note = text_of(message)
+        whole = None
         if text.__class__ is dict:
-            types = types_in(text)
+            whole, types = FhirMessage(text), types_in(text)
             channels = [channel for channel in channels if channel.wants(types)]
         notes = message.notes if note is None else f"{message.notes} {note}" if message.notes else note
-        copies = [self._mapped(message, channel, text, charset) for channel in channels]
+        copies = [self._mapped(message, channel, text, charset, whole=whole) for channel in channels]
         for copy in copies:
             if copy.channel.fill is None:
                 copy.resolve(self._catalogue)
@@ -134,7 +135,15 @@ class Copier:
         text, charset, _ = text_of(message)
         return self._mapped(message, compiled, text, charset)
 
-    def _mapped(self, message: Message, channel: Channel, text: str | dict[str, Any], charset: str) -> Copy:
+    def _mapped(
+        self,
+        message: Message,
+        channel: Channel,
+        text: str | dict[str, Any],
+        charset: str,
+        *,
+        whole: FhirMessage | None = None,
+    ) -> Copy:
         if channel.hooked and self._watch.hurried:
             raise NotNow  # a hook may take its time: the sender is answered first
         pseudonyms = Pseudonyms(message.facility, self._keys, self._tokens, channel.book)
@@ -148,7 +157,7 @@ class Copier:
             version=message.schema[len(FHIR) :] if text.__class__ is dict else "",
             watch=self._watch.over,
         )
-        mapped = channel.map(text, context)
+        mapped = channel.map(text if whole is None else whole, context)
         if channel.hooked and self._hooks is not None:
             mapped = self._hooks.run(channel.name, mapped)
         copy = Copy(channel, mapped, pseudonyms, self._watch)

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
+
+import msgspec
 
 from casecart.formats.fhir.path.interpreted import Interpreted
 from casecart.formats.fhir.path.mistake import FhirPathError
 from casecart.formats.fhir.path.names import TYPES
 from casecart.formats.fhir.path.operate import OPERATIONS, items
+from casecart.formats.fhir.path.straight import STRAIGHT, Roots, straight
 from casecart.formats.fhir.path.syntax import Binary, Call, Index, Literal, Member, Opaque, TypeTest, Variable, parse
 from casecart.formats.fhir.path.writer import NotCompiled, Writer
 from casecart.workspace.findings import did_you_mean, listed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator
 
     from casecart.formats.fhir.path.syntax import Node
     from casecart.formats.fhir.path.value import Json
@@ -31,8 +35,7 @@ def _nowhere(_reference: str, _holders: Sequence[Json]) -> None:
     return None
 
 
-@dataclass(slots=True)
-class Scope:
+class Scope(msgspec.Struct, gc=False):
     """What a path knows besides what it is asked of.
 
     Attributes:
@@ -44,12 +47,12 @@ class Scope:
         missed: gets the references, as References or texts, that lead to nothing here; None: nobody asks for them.
     """
 
-    this: Json
-    resource: Json
-    root: Json = None
-    bound: Mapping[str, Json] = field(default_factory=dict)
-    find: Callable[[str, Sequence[Json]], Json] = _nowhere
-    missed: list[Json] | None = None
+    this: Any
+    resource: Any
+    root: Any = None
+    bound: Mapping[str, Any] = msgspec.field(default_factory=dict)
+    find: Callable[[str, Sequence[Any]], Any] = _nowhere
+    missed: list[Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +65,16 @@ class FhirPath:
             None. Raises `PathFailed`. Nothing it is given is changed.
         interpreted: why it isn't compiled, for a person: what of it, and its column; None: it is.
         source: the Python that it was compiled to, for people; empty where it is interpreted.
+        general: the same as the function, which tries a shorter way first (see `straight`).
+        tree: of a path that is compiled.
     """
 
     text: str
     function: Callable[[Json, Scope], Json]
     interpreted: tuple[str, int] | None
     source: str
+    general: Callable[[Json, Scope], Json]
+    tree: Node | None = None
 
     def __str__(self) -> str:
         return self.text
@@ -110,15 +117,27 @@ def _ready(text: str, version: str, base: str | None, variables: frozenset[str],
     tree = parse(text)
     used = _checked(tree, {*GIVEN, *variables})
     if not compiled:
-        return FhirPath(text, Interpreted(text, version, base, used), ("by wish", 1), "")
+        return _interpreted(text, Interpreted(text, version, base, used), ("by wish", 1))
     try:
         writer = Writer(tree)
     except NotCompiled as reason:
-        return FhirPath(text, Interpreted(text, version, base, used), (reason.what, reason.column), "")
-    source = "\n".join(["def path(this, scope):", *writer.lines, f"    return {writer.result}", ""])
-    names: dict[str, Json] = {**OPERATIONS, "Decimal": Decimal}
+        return _interpreted(text, Interpreted(text, version, base, used), (reason.what, reason.column))
+    lines = ["def general(this, scope):", *writer.lines, f"    return {writer.result}", ""]
+    short = straight(tree, Roots("this", "scope.this", "scope.resource"))
+    if short is None:
+        lines.append("path = general")
+    else:
+        lines += ["def path(this, scope):", "    try:", *(f"        {line}" for line in short.lines)]
+        lines += [f"        return {short.result}", "    except UNUSUAL:", "        return general(this, scope)"]
+    source = "\n".join([*lines, ""])
+    names: dict[str, Json] = {**OPERATIONS, **STRAIGHT, "Decimal": Decimal}
     exec(compile(source, "<FHIRPath>", "exec"), names)  # noqa: S102 - our words and `repr`s; never the analyst's text
-    return FhirPath(text, cast("Callable[[Json, Scope], Json]", names["path"]), None, source)
+    path, general = (cast("Callable[[Json, Scope], Json]", names[name]) for name in ("path", "general"))
+    return FhirPath(text, path, None, source, general, tree)
+
+
+def _interpreted(text: str, function: Interpreted, why: tuple[str, int]) -> FhirPath:
+    return FhirPath(text, function, why, "", function)
 
 
 def element_of(text: str) -> tuple[str, ...] | None:
