@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import msgspec
 
+from casecart.runtime.difference import AT_START
 from casecart.workspace import Declared, Table, keys_of
 from casecart.workspace.findings import listed
 
@@ -17,9 +18,6 @@ if TYPE_CHECKING:
 __all__ = ["ChangeKind", "FileChange", "WorkspaceChange", "changed_files", "changes"]
 
 ChangeKind = Literal["added", "changed", "removed"]
-
-_AT_START: Final = ("organisation", "store", "secrets", "metrics")
-"""Blocks of config/engine.yaml that an engine reads once, when it starts."""
 
 _AT_ONCE: Final = ("facilities", "intake", "retain")
 """Those that it takes up while it runs, listeners and destinations aside."""
@@ -163,13 +161,13 @@ def _texts(value: object) -> set[str]:
 
 
 def _settings(old: Workspace, new: Workspace) -> Iterator[WorkspaceChange]:
-    for name in (*_AT_START, *_AT_ONCE):
+    for name in (*AT_START, *_AT_ONCE):
         before, now = getattr(old.engine, name), getattr(new.engine, name)
         if before == now:
             continue
         kind = _kind(before is not None, now is not None)
         why = list(_why_block(before, now)) if kind == "changed" else []
-        yield _change("setting", name, why, kind, restart=name in _AT_START)
+        yield _change("setting", name, why, kind, restart=name in AT_START)
     if old.ownership != new.ownership:
         kind = _kind(old.ownership is not None, new.ownership is not None)
         yield _change("ownership", "config/ownership.yaml", [], kind)

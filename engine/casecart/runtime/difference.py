@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
     from casecart.workspace import Component, Workspace
 
-__all__ = ["Difference", "Names", "difference", "needs_restart"]
+__all__ = ["AT_START", "Difference", "Names", "difference", "needs_restart"]
 
-_FIXED: Final = ("organisation", "store", "secrets", "metrics")
+AT_START: Final = ("organisation", "store", "secrets", "metrics")
 """Blocks of config/engine.yaml that an engine reads once, when it starts."""
 
 
@@ -66,7 +66,7 @@ class Difference:
 
 def needs_restart(old: Workspace, new: Workspace) -> tuple[str, ...]:
     """The blocks of config/engine.yaml that are different and that a running engine can't take; empty: none."""
-    return tuple(name for name in _FIXED if getattr(old.engine, name) != getattr(new.engine, name))
+    return tuple(name for name in AT_START if getattr(old.engine, name) != getattr(new.engine, name))
 
 
 def difference(old: Workspace, new: Workspace) -> Difference:

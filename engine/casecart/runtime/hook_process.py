@@ -31,7 +31,7 @@ REST: Final = 10.0
 
 _IN_A_ROW: Final = 3
 
-AFTERWARDS: Final = "nothing of the message was posted. Mend the hook, start the engine again and replay the message."
+AFTERWARDS: Final = "nothing of the message was posted. Mend the hook, apply it and replay the message."
 
 _CHILD: Final = Path(__file__).with_name("hook_child.py")
 _ENVIRONMENT: Final = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "TZ": "UTC"}

@@ -82,7 +82,7 @@ class Watch:
     def _trouble(self) -> Trouble:
         words = (
             f"The message takes longer than the {self._limit:g} s that one may (intake: time_limit in "
-            "config/engine.yaml); nothing of it was posted. Have its sender divide it, or allow more time, start the "
-            "engine again and replay it."
+            "config/engine.yaml); nothing of it was posted. Have its sender divide it, or allow more time "
+            "(`casecart apply`), and replay it."
         )
         return Trouble("overran", "", words, "")
