@@ -123,7 +123,7 @@ def test_assigned_and_parked_exceptions_say_to_whom_and_why(at_work: User) -> No
     assert (item["state"], item["assignee"], item["reason"]) == ("parked", "kim", "waits for the supplier")
 
 
-def test_a_code_that_the_table_lacks_is_fixed_by_a_row_and_a_new_start(user: User) -> None:
+def test_a_code_that_the_table_lacks_is_fixed_by_a_row_that_is_applied(user: User) -> None:
     message = charge("V1", prt=f"(01)09521101530018{LOT}").replace(b"|CG|", b"|CHARGE|")
     with EngineProcess(user.ws, user.port) as engine:
         engine.start()
@@ -132,9 +132,9 @@ def test_a_code_that_the_table_lacks_is_fixed_by_a_row_and_a_new_start(user: Use
         refused = fix(user, cause["id"], "--value", "usee")
         assert (refused.returncode, "Did you mean 'use'?" in refused.stderr) == (1, True)
         done = fix(user, cause["id"], "--value", "use")
-        assert "start the engine anew" in done.stdout, done.stderr
-        assert engine.stop() == 0
-        engine.start()
+        assert "`casecart apply` takes it into use" in done.stdout, done.stderr
+        applied = user.run("apply", "--yes")
+        assert applied.returncode == 0, applied.stdout + applied.stderr
         fixed(user)
         assert engine.stop() == 0
     assert [each["line"] for each in user.handed_over] == ["L-V1"]

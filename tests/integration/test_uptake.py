@@ -12,6 +12,7 @@ import pytest
 from casecart.cli.exit import Exit
 from casecart.runtime.clock import wall_clock
 from casecart.store import Change, migrate, open_store
+from support import forked
 from support.answered import Sender
 from support.applied import applied, running, until_run
 from support.at_rest import rest
@@ -102,6 +103,28 @@ def test_an_engine_begins_with_what_was_applied_and_not_with_what_is_in_the_fold
     assert f"files differ from revision {number}, which runs: casecart plan" in engine.log
     with closing(open_store(store, role="reader")) as reader:
         assert [made[:3] for made in made_under(reader)] == [("M1", "B", "B")]
+
+
+def test_apply_waits_until_it_runs_and_tells_why_an_engine_would_not_take_it(tmp_path: Path) -> None:
+    port = free_port()
+    write_revision(tmp_path, "A", port=port)
+    with EngineProcess(tmp_path, port) as engine, closing(socket.create_server(("127.0.0.1", 0))) as other:
+        engine.start()
+        write_revision(tmp_path, "B", port=port)
+        taken = forked.run("apply", "-w", str(tmp_path), "--yes")
+        assert taken.returncode == Exit.FINE, taken.stdout + taken.stderr
+        one(port, "M1")
+        write_revision(tmp_path, "C", port=port, listeners=LAB.format(port=other.getsockname()[1]))
+        refused = forked.run("apply", "-w", str(tmp_path), "--yes")
+        assert refused.returncode == Exit.WRONG
+        assert "lab can't listen on 127.0.0.1:" in refused.stdout + refused.stderr
+        one(port, "M2")
+        engine.stop()
+        engine.start()  # on what it ran
+        one(port, "M3")
+        engine.stop()
+    with closing(open_store(f"sqlite:///{tmp_path}/casecart.db", role="reader")) as reader:
+        assert [made[:3] for made in made_under(reader)] == [(name, "B", "B") for name in ("M1", "M2", "M3")]
 
 
 def test_the_same_files_are_kept_once(tmp_path: Path) -> None:
