@@ -11,7 +11,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from casecart.runtime.kinds import destination_specs, listener_specs
-from casecart.workspace import CODES, Channel, Declared, Engine, Mapping, OutgoingMapping, Ownership, keys_of
+from casecart.workspace import Channel, Declared, Engine, Mapping, OutgoingMapping, Ownership, keys_of
 from casecart.workspace.channel_tests import TestsFile
 from casecart.workspace.shape import (
     AnyOf,
@@ -25,6 +25,7 @@ from casecart.workspace.shape import (
     SecretReference,
     Shape,
 )
+from support import findings_page
 from support.checkout import ROOT
 from support.declarations import all_declarations
 
@@ -99,7 +100,7 @@ def pages() -> MappingOf[str, str]:
         ),
         "listeners.md": _of_kinds("Listeners", "listeners", listener_specs()),
         "destinations.md": _of_kinds("Destinations", "destinations", destination_specs()),
-        "findings.md": _findings(),
+        "findings.md": findings_page.made_anew(),
     }
 
 
@@ -134,13 +135,6 @@ def _delivery(make: object) -> Iterator[str]:
     for paragraph in (inspect.getdoc(module) or "").split("\n\n"):
         if paragraph.startswith("Delivery:"):
             yield f"*{paragraph.replace('Delivery:', 'Delivery:*', 1)}\n\n".replace("``", "`")
-
-
-def _findings() -> str:
-    lines = ["# Findings: what `casecart check` says\n\n", _MADE.split("\n\n", 1)[0], "\n\n"]
-    lines += ["A finding is `file:line:column severity code words`. Codes stay as they are; words may change.\n\n"]
-    lines += ["| code | meaning |\n| --- | --- |\n", *(f"| `{code}` | {about} |\n" for code, about in CODES.items())]
-    return "".join(lines)
 
 
 class _Headings:

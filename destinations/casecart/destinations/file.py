@@ -29,6 +29,7 @@ from casecart.runtime.destination import (
     Posting,
     Preview,
 )
+from casecart.runtime.probe import folder_takes
 from casecart.workspace import Declared, Text, declared, key
 
 if TYPE_CHECKING:
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from twisted.internet.defer import Deferred
+
+    from casecart.runtime.probe import ProbeContext
 
 __all__ = ["SPEC", "FileDestination", "FileSettings", "write"]
 
@@ -82,12 +85,18 @@ def _preview(context: DestinationContext, postings: Sequence[Posting]) -> Deferr
     return succeed([Preview([posting.key], f"{folder}/{_final(posting.key)}", posting.payload) for posting in postings])
 
 
+async def _probe(context: ProbeContext) -> None:
+    settings = cast("FileSettings", context.settings)
+    folder_takes(context.root / settings.folder, settings.at("folder"))
+
+
 SPEC: Final = DestinationSpec(
     kind="file",
     about="Writes each posting to a folder as a file of its own, KEY.json.",
     settings=FileSettings,
     make=_make,
     preview=_preview,
+    probe=_probe,
 )
 
 

@@ -27,6 +27,7 @@ from casecart.runtime.connecting import LONGEST_CONNECT, not_delivered, plain
 from casecart.runtime.destination import (
     Answer,
     Delivery,
+    DestinationContext,
     DestinationSpec,
     NotDelivered,
     NotWritten,
@@ -35,13 +36,15 @@ from casecart.runtime.destination import (
 )
 from casecart.runtime.encrypted import encrypted_client
 from casecart.runtime.handshake import HandshakeFailed
+from casecart.runtime.probe import unfit
 from casecart.runtime.renewal import Renewal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from casecart.formats.hl7v2 import Reply
-    from casecart.runtime.destination import Destination, DestinationContext, Posting
+    from casecart.runtime.destination import Destination, Posting
+    from casecart.runtime.probe import ProbeContext
 
 __all__ = ["SPEC", "MllpDestination", "MllpSettings", "control_id_of"]
 
@@ -76,6 +79,19 @@ async def _previews(context: DestinationContext, postings: Sequence[Posting]) ->
     return found
 
 
+async def _probe(context: ProbeContext) -> None:
+    """The receiver can be connected to, and is who it should be."""
+    destination = MllpDestination(
+        DestinationContext(context.name, context.settings, reactor=context.reactor, root=context.root)
+    )
+    try:
+        await destination.reach()
+    except NotDelivered as trouble:
+        raise unfit(trouble, context.settings.at("host")) from trouble
+    finally:
+        await destination.stop()
+
+
 SPEC: Final = DestinationSpec(
     kind="mllp",
     about="Sends postings as HL7 v2 messages over MLLP.",
@@ -83,6 +99,7 @@ SPEC: Final = DestinationSpec(
     make=_make,
     takes=("consumption", "charge", "item"),
     preview=_preview,
+    probe=_probe,
 )
 
 _REFUSED: Final[Mapping[str, Literal["hold", "reject", "retry"]]] = {
@@ -126,6 +143,10 @@ class MllpDestination:
     def certificate_ends(self) -> int | None:
         """When the certificate that it shows ends, seconds since 1970; None where it shows none."""
         return None if self._renewal is None else self._renewal.ends
+
+    async def reach(self) -> None:
+        """Connect. Raises `NotDelivered`."""
+        await self._connected()
 
     def stop(self) -> Deferred[None]:
         """Close the connections."""

@@ -36,12 +36,15 @@ from casecart.destinations.verdict import answers
 from casecart.runtime.destination import (
     Answer,
     Delivery,
+    DestinationContext,
     DestinationSpec,
     NotDelivered,
     OutcomeUnknown,
+    Posting,
     Preview,
 )
 from casecart.runtime.exchange import Client
+from casecart.runtime.probe import unfit
 from casecart.workspace import (
     Declared,
     Duration,
@@ -59,7 +62,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-    from casecart.runtime.destination import Destination, DestinationContext, Posting
+    from casecart.runtime.destination import Destination
+    from casecart.runtime.probe import ProbeContext
 
 __all__ = ["SPEC", "Body", "Header", "RestDestination", "RestSettings"]
 
@@ -267,7 +271,7 @@ class RestSettings(Declared):
         searched = self.delivery == "searchable"
         if searched != (self.look_up is not None):
             words = "'look_up' and 'delivery: searchable' go together"
-            yield Finding(self.at("delivery" if searched else "look_up"), "error", "needs", words)
+            yield Finding(self.at("delivery" if searched else "look_up"), "error", "one-of", words)
         if searched and self.batch != 1:
             words = "'delivery: searchable' needs 'batch: 1': each posting is stored, sent and looked up by itself"
             yield Finding(self.at("delivery"), "error", "bad-value", words)
@@ -294,6 +298,22 @@ def _preview(context: DestinationContext, postings: Sequence[Posting]) -> Deferr
     return succeed(found)
 
 
+async def _probe(context: ProbeContext) -> None:
+    """The service can be connected to, and asked for a posting that it can't have, where it is asked for any."""
+    destination = RestDestination(
+        DestinationContext(context.name, context.settings, reactor=context.reactor, root=context.root)
+    )
+    try:
+        await destination.reach()
+    except (NotDelivered, OutcomeUnknown) as trouble:
+        raise unfit(trouble, context.settings.at("url")) from trouble
+    finally:
+        await destination.stop()
+
+
+NO_KEY: Final = f"{0:032x}.1"
+"""In the form of a posting's key, and the key of none."""
+
 TEMPLATE_ERROR: Final = "template-error"
 
 SPEC: Final = DestinationSpec(
@@ -302,6 +322,7 @@ SPEC: Final = DestinationSpec(
     settings=RestSettings,
     make=_make,
     preview=_preview,
+    probe=_probe,
 )
 
 
@@ -355,6 +376,12 @@ class RestDestination:
     def look_up(self, postings: Sequence[Posting]) -> Deferred[Sequence[Answer]]:
         """Ask for each; never of keyed and blind destinations."""
         return Deferred.fromCoroutine(self._look_up(postings))
+
+    async def reach(self) -> None:
+        """Connect, and look up what is not there. Raises `NotDelivered` or `OutcomeUnknown`."""
+        await self._client.reach()
+        if self._searching is not None:
+            await self._searching.ask(Posting(NO_KEY, "", 0, "", "", b""))
 
     def stop(self) -> Deferred[None]:
         """Close the connections; a request that is under way has its time-out."""

@@ -9,10 +9,10 @@ from casecart.commands.refusal import RevisionUnusable
 from casecart.commands.running import next_start
 from casecart.commands.site import require_workspace
 from casecart.commands.workspace import checked
-from casecart.runtime.revision import Taken, loaded, revised, revision_of
+from casecart.runtime.revision import Taken, files_of, read_files, revision_of
 from casecart.store import Change, RevisionTaken, TooLarge
 from casecart.workspace import WorkspaceError
-from casecart.workspace.files import Folder, listing
+from casecart.workspace.files import Folder, Packed, listing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -54,22 +54,17 @@ def checked_files(root: Path) -> tuple[tuple[Finding, ...], Taken | None]:
     """All that is wrong in the files, and the workspace where nothing is an error. Raises `NotAWorkspace`."""
     require_workspace(root)
     folder = Folder(root)
-    found = checked(lambda: loaded(root, folder))
+    found = checked(lambda: read_files(root, folder))
     return found.findings, None if found.workspace is None else Taken(found.workspace, folder.taken)
 
 
 def checked_revision(revision: Revision, root: Path) -> Taken:
     """The workspace of a revision. Raises `RevisionUnusable`, and `Damaged` where the row is."""
-    taken: list[Taken] = []
-
-    def loading() -> Workspace:
-        taken.append(revised(revision, root))
-        return taken[0].workspace
-
-    found = checked(loading)
+    files = files_of(revision)
+    found = checked(lambda: read_files(root, Packed(files)))
     if found.workspace is None:
         raise RevisionUnusable(revision.number, found.findings)
-    return taken[0]
+    return Taken(found.workspace, files)
 
 
 def starting(root: Path, store: Store | None, now: int, *, files: bool = False) -> Start:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from casecart.commands.schema import outdated, write_schemas
@@ -14,6 +15,8 @@ from casecart.workspace import Finding, Workspace, WorkspaceError, initialise
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
+
+    from casecart.workspace import Loaded
 
 __all__ = ["Checked", "bring_up_store", "check", "checked", "load_workspace", "make_workspace", "read_workspace"]
 
@@ -33,31 +36,37 @@ class Checked:
         return sum(finding.severity == "error" for finding in self.findings)
 
 
-def check(root: Path, *, tests: bool = False) -> Checked:
+def check(root: Path, *, tests: bool = False, advice: bool = True) -> Checked:
     """Everything that is wrong in a workspace: files, names, paths, conditions.
 
     Args:
         root: of the workspace.
         tests: whether to read the tests beside the channels too; an engine runs without them.
+        advice: whether to tell what is odd and no error: that is for who asks, and for no engine that starts.
 
     Raises:
         NotAWorkspace: there is none.
     """
     require_workspace(root)
-    return checked(lambda: _loaded(root), lambda workspace: _beside(root, workspace, tests=tests))
+    return checked(lambda: _loaded(root), lambda workspace: _beside(root, workspace, tests=tests), advice=advice)
 
 
 def checked(
-    loading: Callable[[], Workspace], beside: Callable[[Workspace | None], Iterable[Finding]] = lambda _workspace: ()
+    loading: Callable[[], Loaded],
+    beside: Callable[[Workspace | None], Iterable[Finding]] = lambda _workspace: (),
+    *,
+    advice: bool = False,
 ) -> Checked:
     """Everything that is wrong in what is loaded so.
 
     Args:
-        loading: gives the workspace, or raises `WorkspaceError`.
+        loading: gives what could be read, or raises `WorkspaceError`.
         beside: tells what is wrong beside it; is given None where its files have errors.
+        advice: whether to tell what is odd and no error.
     """
     # Who makes a workspace, or asks for help, compiles no mapping.
-    from casecart.mapping import interpreted_paths  # noqa: PLC0415 - as above
+    from casecart.mapping import look_at_mapping  # noqa: PLC0415 - as above
+    from casecart.runtime.alone import faults_alone  # noqa: PLC0415 - as above
     from casecart.runtime.case_channel import compile_case_channels  # noqa: PLC0415 - as above
     from casecart.runtime.channel import compile_channels  # noqa: PLC0415 - as above
     from casecart.runtime.heard import heard_in  # noqa: PLC0415 - as above
@@ -66,15 +75,20 @@ def checked(
     from casecart.runtime.writer import compile_writers  # noqa: PLC0415 - as above
 
     try:
-        workspace = loading()
+        loaded = loading()
     except WorkspaceError as error:
         return Checked(findings=_in_order((*error.findings, *beside(None))), workspace=None)
-    found = [*workspace.warnings, *_of_certificates(workspace), *beside(workspace)]
-    found += [each for declared in workspace.mappings.values() for each in interpreted_paths(declared)]
-    everything = (
-        compile_channels,
-        compile_case_channels,
-        compile_master_channels,
+    workspace = loaded.workspace
+    found = [*loaded.findings, *(_of_paths(loaded) if advice else ()), *beside(workspace)]
+    if workspace is None:
+        told = {(finding.place, finding.code) for finding in found}
+        found += (each for each in faults_alone(loaded) if (each.place, each.code) not in told)
+        return Checked(findings=_in_order(tuple(found)), workspace=None)
+    found += _of_certificates(workspace)
+    everything: tuple[Callable[[Workspace], object], ...] = (
+        partial(compile_channels, compiler=look_at_mapping),
+        partial(compile_case_channels, compiler=look_at_mapping),
+        partial(compile_master_channels, compiler=look_at_mapping),
         compile_item_channels,
         compile_writers,
         heard_in,
@@ -85,7 +99,38 @@ def checked(
         except WorkspaceError as error:
             found += error.findings
     broken = any(finding.severity == "error" for finding in found)
+    if advice and not broken:
+        found += _of_the_whole(workspace)
     return Checked(findings=_in_order(tuple(found)), workspace=None if broken else workspace)
+
+
+def _of_paths(loaded: Loaded) -> Iterator[Finding]:
+    """Warnings of each mapping by itself, and the messages that come to it."""
+    from casecart.mapping import interpreted_paths  # noqa: PLC0415 - as in `checked`
+    from casecart.mapping.hl7_dictionary import (  # noqa: PLC0415 - the same
+        not_in_dictionary,
+        not_in_dictionary_written,
+    )
+
+    accepted: dict[str, list[str]] = {}
+    for channel in loaded.channels.values():
+        for named in channel.mappings:
+            accepted.setdefault(str(named), []).extend(channel.accept)
+    for name, mapping in loaded.mappings.items():
+        yield from interpreted_paths(mapping)
+        yield from not_in_dictionary(mapping, accepted.get(name, ()))
+    for outgoing in loaded.outgoing.values():
+        yield from not_in_dictionary_written(outgoing)
+
+
+def _of_the_whole(workspace: Workspace) -> Iterator[Finding]:
+    """Warnings of what nothing names or reaches, where all that names it can be read."""
+    from casecart.runtime.heard import heard_in  # noqa: PLC0415 - as in `checked`
+    from casecart.runtime.unreached import out_of_reach  # noqa: PLC0415 - the same
+    from casecart.workspace.unused import unused  # noqa: PLC0415 - the same
+
+    yield from unused(workspace, {listener for listener, _ in heard_in(workspace)})
+    yield from out_of_reach(workspace)
 
 
 def _beside(root: Path, workspace: Workspace | None, *, tests: bool) -> Iterator[Finding]:
@@ -112,7 +157,7 @@ def _of_certificates(workspace: Workspace) -> Iterator[Finding]:
 
 def load_workspace(root: Path) -> Workspace:
     """A workspace that can run. Raises `NotAWorkspace`, and `WorkspaceError` with what `check` finds."""
-    found = check(root)
+    found = check(root, advice=False)
     if found.workspace is None:
         raise WorkspaceError(found.findings)
     return found.workspace
@@ -125,8 +170,10 @@ def read_workspace(root: Path) -> Workspace:
         NotAWorkspace: there is none.
         WorkspaceError: it has errors.
     """
+    from casecart.runtime.revision import loaded  # noqa: PLC0415 - as in `checked`
+
     require_workspace(root)
-    return _loaded(root)
+    return loaded(root)
 
 
 def make_workspace(root: Path) -> tuple[str, ...]:
@@ -150,10 +197,10 @@ def bring_up_store(root: Path, *, keep: bool = True) -> str:
     return site.store_place
 
 
-def _loaded(root: Path) -> Workspace:
-    from casecart.runtime.revision import loaded  # noqa: PLC0415 - as in `checked`
+def _loaded(root: Path) -> Loaded:
+    from casecart.runtime.revision import read_files  # noqa: PLC0415 - as in `checked`
 
-    return loaded(root)
+    return read_files(root)
 
 
 def _in_order(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:

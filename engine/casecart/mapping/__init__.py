@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from casecart.mapping.compile import CompiledMapping, Compiler, Probe, compile_mapping
+from casecart.mapping.compile import CompiledMapping, Compiler, Probe, compile_mapping, look_at_mapping
 from casecart.mapping.fhir_message import FhirMessage
 from casecart.mapping.fhir_paths import interpreted_paths
 from casecart.mapping.mapped import Mapped, MappingContext, Version
@@ -25,4 +25,5 @@ __all__ = [
     "compile_mapping",
     "compile_outgoing",
     "interpreted_paths",
+    "look_at_mapping",
 ]

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from casecart.workspace.mapping import Mapping
     from casecart.workspace.table import Table
 
-__all__ = ["CompiledMapping", "Compiler", "Probe", "compile_mapping"]
+__all__ = ["CompiledMapping", "Compiler", "Probe", "compile_mapping", "look_at_mapping"]
 
 Probe: TypeAlias = "Callable[[str, str, object, object], None]"
 """Is told each time a source is asked: the line's place, the document's field, the source, and what it gave: a text,
@@ -113,3 +113,15 @@ _MOST: Final = 1_000
 _made: dict[tuple[int, int, type], tuple[Mapping, MappingOf[str, Table], CompiledMapping]] = {}
 """What was compiled: an engine starts on the workspace that was checked just before. By identity, since declarations
 and tables never change; they are kept with it, so that nothing else gets their place."""
+
+
+def look_at_mapping(
+    declaration: Mapping, tables: MappingOf[str, Table], *, document: type[msgspec.Struct] = Usage
+) -> CompiledMapping:
+    """Finds what `compile_mapping` finds, in a third of the time; what it gives can't be run. Raises as that does."""
+    planned = plan(declaration, tables, document)
+    return CompiledMapping(planned.name, declaration.says, _not_ready, "", declaration.reads.format)
+
+
+def _not_ready(_message: object, _context: MappingContext) -> Mapped:
+    raise TypeError("this mapping was only looked at")

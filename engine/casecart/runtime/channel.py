@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, cast
 
 from casecart.canonical import Usage
@@ -117,8 +118,13 @@ def _decision(step: PostStep | HoldStep) -> Decision:
     return Decision(hold=str(step.hold))
 
 
+@lru_cache(maxsize=4096)  # many channels ask the same, and each is looked at before it is made
+def _condition(text: str) -> Callable[[Usage], bool]:
+    """Raises `ExpressionError`."""
+    return compile_expression(text, {"usage": record_of(Usage)}).function
+
+
 def _compile_route(step: RouteStep, findings: list[Finding]) -> list[tuple[Callable[[Usage], bool] | None, Decision]]:
-    scope = {"usage": record_of(Usage)}
     route: list[tuple[Callable[[Usage], bool] | None, Decision]] = []
     for entry in step.route:
         if isinstance(entry, OtherwiseStep):
@@ -127,7 +133,7 @@ def _compile_route(step: RouteStep, findings: list[Finding]) -> list[tuple[Calla
         condition = None
         if entry.when is not None:
             try:
-                condition = compile_expression(entry.when, scope).function
+                condition = _condition(str(entry.when))
             except ExpressionError as error:
                 findings += [
                     Finding(

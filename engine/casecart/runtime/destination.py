@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from twisted.internet.defer import Deferred
 
     from casecart.formats.hl7v2 import Delimiters
+    from casecart.runtime.probe import Probe
 
 __all__ = [
     "Answer",
@@ -394,3 +395,5 @@ class DestinationSpec:
     preview: Callable[[DestinationContext, Sequence[Posting]], Deferred[Sequence[Preview]]] | None = None
     """Writes postings as they would go out, in their order and by as many together, and neither connects to anything
     nor reads a secret; None: what goes out is no one body."""
+    probe: Probe | None = None
+    """Looks whether it is there and lets us in; None: nobody can tell before something is posted."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from twisted.internet.defer import Deferred, succeed
-from twisted.internet.protocol import Protocol, connectionDone
+from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.web import client
 from twisted.web.http import PotentialDataLoss
 from twisted.web.http_headers import Headers
@@ -79,8 +79,8 @@ class Client:
         self._pool.maxPersistentPerHost = connections
         self._pool.cachedConnectionTimeout = _IDLE
         self._pool.retryAutomatically = False
-        endpoint = _endpoint(reactor, _web.URI.fromBytes(self._url), min(timeout, LONGEST_CONNECT))
-        self._agent = _web.Agent.usingEndpointFactory(reactor, _OneEndpoint(endpoint), self._pool)
+        self._endpoint = _endpoint(reactor, _web.URI.fromBytes(self._url), min(timeout, LONGEST_CONNECT))
+        self._agent = _web.Agent.usingEndpointFactory(reactor, _OneEndpoint(self._endpoint), self._pool)
 
     def send(self, method: str, headers: Mapping[str, str], body: bytes, path: str = "") -> Deferred[Response]:
         """Send one request.
@@ -95,6 +95,14 @@ class Client:
         have and no status came back.
         """
         return Deferred.fromCoroutine(self._send(method, headers, body, path))
+
+    async def reach(self) -> None:
+        """Connect, shake hands, and let go again. Raises `NotDelivered`."""
+        try:
+            connected = await self._endpoint.connect(Factory.forProtocol(Protocol))
+        except Exception as error:
+            raise not_delivered(error, late=False) from error
+        connected.transport.loseConnection()
 
     def close(self) -> Deferred[None]:
         """Close the connections that wait for a next request."""

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from casecart.runtime.fhir_reading import Expected, FhirReading
     from casecart.runtime.item_changes import Followed
     from casecart.runtime.notices import Notices
+    from casecart.runtime.probe import Probe
 
 __all__ = [
     "Arrival",
@@ -242,6 +243,8 @@ class ListenerSpec:
     receive: Callable[[ListenerContext, bytes, str], Received] | None = None
     """Tells as what the bytes of one message would come in, and opens nothing for it. The peer is named for kinds
     where bytes don't tell whose they are; empty: the first one. None: of this kind it can't be told."""
+    probe: Probe | None = None
+    """Looks whether what it reads is there and lets us in; None: there is nothing but its port."""
 
     @property
     def one_at_a_time(self) -> bool:

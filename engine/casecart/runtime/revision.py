@@ -15,7 +15,7 @@ from casecart.store import (
     encode_files,
     files_digest,
 )
-from casecart.workspace import load
+from casecart.workspace import load, read_all
 from casecart.workspace.files import Folder, Packed
 
 if TYPE_CHECKING:
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from casecart.store import RevisionKind
-    from casecart.workspace import Workspace
+    from casecart.workspace import Loaded, Workspace
     from casecart.workspace.files import Files
 
-__all__ = ["Taken", "channels_of", "files_of", "loaded", "revised", "revision_of", "take"]
+__all__ = ["Taken", "channels_of", "files_of", "loaded", "read_files", "revised", "revision_of", "take"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +46,11 @@ class Taken:
 def loaded(root: Path, files: Files | None = None) -> Workspace:
     """The workspace at `root`, or of these files at its place. Raises `WorkspaceError`."""
     return load(root, kinds=installed_kinds(), document_fields={"Usage": frozenset(FIELDS)}, files=files)
+
+
+def read_files(root: Path, files: Files | None = None) -> Loaded:
+    """What can be read of it, whatever is wrong."""
+    return read_all(root, kinds=installed_kinds(), document_fields={"Usage": frozenset(FIELDS)}, files=files)
 
 
 def take(root: Path) -> Taken:

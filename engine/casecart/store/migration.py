@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from casecart.store.failure import StoreBroken
     from casecart.store.location import PostgresqlServer
 
-__all__ = ["configuration", "connected", "kept", "migrate"]
+__all__ = ["configuration", "connected", "kept", "migrate", "revision_of"]
 
 
 def migrate(url: str, *, patience: float, keep: bool = True) -> None:
@@ -46,7 +46,7 @@ def migrate(url: str, *, patience: float, keep: bool = True) -> None:
             from alembic import command
 
             if keep and isinstance(location, SqliteFile):
-                _keep(location.path, _revision(connection))
+                _keep(location.path, revision_of(connection))
             command.upgrade(configuration(connection), "head")
 
 
@@ -98,7 +98,8 @@ def _keep(path: Path, revision: str | None) -> None:
         raise StoreUnavailable(f"{words}: {error}; `casecart migrate --without-copy` goes on without") from error
 
 
-def _revision(connection: Connection) -> str | None:
+def revision_of(connection: Connection) -> str | None:
+    """That of a store's tables; None: there are none of ours."""
     # As Alembic keeps it.
     known = inspect(connection).has_table("alembic_version")
     revision = connection.scalar(text("select version_num from alembic_version")) if known else None
@@ -107,7 +108,7 @@ def _revision(connection: Connection) -> str | None:
 
 
 def _is_up(connection: Connection, location: SqliteFile | PostgresqlServer) -> bool:
-    revision = _revision(connection)
+    revision = revision_of(connection)
     if revision is not None and revision >= REVISION:
         check(location.place, revision)
         return True

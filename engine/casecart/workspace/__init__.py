@@ -14,12 +14,13 @@ from casecart.workspace.channel import (
     Route,
     RouteStep,
 )
+from casecart.workspace.codes import CODES, Code
 from casecart.workspace.declaration import Declared, ExactlyOne, Key, declared, key, keys_of
 from casecart.workspace.engine import Engine, Facility, Intake, Secrets, Store
-from casecart.workspace.findings import CODES, NOWHERE, Finding, Place, WorkspaceError
+from casecart.workspace.findings import NOWHERE, Finding, Place, WorkspaceError
 from casecart.workspace.hook import Hook, HookStep
 from casecart.workspace.initialise import initialise
-from casecart.workspace.load import Workspace, load
+from casecart.workspace.load import Loaded, Workspace, load, read_all
 from casecart.workspace.mapping import FieldMapping, Mapping, Reads
 from casecart.workspace.note import Fill, FillStep, NoteStep
 from casecart.workspace.outgoing import OutgoingField, OutgoingMapping, Writes
@@ -40,6 +41,7 @@ __all__ = [
     "GROUPS",
     "NOWHERE",
     "Channel",
+    "Code",
     "Component",
     "Declared",
     "Duration",
@@ -58,6 +60,7 @@ __all__ = [
     "Intake",
     "Key",
     "Kinds",
+    "Loaded",
     "MapStep",
     "Mapping",
     "NoteStep",
@@ -96,6 +99,7 @@ __all__ = [
     "key",
     "keys_of",
     "load",
+    "read_all",
     "schema",
     "schemas",
 ]

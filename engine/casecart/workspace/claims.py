@@ -22,10 +22,11 @@ def double_claims(channels: Iterable[Channel]) -> Iterator[Finding]:
     Wherever they post to: a line that both state is charged twice for the ledger, or the last one takes its place.
     """
     for first, second in combinations(channels, 2):
-        same = [each for each in second.accept if any(_same(each, other) for other in first.accept)]
+        if first.peers and second.peers and set(first.peers).isdisjoint(second.peers):
+            continue
         listeners = set(first.sources) & set(second.sources)
-        peers = not first.peers or not second.peers or set(first.peers) & set(second.peers)
-        if not (same and listeners and peers):
+        same = [each for each in second.accept if any(_same(each, other) for other in first.accept)]
+        if not (same and listeners):
             continue
         if first.send is not None and second.send is not None:
             continue  # each tells another system, or tells it again

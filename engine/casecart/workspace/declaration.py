@@ -187,10 +187,10 @@ class _Default:
     def __call__(self) -> object:
         if self.key is None or self.key.default is None:
             return False if self.key is not None and self.key.shape == _FLAG else None
-        # The reader knows declarations, so that they can only meet it later.
-        from casecart.workspace.reader import written  # noqa: PLC0415 - see above
-
         if not self._read:
+            # The reader knows declarations, so that they can only meet it later.
+            from casecart.workspace.reader import written  # noqa: PLC0415 - see above
+
             self._read.append(written(dataclasses.replace(self.key, at_least=0), self.key.default))
         return self._read[0]
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from casecart.workspace.findings import did_you_mean, listed, shown
 from casecart.workspace.node import BrokenNode, ListNode, MapNode, Node, TextNode
 from casecart.workspace.reading import FAILED, Failed, Reading
-from casecart.workspace.scalar import PATH, ScalarType
+from casecart.workspace.scalar import EXPRESSION, PATH, ScalarType
 from casecart.workspace.secret import Secret
 from casecart.workspace.text import Text
 
@@ -34,7 +34,12 @@ def scalar(type_: ScalarType, node: Node, key: Key, reading: Reading) -> object:
         end = value if limit is None else type_.parse(limit)
         if (value > end) - (value < end) == wrong:
             return reading.error(node.place, "out-of-range", f"{shown(key.name)} is {words} {limit}")
-    return _text(Text(value, node.place, plain=node.plain), key, reading) if isinstance(value, Text) else value
+    if not isinstance(value, Text):
+        return value
+    text = Text(value, node.place, plain=node.plain)
+    if type_ is PATH or type_ is EXPRESSION:
+        reading.texts.append((type_.name, text))
+    return _text(text, key, reading)
 
 
 def _text(text: Text, key: Key, reading: Reading) -> Text | Failed:

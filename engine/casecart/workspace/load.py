@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeVar
 
@@ -26,10 +26,12 @@ from casecart.workspace.table import Table, read_table
 from casecart.workspace.yaml import LARGEST, parse
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-__all__ = ["Workspace", "load"]
+    from casecart.workspace.text import Text
+
+__all__ = ["Loaded", "Workspace", "load", "read_all"]
 
 _D = TypeVar("_D", bound=Declared)
 _ENGINE = "config/engine.yaml"
@@ -80,6 +82,24 @@ class Workspace:
         ]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loaded:
+    """What could be read of a workspace, and what is wrong in it so far."""
+
+    workspace: Workspace | None
+    """None when it has errors."""
+    findings: tuple[Finding, ...]
+    """In the order of files and lines."""
+    channels: Mapping[str, Channel]
+    """Those of which each file is right by itself, as all below; what they name may not be there."""
+    mappings: Mapping[str, MappingFile]
+    outgoing: Mapping[str, OutgoingMapping]
+    tables: Mapping[str, Table]
+    leftovers: Sequence[tuple[str, str, Text]]
+    """The paths and expressions of the other files: the type's name, the format of what is read (empty: not said), and
+    the text."""
+
+
 def load(
     root: Path, *, kinds: Kinds, document_fields: Mapping[str, frozenset[str]], files: Files | None = None
 ) -> Workspace:
@@ -94,7 +114,17 @@ def load(
     Raises:
         WorkspaceError: with everything that is wrong, in the order of files and lines.
     """
-    return _Loading(root, kinds, document_fields, Folder(root) if files is None else files).workspace()
+    loaded = read_all(root, kinds=kinds, document_fields=document_fields, files=files)
+    if loaded.workspace is None:
+        raise WorkspaceError(loaded.findings)
+    return loaded.workspace
+
+
+def read_all(
+    root: Path, *, kinds: Kinds, document_fields: Mapping[str, frozenset[str]], files: Files | None = None
+) -> Loaded:
+    """Reads all files, whatever is wrong in them; the arguments are those of `load`."""
+    return _Loading(root, kinds, document_fields, Folder(root) if files is None else files).loaded()
 
 
 class _Loading:
@@ -105,10 +135,11 @@ class _Loading:
         self._reading = Reading(kinds)
         self._findings = self._reading.findings
         self._digests: dict[str, str] = {}
+        self._formats: dict[str, str] = {}  # of what a mapping reads, by its file
         # `makes` knows one document so far, so that a field needs no saying of which.
         self._reading.defined["field"] = set(document_fields.get("Usage", ()))
 
-    def workspace(self) -> Workspace:
+    def loaded(self) -> Loaded:
         if not self._root.is_dir():
             message = "there is no such folder; `casecart init DIR` makes a workspace"
             raise WorkspaceError([Finding(Place(str(self._root)), "error", "missing-file", message)])
@@ -128,22 +159,39 @@ class _Loading:
         texts = dict(self._texts())
         self._resolve()
         self._findings.extend(double_claims(channels.values()))
-        findings = sorted(self._findings, key=lambda finding: finding.place)
-        if engine is None or any(finding.severity == "error" for finding in findings):
-            raise WorkspaceError(findings)
-        return Workspace(
-            root=self._root,
-            engine=engine,
-            ownership=ownership,
+        findings = tuple(sorted(self._findings, key=lambda finding: finding.place))
+        loaded = Loaded(
+            workspace=None,
+            findings=findings,
             channels=MappingProxyType(channels),
             mappings=MappingProxyType(mappings),
             outgoing=MappingProxyType(outgoing),
             tables=MappingProxyType(tables),
+            leftovers=(),
+        )
+        if engine is None or any(finding.severity == "error" for finding in findings):
+            return replace(loaded, leftovers=self._leftovers(loaded))
+        workspace = Workspace(
+            root=self._root,
+            engine=engine,
+            ownership=ownership,
+            channels=loaded.channels,
+            mappings=loaded.mappings,
+            outgoing=loaded.outgoing,
+            tables=loaded.tables,
             hooks=MappingProxyType(hooks),
             texts=MappingProxyType(texts),
-            warnings=tuple(findings),
+            warnings=findings,
             digests=MappingProxyType(self._digests),
         )
+        return replace(loaded, workspace=workspace)
+
+    def _leftovers(self, loaded: Loaded) -> list[tuple[str, str, Text]]:
+        """The paths and expressions of files that are wrong."""
+        instances: list[Declared] = [*loaded.channels.values(), *loaded.mappings.values(), *loaded.outgoing.values()]
+        right = {each.place.file for each in instances}
+        texts = [(sort, text) for sort, text in self._reading.texts if text.place.file not in right]
+        return [(sort, self._formats.get(text.place.file, ""), text) for sort, text in texts]
 
     def _engine(self) -> Engine | None:
         node = self._node(_ENGINE)
@@ -188,6 +236,7 @@ class _Loading:
             if node is None:
                 continue
             self._compare_name(node, "mapping", name)
+            self._formats[file] = _text_at(node, "reads", "format")
             writes = isinstance(node, MapNode) and any(entry.key.text == "writes" for entry in node.entries)
             (writing if writes else reading).add(name)
             if writes:
@@ -290,3 +339,12 @@ class _Loading:
             )
             message = f"no {sort} has the name {shown(name)}; {there}"
             self._reading.error(name.place, "unknown-name", message, did_you_mean(name, known))
+
+
+def _text_at(node: Node, *keys: str) -> str:
+    """What stands under a key, under a key; empty where there is none, or no text."""
+    found: Node | None = node
+    for key in keys:
+        entries = found.entries if isinstance(found, MapNode) else ()
+        found = next((entry.value for entry in entries if entry.key.text == key), None)
+    return found.text if isinstance(found, TextNode) else ""

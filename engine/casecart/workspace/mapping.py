@@ -23,8 +23,8 @@ class Reads(Declared):
     format: Literal["hl7v2", "fhir"] = key(about="Their format.", example="hl7v2")
     version: Text | None = key(
         about=(
-            "The version by which paths are checked: for FHIR R4 (which holds without it), R4B or R5. Messages of "
-            "other versions are read all the same."
+            "The version by which paths are checked: for FHIR R4 (which holds without it), R4B or R5; for HL7 v2 up to "
+            "2.8.2, and any of them without it. Messages of other versions are read all the same."
         ),
         example="2.8.2",
         default=None,
@@ -32,6 +32,18 @@ class Reads(Declared):
         form="a version such as 2.3, 2.5.1 or 2.8.2, or for FHIR R4, R4B or R5",
     )
 
+    beyond: tuple[Text, ...] = key(
+        about=(
+            "What the sender sends beyond HL7's dictionary of that version: segments, fields or components, of which "
+            "`check` warns no more."
+        ),
+        example="[PKG-10, FT1-7.9]",
+        default="[]",
+        scalar=True,
+        at_least=1,
+        pattern=r"[A-Z][A-Z0-9]{2}(-[1-9]\d{0,2}(\.[1-9]\d{0,2}){0,2})?",
+        form="a segment, field or component such as PKG, PKG-10 or FT1-7.9",
+    )
     validate: Literal["fast", "strict", "none"] | None = key(
         about=(
             "How resources are looked at before they are read, for FHIR only. fast, which holds without it: structure, "
@@ -47,6 +59,8 @@ class Reads(Declared):
         """The version is one of the format, and only FHIR's resources are looked at."""
         if self.validate is not None and self.format != "fhir":
             yield Finding(self.at("validate"), "error", "bad-value", "only FHIR is validated: leave 'validate' out")
+        if self.beyond and self.format != "hl7v2":
+            yield Finding(self.at("beyond"), "error", "bad-value", "'beyond' is for HL7 v2: leave it out")
         if self.version is not None and self.version.startswith("R") != (self.format == "fhir"):
             known = "R4, R4B or R5" if self.format == "fhir" else "a version such as 2.5.1 or 2.8.2"
             yield Finding(self.at("version"), "error", "bad-value", f"a version of {self.format} is {known}")
@@ -154,6 +168,11 @@ class Mapping(Declared):
         about="What it is for, in a sentence.",
         example="Charges of the operating room as usage.",
         default="''",
+    )
+    spare: Flag = key(
+        about="It is kept for a channel that is yet to come: `check` doesn't warn that nothing names it.",
+        example="true",
+        default=None,
     )
     reads: Reads = key(about="The messages that it reads.", example='{format: hl7v2, version: "2.8.2"}')
     makes: Literal["Usage", "Case", "items", "suppliers", "identifiers", "units", "stock"] = key(

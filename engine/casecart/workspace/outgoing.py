@@ -88,6 +88,11 @@ class OutgoingMapping(Declared):
     about: Text = key(
         about="What it is for, in a sentence.", example="What was used becomes a charge for billing.", default="''"
     )
+    spare: Flag = key(
+        about="It is kept for a destination that is yet to come: `check` doesn't warn that nothing names it.",
+        example="true",
+        default=None,
+    )
     writes: Writes = key(
         about="The messages that it writes.", example='{format: hl7v2, version: "2.5.1", type: DFT^P03^DFT_P03}'
     )

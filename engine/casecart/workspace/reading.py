@@ -46,6 +46,8 @@ class Reading:
     findings: list[Finding] = field(default_factory=list)
     used: list[tuple[Names, Text]] = field(default_factory=list)
     defined: dict[Names, set[str]] = field(default_factory=dict)
+    texts: list[tuple[str, Text]] = field(default_factory=list)
+    """Paths and expressions, with the name of their type: what is around one may be wrong, and it itself as well."""
 
     def error(self, place: Place, code: str, message: str, suggestion: str | None = None) -> Failed:
         """Notes an error; the result says that there is no value."""

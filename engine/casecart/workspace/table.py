@@ -157,7 +157,7 @@ def read_table(data: bytes, file: str, name: str) -> tuple[Table | None, list[Fi
         return None, findings
     records = _records(text, file, findings)
     place, header = next(records, (Place(file), []))
-    if not _header_fits(header, place, findings):
+    if findings or not _header_fits(header, place, findings):
         return None, findings
     rows = [row for place, cells in records if (row := _row(header, cells, place, findings)) is not None]
     several = [row for row in rows if row.match != "exact"]

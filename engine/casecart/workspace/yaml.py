@@ -117,6 +117,7 @@ class _Builder:
         self._file = file
         self._repairs = repairs
         self._count = 0
+        self._anchors: dict[str, Finding] = {}
 
     def build(self, text: str) -> Node:
         events = yaml.parse(text, Loader=_LOADER)
@@ -138,6 +139,12 @@ class _Builder:
     def _node(self, event: yaml.Event, events: Iterator[yaml.Event], depth: int) -> Node:
         place = self._place(event)
         if isinstance(event, yaml.AliasEvent):
+            # One of an anchor that is there may stand for billions of values: the file is not read on. One of none is
+            # a text that begins with *.
+            if event.anchor in self._anchors:
+                others = [finding for finding in self.findings if finding.code != "yaml-anchor"]
+                self.findings = [*others, self._anchors[event.anchor]]
+                raise _Refused
             self._refuse(event, "yaml-anchor")
             return BrokenNode(place)
         self._count += 1
@@ -147,6 +154,7 @@ class _Builder:
         opening = cast("yaml.ScalarEvent | yaml.CollectionStartEvent", event)
         if opening.anchor is not None:
             self._refuse(event, "yaml-anchor")
+            self._anchors.setdefault(opening.anchor, self.findings[-1])
         if opening.tag is not None:
             self._refuse(event, "yaml-tag")
         if isinstance(opening, yaml.ScalarEvent):
@@ -195,6 +203,8 @@ class _Builder:
 
     def moved_place(self, place: Place) -> Place:
         """The place in the file as it is, without the quotes that were set to read on."""
+        if not self._repairs:
+            return place
         column = place.column
         # The last quotes set were set in the text that all earlier ones had moved.
         for repair in reversed(self._repairs):

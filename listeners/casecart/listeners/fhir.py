@@ -18,6 +18,7 @@ from casecart.listeners.fhir_follow import Follow
 from casecart.listeners.fhir_handover import Handover
 from casecart.listeners.fhir_patience import Patience
 from casecart.listeners.fhir_polling import Polling
+from casecart.listeners.fhir_probe import probe
 from casecart.listeners.fhir_received import read
 from casecart.listeners.fhir_recovery import Recovery
 from casecart.listeners.fhir_search import Reach, Searches
@@ -74,6 +75,7 @@ SPEC: Final = ListenerSpec(
     hears=_heard,
     reads=_read,
     receive=_receive,
+    probe=probe,
 )
 
 

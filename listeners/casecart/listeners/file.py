@@ -29,6 +29,7 @@ from casecart.listeners.question import Question
 from casecart.listeners.received import received
 from casecart.runtime.fault import told
 from casecart.runtime.listener import ListenerSpec, Receipt
+from casecart.runtime.probe import folder_takes
 from casecart.workspace import Declared, Duration, Finding, Size, Text, declared, key
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
     from casecart.listeners.found import Found
     from casecart.runtime.listener import Arrival, Listener, ListenerContext, Received
+    from casecart.runtime.probe import ProbeContext
 
 __all__ = ["SPEC", "FileListener", "FileSettings"]
 
@@ -88,12 +90,18 @@ def _receive(context: ListenerContext, body: bytes, _peer: str) -> Received:
     return received(_reception(context), body)
 
 
+async def _probe(context: ProbeContext) -> None:
+    settings = cast("FileSettings", context.settings)
+    folder_takes(context.root / settings.folder, settings.at("folder"))
+
+
 SPEC: Final = ListenerSpec(
     kind="file",
     about="Takes HL7 v2 messages from the files of a folder.",
     settings=FileSettings,
     make=_make,
     receive=_receive,
+    probe=_probe,
 )
 
 _OF_CONNECTIONS: Final = ("acknowledge", "certificate", "networks", "connections")  # what a peer here can't have

@@ -45,8 +45,8 @@ def test_the_shortest_settings_have_the_defaults_that_the_reference_tells() -> N
         (URL + "body: '{% for %}'", "bad-template line 1 of the body's template"),
         (URL + "batch: 0", "out-of-range 'batch'"),
         (SEARCHED + "batch: 10", "bad-value 'delivery: searchable' needs 'batch: 1'"),
-        (URL + "batch: 1\ndelivery: searchable", "needs 'look_up' and"),
-        (SEARCHED.replace("delivery: searchable\n", "") + "batch: 1", "needs 'look_up' and"),
+        (URL + "batch: 1\ndelivery: searchable", "one-of 'look_up' and"),
+        (SEARCHED.replace("delivery: searchable\n", "") + "batch: 1", "one-of 'look_up' and"),
         (SEARCHED.replace("{key}", "key") + "batch: 1", "bad-format 'url' needs a host, and {key} once"),
         (
             SEARCHED.replace("127.0.0.1/in/{key}", "{key}/in") + "batch: 1",

@@ -16,7 +16,7 @@ from casecart.master.import_plan import ImportPlan, plan_import
 from casecart.master.ownership import OwnershipRule
 from casecart.master.table_file import DocumentKey, TableRows, read_table_file
 from casecart.master.tables import TABLES
-from casecart.workspace.findings import CODES
+from casecart.workspace import CODES
 
 if TYPE_CHECKING:
     from casecart.canonical.master import MasterDocument

@@ -66,7 +66,9 @@ def test_a_byte_order_mark_and_windows_line_ends_change_no_place() -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("a: &x 1\nb: *x", ["1:4 yaml-anchor", "2:4 yaml-anchor"]),
+        ("a: &x 1\nb: &y 2", ["1:4 yaml-anchor", "2:4 yaml-anchor"]),
+        ("a: *x\nb: 1\nb: 2", ["1:4 yaml-anchor", "3:1 duplicate-key"]),  # a text that begins with *
+        ("a: 1\na: &x 2\nb: *x\nb: 1", ["2:1 duplicate-key", "2:4 yaml-anchor"]),  # what uses it is not read on
         ("*a : 1", ["1:1 yaml-anchor"]),  # an alias as a key
         ("a: !!int 3\nb: !secret x", ["1:4 yaml-tag", "2:4 yaml-tag"]),
         ("<<: *x\na: 1", ["1:1 yaml-merge"]),  # the alias is part of the same mistake

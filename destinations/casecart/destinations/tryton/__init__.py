@@ -32,15 +32,19 @@ from casecart.runtime.destination import (
     DestinationContext,
     DestinationSpec,
     NotDelivered,
+    NotRead,
     OutcomeUnknown,
     Posting,
     Readable,
     Reconcilable,
 )
 from casecart.runtime.exchange import Client
+from casecart.runtime.probe import unfit_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
+
+    from casecart.runtime.probe import ProbeContext
 
 __all__ = ["SPEC", "Login", "TrytonDestination", "TrytonSettings"]
 
@@ -57,6 +61,21 @@ def _reconcile(context: DestinationContext) -> Reconcilable:
     return TrytonMovements(context)
 
 
+async def _probe(context: ProbeContext) -> None:
+    """Tryton takes the key, and lets its user see the company and stock."""
+    reader = TrytonReader(
+        DestinationContext(context.name, context.settings, reactor=context.reactor, root=context.root)
+    )
+    try:
+        await reader.reach()
+    except NotRead as trouble:
+        let_in = trouble.code in {"key-refused", "not-permitted"}
+        place = context.settings.at("key" if let_in else "url")
+        raise unfit_of(trouble.code, trouble.words, place) from trouble
+    finally:
+        await reader.stop()
+
+
 SPEC: Final = DestinationSpec(
     kind="tryton",
     about="Moves stock in a Tryton 8, reads back that it did, and tells what it has.",
@@ -65,6 +84,7 @@ SPEC: Final = DestinationSpec(
     read=_read,
     reconcile=_reconcile,
     takes=("consumption",),
+    probe=_probe,
 )
 
 

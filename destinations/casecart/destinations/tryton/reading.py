@@ -71,6 +71,13 @@ class TrytonReader:
         """Each location's own, without those below it."""
         return _told(self._on_hand(item, location, lot))
 
+    def reach(self) -> Deferred[None]:
+        """Ask for one product, as little as can be asked. Fails with `NotRead`."""
+        return _told(self._reach())
+
+    async def _reach(self) -> None:
+        await self._rest.find("product.product", [], ["code"], limit=1)
+
     def stop(self) -> Deferred[None]:
         """Close the connection."""
         return self._client.close()

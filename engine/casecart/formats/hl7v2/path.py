@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, Literal, NoReturn
 
 __all__ = ["Condition", "Field", "Path", "PathError", "Segment", "Selector", "parse_path", "parse_segment"]
@@ -124,6 +125,7 @@ class Path:
         return f"{self.segment}-{self.field}"
 
 
+@lru_cache(maxsize=4096)  # mappings share their paths, and each is looked at by several
 def parse_path(text: str) -> Path:
     """Reads the path of a value, as `PV1-19.1`, `OBX[OBX-3.1 = '74711-3']-5` or `device-10.1`.
 
@@ -140,6 +142,7 @@ def parse_path(text: str) -> Path:
     return Path(segment, field)
 
 
+@lru_cache(maxsize=1024)
 def parse_segment(text: str) -> Segment:
     """Reads the path of a segment, as `PRT[PRT-4.1 = 'EQUIP']`, for `bind`.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from casecart.mapping.expression.compiled import Expression, compile_expression
+from casecart.mapping.expression.compiled import Expression, compile_expression, mistakes_in
 from casecart.mapping.expression.mistake import ExpressionError, Mistake
 from casecart.mapping.expression.types import BOOL, DATE, DECIMAL, TEXT, UNKNOWN, Kind, ListOf, Record, Type, record_of
 
@@ -20,5 +20,6 @@ __all__ = [
     "Record",
     "Type",
     "compile_expression",
+    "mistakes_in",
     "record_of",
 ]

@@ -13,9 +13,10 @@ from casecart.mapping.expression.writer import Writer
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from casecart.mapping.expression.mistake import Mistake
     from casecart.mapping.expression.types import Type
 
-__all__ = ["Expression", "compile_expression"]
+__all__ = ["Expression", "compile_expression", "mistakes_in"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,13 @@ class Expression:
     def __call__(self, *values: object) -> bool:
         """What the condition says of these values, one for each name of the scope."""
         return self.function(*values)
+
+
+def mistakes_in(text: str, scope: Mapping[str, Type]) -> list[Mistake]:
+    """The mistakes of a condition whose grammar is right; see `compile_expression`."""
+    writer = Writer(scope)
+    writer.condition(parse(text))
+    return sorted(writer.mistakes, key=lambda mistake: mistake.column)
 
 
 def compile_expression(text: str, scope: Mapping[str, Type]) -> Expression:
