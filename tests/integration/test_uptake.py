@@ -127,6 +127,24 @@ def test_apply_waits_until_it_runs_and_tells_why_an_engine_would_not_take_it(tmp
         assert [made[:3] for made in made_under(reader)] == [(name, "B", "B") for name in ("M1", "M2", "M3")]
 
 
+def test_what_needs_a_restart_is_refused_by_name_and_taken_by_the_next_start(tmp_path: Path) -> None:
+    port, store = free_port(), f"sqlite:///{tmp_path}/casecart.db"
+    write_revision(tmp_path, "A", port=port)
+    with EngineProcess(tmp_path, port) as engine:
+        engine.start()
+        settings = tmp_path / "config/engine.yaml"
+        settings.write_text(settings.read_text("utf-8").replace("MERCY", "GRACE"), "utf-8")
+        refused = forked.run("apply", "-w", str(tmp_path), "--yes")
+        assert "organisation can't be changed while the engine runs" in refused.stdout + refused.stderr
+        engine.stop()
+        engine.start()
+        with closing(open_store(store, role="reader")) as reader:
+            wanted = reader.wanted_revision(wall_clock())
+        assert [(each.number, each.refused) for each in running(store)] == [(wanted, 0)]
+        engine.stop()
+    assert "casecart runs for GRACE" in engine.log
+
+
 def test_the_same_files_are_kept_once(tmp_path: Path) -> None:
     port, store = free_port(), f"sqlite:///{tmp_path}/casecart.db"
     write_revision(tmp_path, "A", port=port)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast
 import msgspec
 
 from casecart.commands.moment import moment
+from casecart.runtime.difference import NEEDS_RESTART
 from casecart.store import ONLY_ENGINE, Damaged, decode_channels
 
 if TYPE_CHECKING:
@@ -78,10 +79,12 @@ def next_start(store: Store, wanted: int) -> tuple[int, str]:
     """What a start takes where this revision is wanted; and where that is another one, why it is.
 
     What the one engine of a store would not take while it ran, it would not take at its start either: it goes on with
-    what it ran.
+    what it ran. What was refused because it needs a restart is taken by that.
     """
     for row in [] if store.shared else store.running():
-        if row.member == ONLY_ENGINE and row.refused == wanted and row.number:
+        if row.member != ONLY_ENGINE or NEEDS_RESTART in row.reason:
+            continue
+        if row.refused == wanted and row.number:
             return row.number, row.reason
     return wanted, ""
 

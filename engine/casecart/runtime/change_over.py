@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from twisted.internet.defer import DeferredLock, inlineCallbacks
 from twisted.internet.threads import deferToThreadPool
 
-from casecart.runtime.difference import Names, difference, needs_restart
+from casecart.runtime.difference import NEEDS_RESTART, Names, difference, needs_restart
 from casecart.workspace import Finding, WorkspaceError
 
 if TYPE_CHECKING:
@@ -135,4 +135,4 @@ class ChangeOver:
 def _needing_restart(workspace: Workspace, names: Collection[str]) -> Iterator[Finding]:
     for name in names:
         words = f"{name} can't be changed while the engine runs: it needs a restart"
-        yield Finding(workspace.engine.at(name), "error", "needs-restart", words)
+        yield Finding(workspace.engine.at(name), "error", NEEDS_RESTART, words)

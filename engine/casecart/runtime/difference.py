@@ -13,10 +13,14 @@ if TYPE_CHECKING:
 
     from casecart.workspace import Component, Workspace
 
-__all__ = ["AT_START", "Difference", "Names", "difference", "needs_restart"]
+__all__ = ["AT_START", "NEEDS_RESTART", "Difference", "Names", "difference", "needs_restart"]
 
 AT_START: Final = ("organisation", "store", "secrets", "metrics")
 """Blocks of config/engine.yaml that an engine reads once, when it starts."""
+
+
+NEEDS_RESTART: Final = "needs-restart"
+"""The code of what is wrong with a change of one of them; it stands in the reason for which a revision is refused."""
 
 
 class Names(NamedTuple):

@@ -141,6 +141,10 @@ CODES: Mapping[str, Code] = MappingProxyType(
             "A secret has too few characters to be one.",
             "Have a good one made: `casecart init` does, and so does `openssl rand -hex 32`",
         ),
+        "needs-restart": Code(
+            "What only a start reads was changed under an engine that runs.",
+            "Start the engine anew: it begins with what was applied",
+        ),
         "store-earlier": Code(
             "A store was filled by a version whose keys were made in another way.",
             "Keep that store to read, and begin with a new one",
