@@ -109,7 +109,7 @@ def compile_mapping(
 
 
 _code: Final = lru_cache(maxsize=256)(compile)
-_MOST: Final = 1_000
+_MOST: Final = 256  # a few workspaces: a running engine may go over from one to the next
 _made: dict[tuple[int, int, type], tuple[Mapping, MappingOf[str, Table], CompiledMapping]] = {}
 """What was compiled: an engine starts on the workspace that was checked just before. By identity, since declarations
 and tables never change; they are kept with it, so that nothing else gets their place."""
