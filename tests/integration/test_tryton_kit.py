@@ -19,7 +19,7 @@ from support.tryton.kit import Kit, Unavailable
 from support.tryton.server import Tryton
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -57,9 +57,16 @@ def eventually(true: Callable[[], bool]) -> bool:
     return True
 
 
-def test_a_seeded_server_tells_its_stock(own_tryton: Tryton) -> None:
+@pytest.fixture(scope="module")
+def seeded(tryton_kit: Kit, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tryton]:
+    """One for those who leave what was seeded as it was."""
+    with Tryton(tryton_kit, tmp_path_factory.mktemp("seeded"), free_port()) as server:
+        yield server
+
+
+def test_a_seeded_server_tells_its_stock(seeded: Tryton) -> None:
     there = {"SC-88412": 100, "SC-88420": 100, "SC-EXPIRED": 20, "SN-4711": 1, "C-10094": 1}
-    assert {lot: own_tryton.on_hand(lot) for lot in there} == there
+    assert {lot: seeded.on_hand(lot) for lot in there} == there
 
 
 def test_reset_takes_away_what_a_test_put_there(own_tryton: Tryton) -> None:
@@ -70,11 +77,11 @@ def test_reset_takes_away_what_a_test_put_there(own_tryton: Tryton) -> None:
 
 
 def test_of_two_servers_side_by_side_neither_sees_the_others_stock(
-    own_tryton: Tryton, tryton_kit: Kit, tmp_path: Path
+    seeded: Tryton, tryton_kit: Kit, tmp_path: Path
 ) -> None:
     with Tryton(tryton_kit, tmp_path / "other", free_port()) as other:
-        own_tryton.new_lot(SCREW, "L-1", "5")
-        assert (own_tryton.on_hand("L-1"), other.on_hand("L-1")) == (5, 0)
+        other.new_lot(SCREW, "L-1", "5")
+        assert (other.on_hand("L-1"), seeded.on_hand("L-1")) == (5, 0)
 
 
 def test_what_was_moved_is_there_after_a_crash(own_tryton: Tryton) -> None:
@@ -105,13 +112,13 @@ def test_a_period_that_was_reopened_can_be_closed_again(own_tryton: Tryton) -> N
     assert (reopened, len(own_tryton.find("stock.period", closed, ["state"]))) == ([], 1)
 
 
-def test_tryton_closes_no_period_by_which_a_lot_moved_that_has_not_expired(own_tryton: Tryton) -> None:
+def test_tryton_closes_no_period_by_which_a_lot_moved_that_has_not_expired(seeded: Tryton) -> None:
     with pytest.raises(RuntimeError, match="cannot close periods before the expiration of lot"):
-        own_tryton.close_period(dt.date(2026, 3, 31))
+        seeded.close_period(dt.date(2026, 3, 31))
 
 
-def test_a_port_that_is_taken_is_not_taken_for_its_own(own_tryton: Tryton, tryton_kit: Kit, tmp_path: Path) -> None:
-    second = Tryton(tryton_kit, tmp_path / "other", own_tryton.port)
+def test_a_port_that_is_taken_is_not_taken_for_its_own(seeded: Tryton, tryton_kit: Kit, tmp_path: Path) -> None:
+    second = Tryton(tryton_kit, tmp_path / "other", seeded.port)
     with pytest.raises(OSError, match="in use"):
         second.start()
 
