@@ -110,10 +110,12 @@ def _of_paths(loaded: Loaded) -> Iterator[Finding]:
     from casecart.mapping.hl7_dictionary import (  # noqa: PLC0415 - the same
         not_in_dictionary,
         not_in_dictionary_written,
+        not_messages,
     )
 
     accepted: dict[str, list[str]] = {}
     for channel in loaded.channels.values():
+        yield from not_messages(channel.accept)
         for named in channel.mappings:
             accepted.setdefault(str(named), []).extend(channel.accept)
     for name, mapping in loaded.mappings.items():

@@ -7,6 +7,7 @@ whose name begins with Z is the sender's own, and nobody's business.
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from casecart.formats.hl7v2.dictionary import FREE, VERSIONS, dictionary
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from casecart.workspace.mapping import Mapping
     from casecart.workspace.outgoing import OutgoingMapping
 
-__all__ = ["not_in_dictionary", "not_in_dictionary_written"]
+__all__ = ["not_in_dictionary", "not_in_dictionary_written", "not_messages"]
 
 _ENVELOPE: Final = frozenset({"FHS", "BHS", "BTS", "FTS", "DSC", "ADD"})
 """Segments that stand around a message, or where it is continued."""
@@ -64,6 +65,20 @@ def not_in_dictionary(declaration: Mapping, accepted: Sequence[str]) -> Iterator
     for each in found.needless():
         words = f"'beyond' names {each}, and every path that has it is in the dictionary: take it out"
         yield Finding(each.place, "warning", "hl7-beyond", words)
+
+
+def not_messages(accepted: Iterable[Text]) -> Iterator[Finding]:
+    """Warns of message types that no version of HL7 has, among what a channel accepts; FHIR's have no `^`."""
+    for each in accepted:
+        code, _ = _parts(each)
+        if "^" in each and code not in _codes() and not _own(code):
+            meant = did_you_mean(code, _codes())
+            yield Finding(each.place, "warning", "hl7-message", f"HL7 has no message {code}", meant)
+
+
+@cache
+def _codes() -> frozenset[str]:
+    return frozenset(code for version in VERSIONS for code in dictionary(version).codes)
 
 
 def not_in_dictionary_written(declaration: OutgoingMapping) -> Iterator[Finding]:

@@ -252,7 +252,7 @@ CODES: Mapping[str, Code] = MappingProxyType(
             "Look which field has taken its place; one that this sender still sends goes under `beyond`",
         ),
         "hl7-message": Code(
-            "The messages that the channel accepts have no such segment.",
+            "The messages that the channel accepts have no such segment, or HL7 has no such message.",
             "Look at `accept` and at the segment; one that this sender adds goes under `beyond`",
         ),
         "hl7-beyond": Code(
