@@ -6,7 +6,7 @@ import sqlite3
 import sys
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 from zoneinfo import ZoneInfo
 
 import click
@@ -14,17 +14,26 @@ import pytest
 
 from casecart.cli.apply import due
 from casecart.cli.exit import Exit
-from casecart.commands.apply import before
+from casecart.commands.actor import local_actor
+from casecart.commands.apply import CancelRevision, ShowTakeUp, before
+from casecart.commands.desk import View
 from casecart.commands.moment import moment
+from casecart.commands.refusal import Refusal
+from casecart.commands.running import compared_with
 from casecart.commands.starting import starting
 from casecart.runtime.clock import wall_clock
-from casecart.store import Change, RevisionHead, open_store
+from casecart.store import Change, Member, RevisionHead, Running, SharedStore, Store, migrate, open_store
 from support.applying import Analyst, TestEngine
+from support.postgresql import database
 from support.shipped import sample
 from support.store import NOW, a_hold, a_message, a_revision, an_entry
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
+
+    from casecart.commands.apply import TakenUp
+    from casecart.commands.site import Site
 
 TABLE = "mappings/tables/transaction-type.csv"
 CHANNEL = "channels/or-usage.yaml"
@@ -476,3 +485,56 @@ def test_messages_for_which_there_is_no_time_are_counted(analyst: Analyst) -> No
 def test_messages_without_anything_to_compare_with_are_not_worked(analyst: Analyst) -> None:
     assert analyst.type("plan", "--replay-sample", "10") == Exit.WRONG
     assert "nothing is compared" in analyst.err
+
+
+# --- several engines
+@pytest.fixture
+def engines(postgresql_server: str) -> Iterator[tuple[SharedStore, SharedStore]]:
+    """Two engines on one database, in the order of their places."""
+    with database(postgresql_server) as url:
+        migrate(url)
+        with (
+            closing(cast("SharedStore", open_store(url, role="engine"))) as one,
+            closing(cast("SharedStore", open_store(url, role="engine"))) as other,
+        ):
+            for number, store in enumerate((one, other), 1):
+                store.meet(Member(bytes([number]) * 16, "work", f"or-{number}:4711", NOW))
+            yield one, other
+
+
+def runs(store: Store, member: int, number: int, refused: int = 0, reason: str = "") -> None:
+    row = Running(bytes([member]) * 16, f"or-{member}:4711", number, NOW, refused, reason)
+    store.write(Change(running=[row]))
+
+
+def taken_up(store: Store) -> TakenUp:
+    site = cast("Site", None)  # it is not looked at
+    return ShowTakeUp(number=2).answer(View(site, store, NOW))
+
+
+def test_each_of_several_engines_is_waited_for_and_the_one_that_refuses_is_named(
+    engines: tuple[SharedStore, SharedStore],
+) -> None:
+    one, other = engines
+    one.write(Change(revisions=[a_revision(1), a_revision(2)]))
+    runs(one, 1, 1)
+    runs(other, 2, 1)
+    assert [each.state for each in taken_up(one).engines] == ["waits", "waits"]
+    runs(one, 1, 2)
+    assert not taken_up(one).decided
+    runs(other, 2, 1, 2, "the hook does not load")
+    up = taken_up(one)
+    assert up.decided
+    assert [(each.place, each.runs, each.reason) for each in up.refused] == [("or-2:4711", 1, "the hook does not load")]
+    with pytest.raises(Refusal, match="is due"):
+        CancelRevision(number=2).change(View(cast("Site", None), one, NOW), Change(), local_actor())
+
+
+def test_an_engine_that_is_gone_is_not_waited_for(engines: tuple[SharedStore, SharedStore]) -> None:
+    one, other = engines
+    one.write(Change(revisions=[a_revision(1), a_revision(2)]))
+    runs(one, 1, 2)
+    runs(other, 2, 1)
+    other.close()
+    assert [each.place for each in taken_up(one).engines] == ["or-1:4711"]
+    assert compared_with(one, NOW) == 2
