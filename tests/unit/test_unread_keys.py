@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from support import unread_keys
+from support.checkout import ROOT
 from support.unread_keys import Attribute, dependants, unread
 
 if TYPE_CHECKING:
@@ -73,10 +74,7 @@ def test_code_that_is_not_there_any_more_reads_nothing(noted: tuple[Path, Path],
 
 
 def test_what_is_said_to_be_read_by_its_name_is_read_there() -> None:
-    there = {
-        name: words in (unread_keys.ROOT / file).read_text("utf-8")
-        for name, (file, words) in unread_keys.BY_NAME.items()
-    }
+    there = {name: words in (ROOT / file).read_text("utf-8") for name, (file, words) in unread_keys.BY_NAME.items()}
     assert [name for name, found in there.items() if not found] == []
 
 
