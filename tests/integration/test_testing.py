@@ -311,7 +311,7 @@ def test_an_empty_message_cannot_be_run(ws: Path) -> None:
 
 
 def test_a_message_that_is_too_large_cannot_be_run(ws: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("casecart.commands.testing.LARGEST", 100)
+    monkeypatch.setattr("casecart.commands.one_test.LARGEST", 100)
     monkeypatch.setattr("casecart.commands.trying.LARGEST", 100)
     result = only(ws, expecting("{postings: []}"))
     assert (result.result, "this is larger than" in result.words) == ("error", True)
@@ -445,4 +445,4 @@ def test_watching_runs_them_again_when_a_file_is_saved(ws: Path) -> None:
         write(ws, expecting("{acknowledgement: AA}"))
         assert any("1 passed" in line for line in lines)
         process.send_signal(signal.SIGINT)
-        assert process.wait(20) == 130
+        assert process.wait(60) == 130

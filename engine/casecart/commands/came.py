@@ -190,7 +190,7 @@ class _Hl7(dict[str, "Value"]):
 # --- master data
 def _brought(dry: DryRun, position: int) -> Iterator[Value]:
     origin = f"message {position}"
-    for version in dry.store.master(0, _MOST, current=False):
+    for version in dry.store.master(dry.catalogue.position, _MOST, current=False):  # behind what it began with
         if version.origin == origin:
             yield {KINDS[version.kind].__name__: _version(version)}
 

@@ -20,10 +20,11 @@ import msgspec
 from casecart.commands.deidentify import deidentified
 from casecart.commands.expected_fields import of_channels
 from casecart.commands.fixtures import FixtureStores
+from casecart.commands.one_test import OneTest, time_of
 from casecart.commands.recorded import entry_text, summary, words_of
 from casecart.commands.refusal import Refusal
 from casecart.commands.taking import Way, not_taken
-from casecart.commands.testing import RunTests, WorkedTest, moment
+from casecart.commands.testing import RunTests
 from casecart.commands.workspace import read_workspace
 from casecart.runtime.dry_run import Compiled
 from casecart.workspace import Text, WorkspaceError
@@ -175,10 +176,10 @@ class Record:
         """What comes of the messages, as `casecart test` would have it."""
         compiled = Compiled(workspace, tests.channel, clock=time.perf_counter, reach=None)
         try:
-            stores = FixtureStores(workspace, moment(str(tests.fixtures.now)))
             each = _input("", self._way(""))
-            worked = WorkedTest(compiled, tests, _test(each), stores, time.perf_counter)
-            came = worked.came(each, bodies)
+            test = _test(each)
+            stores = FixtureStores(workspace, time_of(tests, test))
+            came = OneTest(compiled, tests, test, stores, time.perf_counter).came(each, bodies)
         finally:
             compiled.close()
         if "unrouted" in came.outcomes:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import time
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -144,27 +144,19 @@ class Try:
             raise Refusal("not-found", words, did_you_mean(self.listener, declared.sources))
         loaded = self.clock()
         notes: list[str] = []
-        with _store(self.root, notes) as known:
-            channel = Compiled(workspace, self.channel, clock=self.clock)
+        with (
+            _store(self.root, notes) as known,
+            closing(Compiled(workspace, self.channel, clock=self.clock)) as channel,
+        ):
             dry = DryRun(
-                channel,
-                known=known,
-                environment=self.environment,
-                now=self.now,
-                clock=self.clock,
-                chance=os.urandom,
+                channel, known=known, environment=self.environment, now=self.now, clock=self.clock, chance=os.urandom
             )
-            try:
-                compiled = self.clock()
-                if dry.made_up:
-                    notes.append(f"keys and tokens are made up, and are others in an engine: {dry.made_up}")
-                if known is not None and not dry.catalogue.position:
-                    notes.append(
-                        "there are no master data in the store: nothing can be resolved (casecart master import)"
-                    )
-                messages = list(self._messages(workspace, declared, dry))
-            finally:
-                channel.close()
+            compiled = self.clock()
+            if dry.made_up:
+                notes.append(f"keys and tokens are made up, and are others in an engine: {dry.made_up}")
+            if known is not None and not dry.catalogue.position:
+                notes.append("there are no master data in the store: nothing can be resolved (casecart master import)")
+            messages = list(self._messages(workspace, declared, dry))
         spent = {"load": loaded - began, "compile": compiled - loaded, "messages": self.clock() - compiled}
         return Tried(
             channel=self.channel,
