@@ -21,7 +21,7 @@ from casecart.store import (
 )
 from casecart.store.memory import MemoryStore
 from support.postgresql import database
-from support.store import NOW, a_message, a_revision, empty
+from support.store import NOW, a_message, a_revision, empty, new_store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,7 +44,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
         yield MemoryStore()
         return
     url = f"sqlite:///{tmp_path}/casecart.db" if request.param == "sqlite" else request.getfixturevalue("migrated")
-    migrate(url)
+    new_store(url)
     with closing(open_store(url, role="engine")) as opened:
         yield opened
     if request.param == "postgresql":
@@ -117,7 +117,7 @@ def test_of_what_an_engine_runs_the_last_word_stands(store: Store) -> None:
 
 def test_a_person_writes_revisions_and_not_what_engines_run(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/casecart.db"
-    migrate(url)
+    new_store(url)
     with closing(open_store(url, role="person")) as person:
         person.write(Change(revisions=[a_revision(1)], cancellations=[(NOW, 1)]))
         with pytest.raises(RuntimeError, match="a person"):

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, Self
 from casecart.cli.main import run
 from casecart.commands.starting import begun, starting
 from casecart.runtime.clock import wall_clock
-from casecart.store import ONLY_ENGINE, Change, Running, migrate, open_store
+from casecart.store import ONLY_ENGINE, Change, Running, open_store
 from casecart.workspace import reference
+from support.store import new_store
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -66,7 +67,7 @@ class Analyst:
         for secret in ("keys", "tokens"):
             self.save(f"var/{secret}", "s" * 40)
         self.url = f"sqlite:///{root}/var/casecart.db"
-        migrate(self.url)
+        new_store(self.url)
         self.out = self.err = ""
 
     def save(self, file: str, text: str) -> None:
