@@ -105,7 +105,7 @@ def test_a_test_begins_with_nothing_but_what_it_names(ws: Path) -> None:
 
 # --- what is compared
 FITTING = [
-    "{acknowledgement: AA, outcome: processed}",
+    "{acknowledgement: AA, outcome: processed, notes: []}",
     '{documents: [{Usage: {quantity: "1.0", expiry: 2028-12-31, udi: {lot: 21A11F4855}, unit: EA}}]}',
     "{documents: [{Usage: ...}], filtered: [], exceptions: []}",
     '{postings: [{to: inventory, as: consumption, action: use, place: "FT1[1]", udi: {serial: SN-4711}}]}',
@@ -117,6 +117,7 @@ FITTING = [
 OTHER = [
     ("{acknowledgement: AE}", [("acknowledgement", "AE", "AA")]),
     ("{outcome: duplicate}", [("outcome", "duplicate", "processed")]),
+    ("{notes: unknown-peer}", [("notes", "unknown-peer", "nothing")]),
     ("{outcome: [processed, duplicate]}", [("outcome", "2: processed, duplicate", "1: processed")]),
     ("{documents: []}", None),
     ('{documents: [{Usage: {quantity: "2"}}]}', [("documents[0].Usage.quantity", "2", "1")]),

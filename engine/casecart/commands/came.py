@@ -47,11 +47,13 @@ class Came:
         acknowledgements: of each message.
         outcomes: of each message.
         why: of each message, why it is not taken; empty: it is.
+        notes: the codes that they are marked with.
     """
 
     acknowledgements: list[str] = field(default_factory=list)
     outcomes: list[str] = field(default_factory=list)
     why: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     documents: list[Value] = field(default_factory=list)
     filtered: list[Value] = field(default_factory=list)
     postings: list[Value] = field(default_factory=list)
@@ -61,7 +63,7 @@ class Came:
 
     def add(self, other: Came) -> None:
         """What came of the messages behind it."""
-        for name in ("acknowledgements", "outcomes", "why", "documents", "filtered", "postings", "exceptions"):
+        for name in ("acknowledgements", "outcomes", "why", "notes", "documents", "filtered", "postings", "exceptions"):
             getattr(self, name).extend(getattr(other, name))
         for name, count in other.counts.items():
             self.counts[name] = self.counts.get(name, 0) + count

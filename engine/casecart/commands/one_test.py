@@ -6,7 +6,7 @@ import itertools
 from typing import TYPE_CHECKING, Final
 
 from casecart.commands.came import Came, came_of
-from casecart.commands.comparison import Difference, compare_list
+from casecart.commands.comparison import NOTHING, Difference, compare_list
 from casecart.commands.refusal import Refusal
 from casecart.commands.taking import Way, taken
 from casecart.commands.trying import LARGEST, cut
@@ -105,7 +105,9 @@ class OneTest:
         total = Came()
         for of, worked in whole:
             now = came_of(self._dry, self._channel, worked)
-            now.acknowledgements, now.outcomes, now.why = of.acknowledgements, of.outcomes, of.why
+            now.acknowledgements, now.outcomes, now.why, now.notes = (
+                of.acknowledgements, of.outcomes, of.why, of.notes,
+            )  # fmt: skip
             total.add(now)
         return total
 
@@ -140,6 +142,8 @@ class OneTest:
         came.outcomes = [self._outcome(received, not_taken, worked)]
         came.acknowledgements = [received.acknowledged(self._receipt(received, worked)) or "none"]
         came.why = [not_taken[1] if not_taken is not None and worked is None else ""]
+        stored = worked.message if worked is not None else None
+        came.notes = ((stored.notes if stored is not None else received.arrival.notes) or "").split()
         came.counts["messages"] = 1
         return came, worked
 
@@ -208,6 +212,9 @@ def _compared(expect: Expect, came: Came, prefix: str) -> list[Difference]:
     """What is other than expected of one message, or of all."""
     found = _each(expect, "acknowledgement", expect.acknowledgement, came.acknowledgements, prefix)
     found += _each(expect, "outcome", expect.outcome, came.outcomes, prefix, came.why)
+    if expect.notes is not None and {*expect.notes} != {*came.notes}:
+        wanted_notes, notes = (", ".join(sorted({*map(str, each)})) for each in (expect.notes, came.notes))
+        found.append(Difference(f"{prefix}notes", wanted_notes or NOTHING, notes or NOTHING, expect.at("notes")))
     for name in _LISTS:
         wanted = getattr(expect, name)
         if wanted is not None:

@@ -107,6 +107,15 @@ class Expect(Declared):
         default="[]",
         scalar=True,
     )
+    notes: tuple[Text, ...] | None = key(
+        about=(
+            "The codes that the message is marked with: why a listener refuses it, such as unknown-peer, or what is "
+            "odd about it, such as charset-fallback. Of several messages all of theirs; [] says that there are none."
+        ),
+        example="[unknown-peer]",
+        default=None,
+        scalar=True,
+    )
     documents: tuple[Tree, ...] | None = key(
         about=(
             "The canonical documents, each as `Usage: {field: value}` (or Case, or for master data Item, Supplier, "
@@ -153,7 +162,7 @@ class Expect(Declared):
 
     def check(self) -> Iterable[Finding]:
         """It says something."""
-        lists = (self.documents, self.filtered, self.postings, self.exceptions)
+        lists = (self.notes, self.documents, self.filtered, self.postings, self.exceptions)
         if not (self.acknowledgement or self.outcome or self.counts or any(each is not None for each in lists)):
             yield Finding(self.place, "error", "too-few", "nothing is expected here: a test that can't fail is none")
 
