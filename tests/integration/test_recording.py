@@ -171,6 +171,19 @@ def test_what_no_channel_takes_is_not_recorded(ws: Path, body: bytes, channel: s
     assert files(ws) == before
 
 
+def test_a_name_that_yaml_would_take_for_something_else_is_a_name(ws: Path) -> None:
+    for name in ('"quoted"', "- a: b # c", "yes", "ünïcode \u2028", "\x1b[31m"):
+        assert record(ws, sample("dft-payment"), name=name).test == " ".join(name.split())
+
+
+def test_a_peer_that_there_is_not_is_told_and_nothing_is_written(ws: Path) -> None:
+    before = files(ws)
+    body = (reference.root() / "samples" / "fhir" / "procedure-hip-stem.json").read_bytes()
+    with pytest.raises(Refusal, match="no peer has the name 'nope'"):
+        record(ws, body, peer="nope", channel="fhir-procedures")
+    assert files(ws) == before
+
+
 def test_a_file_of_tests_with_mistakes_is_not_added_to(ws: Path) -> None:
     (ws / TESTS).write_text("- test: a\n  inputt: x\n", "utf-8")
     before = files(ws)
@@ -186,7 +199,7 @@ def test_when_it_can_not_be_written_nothing_is(ws: Path, monkeypatch: pytest.Mon
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("casecart.commands.record.tempfile.mkstemp", full)
-    with pytest.raises(OSError, match="space"):
+    with pytest.raises(Refusal, match="No space left on device; nothing was recorded"):
         record(ws, sample("dft-hip-stem"))
     assert files(ws) == before
 
@@ -248,6 +261,8 @@ def test_a_stored_message_is_a_patients_and_needs_a_word_about_that(
         ["--record", "x.hl7", "--deidentify", "--as-it-is"],
         ["--record", "x.hl7", "--keep", "ZIM-1"],
         ["--record", "x.hl7"],
+        ["--record", "x.hl7", "--watch"],
+        ["--record", "x.hl7", "-k", "x"],
     ],
 )
 def test_what_contradicts_itself_is_told(ws: Path, typed: list[str]) -> None:

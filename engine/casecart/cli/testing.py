@@ -72,6 +72,8 @@ def command(
     Exits with 1 when a test fails or there is none, and with 3 when files have errors: then nothing is run.
     """
     if recording is not None:
+        if text or coverage or junit or watch:
+            raise click.UsageError("-k, --coverage, --junit and --watch are for running tests, not for --record")
         return recorded(root, recording, which, json=json)
     # Who asks for help waits for no engine.
     from casecart.commands.testing import RunTests  # noqa: PLC0415 - as above

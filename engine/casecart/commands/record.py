@@ -128,13 +128,17 @@ class Record:
             notes += _changed(summary(before), summary(came))
         if tests.fixtures.master is None and any("Usage" in each for each in came.documents if isinstance(each, dict)):
             notes.append("the test has no master data: nothing is resolved; say in `fixtures` which it begins with")
-        name = self.name or _named(came, bodies, {str(test.test) for test in tests.tests})
+        name = " ".join(self.name.split()) or _named(came, bodies, {str(test.test) for test in tests.tests})
         if any(test.test == name for test in tests.tests):
             raise Refusal("bad-value", f"there is a test '{name}' in {tests.file} already; give it another --name")
         files_ = _Files(self.root, tests, name, ".json" if _is_json(bodies[0]) else ".hl7")
         text = entry_text(name, self._way(files_.input), came, files_.indent)
         _look(canary, (text, files_.input), words_of(came) | _words_of(workspace))
-        files_.write(bodies, text)
+        try:
+            files_.write(bodies, text)
+        except OSError as error:
+            words = f"{error.filename or files_.input} can't be written: {error.strerror}; nothing was recorded"
+            raise Refusal("bad-value", words) from None
         try:
             self._passes(tests.file, name)
         except BaseException:
@@ -146,6 +150,10 @@ class Record:
 
     def _channel(self, workspace: Workspace) -> str:
         if self.channel in workspace.channels:
+            sources = workspace.channels[self.channel].sources
+            if self.listener is not None and self.listener not in sources:
+                words = f"channel '{self.channel}' takes nothing from '{self.listener}'; it is from {listed(sources)}"
+                raise Refusal("not-found", words, did_you_mean(self.listener, sources))
             return self.channel
         if self.channel:
             words = f"there is no channel '{self.channel}'; there are {listed(sorted(workspace.channels))}"
@@ -159,12 +167,14 @@ class Record:
 
     def _takes(self, workspace: Workspace, name: str) -> bool:
         declared = workspace.channels[name]
+        if self.listener is not None and self.listener not in declared.sources:
+            return False
         try:
             received = Way(
                 workspace,
                 declared,
                 now=lambda: 0,
-                listener=self.listener if self.listener in declared.sources else None,
+                listener=self.listener,
                 peer=self.peer,
                 version=self.version,
             ).received(self.bodies[0])
@@ -193,7 +203,11 @@ class Record:
 
     def _passes(self, file: str, name: str) -> None:
         """Raises `Refusal` where it doesn't."""
-        done = RunTests(root=self.root, wanted=[file], text=name).run()
+        try:
+            done = RunTests(root=self.root, wanted=[file], text=name).run()
+        except WorkspaceError as error:
+            words = f"the test would not be read ({error.findings[0].message}); nothing was recorded"
+            raise Refusal("bad-value", words) from None
         of = [each for each in done.tests if each.test == name]
         if len(of) == 1 and of[0].result == "passed":
             return

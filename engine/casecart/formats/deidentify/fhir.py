@@ -175,9 +175,15 @@ class _Walk:
             return self._object(value, type_name if type_name[:1].isupper() else _guessed(name, value), place)
         if isinstance(value, str):
             return self._text(value, type_name, place, element, name)
-        if isinstance(value, int) and not isinstance(value, bool) and (place.foreign or not element):
-            return int(self._turn(Leaf("number", str(value), place.path)))
+        if isinstance(value, (int, Decimal)) and not isinstance(value, bool) and (place.foreign or not element):
+            return self._number(value, place)
         return value
+
+    def _number(self, value: int | Decimal, place: _Place) -> int | Decimal:
+        """One that is not known to be harmless."""
+        written = f"{value:f}" if isinstance(value, Decimal) else str(value)
+        new = self._turn(Leaf("number", written, place.path))
+        return value if new == written else type(value)(new)
 
     def _text(self, value: str, type_name: str, place: _Place, element: str, name: str) -> str:
         rule = self._rule(value, type_name, place, element, name)

@@ -85,14 +85,15 @@ class Shapes:
 
     def _stream(self, name: str, number: int, length: int) -> bytes:
         """As many bytes; those of a value and its number."""
-        text = name.encode("utf-8", "surrogatepass")
-        found = b""
+        # The whole value once: it may be as long as a message.
+        seed = blake2b(name.encode("utf-8", "surrogatepass"), key=self._key, person=b"casecart value").digest()
+        found = bytearray()
         block = 0
         while len(found) < length:
             salt = bytes((self._attempt % 256, number % 256)) + block.to_bytes(6, "big")
-            found += blake2b(text, key=self._key, salt=salt, person=b"casecart shapes").digest()
+            found += blake2b(seed, key=self._key, salt=salt, person=b"casecart shapes").digest()
             block += 1
-        return found[:length]
+        return bytes(found[:length])
 
 
 def _like(sign: str, octet: int, *, first: bool) -> str:

@@ -45,6 +45,7 @@ def patient(**members: object) -> dict[str, Any]:
         {"extension": [{"url": "http://x/maiden", "valueCoding": {"code": "smithson"}}]},
         {"extension": [{"url": "http://x/maiden", "valueCode": "smithson"}]},
         {"_birthDate": {"extension": [{"url": "http://x/b", "valueString": "smithson"}]}},
+        {"gender": "Mr. Smithson"},  # where a code belongs
         {"nickname": "Smithson"},  # no member of FHIR's
         {"nicknames": {"first": ["Smithson"]}},
         {"contained": [{"resourceType": "RelatedPerson", "id": "smithson"}]},
@@ -85,6 +86,14 @@ def test_what_says_whose_a_resource_is_goes(members: dict[str, Any]) -> None:
 )
 def test_what_an_interface_is_about_stays(resource: dict[str, Any]) -> None:
     assert done(resource) == resource
+
+
+@pytest.mark.parametrize(("name", "number"), [("valueInteger", 93755501), ("valueDecimal", 93755501.5)])
+def test_a_number_as_long_as_an_identifier_goes_where_nobody_knows_what_it_is(name: str, number: float) -> None:
+    extension = [{"url": "http://x", name: number}, {"url": "http://x", name: 17}]
+    made = done(patient(extension=extension))["extension"]
+    assert made[0][name] != number
+    assert made[1][name] == 17
 
 
 def test_references_ids_and_addresses_are_renamed_alike() -> None:

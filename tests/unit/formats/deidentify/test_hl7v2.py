@@ -316,6 +316,10 @@ def test_ten_thousand_values_are_looked_for_in_seconds() -> None:
     assert b"NAME4711" not in deidentify([body], key=KEY, today=TODAY).bodies[0]
 
 
+def test_a_very_long_value_is_replaced_in_a_second() -> None:
+    assert "NAME" not in done(f"PID|1||{'NAME ' * 60_000}")
+
+
 # --- bad input
 @pytest.mark.parametrize(
     "body",
