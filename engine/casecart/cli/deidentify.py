@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from casecart.cli.exit import Exit
+from casecart.cli.failure import Stop
 from casecart.cli.options import workspace_option
 from casecart.cli.text import counted, examples, printable
 
@@ -112,6 +113,8 @@ def _read(file: str) -> bytes:
 
     try:
         if file == "-":
+            if sys.stdin is None or sys.stdin.closed:
+                raise Stop(Exit.USAGE, "standard input is closed: name a file, or pipe a message in")
             return sys.stdin.buffer.read(LARGEST + 1)
         with Path(file).open("rb") as opened:
             return opened.read(LARGEST + 1)
