@@ -7,6 +7,9 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
+import pytest
+
+from casecart.listeners import fhir
 from casecart.store import MessageFilter
 from support.answered import Answered
 from support.http_door import TOKEN, connected, post, received
@@ -26,6 +29,7 @@ __all__ = ["HEARS", "HTTP", "POLLS", "Reading", "begun", "device", "procedure", 
 
 HTTP = "ehr-http: {kind: http, port: 0, peers: {ehr: {facility: NORTH, token: {file: ehr.token}}}}"
 HEARS = "hears: ehr-http/ehr, grace: 100ms, searches: [Procedure]"
+LOOK = 0.1  # seconds
 POLLS = "searches: [Procedure], every: 1s"
 CHANNEL = """\
 channel: procedures
@@ -172,12 +176,14 @@ def workspace(root: Path, url: str, site: FhirSite, settings: str, *, http: str 
 @contextmanager
 def begun(root: Path, url: str) -> Iterator[Reading]:
     """An engine on the workspace."""
-    made = in_reactor(Answered, root, url)
-    in_reactor(made.start)
-    try:
-        yield Reading(made)
-    finally:
-        in_reactor(made.stop)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fhir, "_EVERY", LOOK)  # a test waits for several looks, one after the other
+        made = in_reactor(Answered, root, url)
+        in_reactor(made.start)
+        try:
+            yield Reading(made)
+        finally:
+            in_reactor(made.stop)
     assert made.failed == []
 
 
