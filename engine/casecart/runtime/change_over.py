@@ -70,6 +70,11 @@ class ChangeOver:
         """As `Engine.change_to`."""
         return self._lock.run(self._to, workspace)
 
+    @property
+    def under_way(self) -> bool:
+        """Whether something is being changed, or will be no more."""
+        return bool(self._lock.locked)
+
     def stop(self) -> Deferred[Any]:
         """Change nothing any more; fires when what is under way is at its end, or taken back."""
         self._stopping = True

@@ -395,7 +395,8 @@ class Engine:
                 self._disk.look()
                 self._look_for_wishes()
                 self._certificates.look()
-                self._doors.look()
+                if not self._change_over.under_way:
+                    self._doors.look()
                 self.uptake.look()
                 if self._roles.works:
                     park(self._store, self._now(), self._identifiers.mint)
