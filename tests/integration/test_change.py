@@ -27,7 +27,7 @@ from support.engine_process import free_port, must_balance
 from support.line import dft
 from support.reactor import in_reactor
 from support.sink import Sink
-from support.swapping import Swapping, swapping
+from support.swapping import HOOK, Swapping, swapping
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -340,6 +340,19 @@ def test_a_hooks_process_ends_with_its_workspace(tmp_path: Path) -> None:
         assert sorted(line["lot"] for line in site.files()) == ["A", "B"]  # type: ignore[type-var]  # they are texts
         site.change("B")
         assert processes() == []
+
+
+def test_a_change_waits_for_a_hook_that_is_at_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    slow = "import time\n\n\n" + HOOK.replace("lines):\n", "lines):\n    time.sleep(0.5)\n", 1)
+    monkeypatch.setattr("support.swapping.HOOK", slow)
+    with swapping(tmp_path, hook=True) as site:
+        later = site.written("B", hook=True)
+        one(site, "M1", "V1")  # answered before the hook is called
+        site.change_to(later)
+        one(site, "M2", "V2")
+        rest(site.url)
+        assert [made[:2] for made in site.made()] == [("M1", "A"), ("M2", "B")]
+        assert sorted(str(line["lot"]) for line in site.files()) == ["A", "B"]
 
 
 def test_a_hook_that_stays_keeps_its_process(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from casecart.runtime.revision import loaded
 from casecart.store import MessageFilter, open_store
 from support.applied import applied, until_run
 from support.crash_oracle import faults, tally
+from support.engine_process import EngineProcess, free_port
 from support.under_load import UnderLoad
 
 if TYPE_CHECKING:
@@ -92,6 +93,26 @@ def test_an_engine_killed_in_the_midst_of_changes_loses_nothing(store_url: str, 
         scene.come_to_rest()
     assert faults(scene.evidence()) == []
     assert revisions.seen() == {"A", "B"}
+
+
+def test_each_of_several_engines_takes_what_is_wanted(postgresql_dsn: str, tmp_path: Path) -> None:
+    with UnderLoad(tmp_path, postgresql_dsn) as scene:
+        revisions = Revisions(scene.workspace, postgresql_dsn)
+        port = free_port()
+        arguments = ["--port", f"or-mllp={port}"]
+        with EngineProcess(scene.workspace, port, name="second", arguments=arguments) as second:
+            second.start()
+            scene.begin()
+            for name in "AB":
+                revisions.apply(name)
+                until_run(postgresql_dsn, revisions.number, engines=2)
+            scene.senders.finish()
+            assert second.stop() == 0
+            scene.come_to_rest()
+    evidence = scene.evidence()
+    assert faults(evidence) == []
+    assert evidence.resends == 0
+    assert revisions.seen() <= {"A", "B"}
 
 
 @pytest.mark.slow

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from casecart.store import Store
     from casecart.workspace import Workspace
 
-__all__ = ["Swapping", "made_under", "swapping", "write_revision"]
+__all__ = ["HOOK", "Swapping", "made_under", "swapping", "write_revision"]
 
 ENGINE = """\
 organisation: MERCY
