@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import stat
 from typing import TYPE_CHECKING
@@ -195,6 +196,23 @@ def test_where_nothing_can_be_written_all_stays_as_it_was(ws: Path) -> None:
     before = contents(ws)
     with pytest.raises(WorkspaceError):
         add_mapping(ws, "m", "hl7v2", "FT1", None)
+    assert contents(ws) == before
+
+
+def test_a_configuration_that_cannot_be_replaced_stays_as_it_was(ws: Path) -> None:
+    # What is written first stands beside it: here that can't be.
+    (ws / "config" / f".engine.yaml.{os.getpid()}.tmp").mkdir()
+    with pytest.raises(WorkspaceError, match=r"could not be written .*; nothing is changed"):
+        add_component(ws, "listener", "l", "file", {})
+    assert contents(ws) == {CONFIGURATION: ENGINE.encode()}
+
+
+def test_of_several_files_none_is_left_where_one_cannot_be_written(ws: Path) -> None:
+    (ws / "samples").write_text("a file, and no folder", "utf-8")
+    add_mapping(ws, "used", "hl7v2", "FT1", None)
+    before = contents(ws)
+    with pytest.raises(WorkspaceError, match=r"samples/hl7v2/used\.hl7:.* could not be written"):
+        add_channel(ws, "used", source=None, peers=(), accept=(), mapping=None, to=None, sample=None)
     assert contents(ws) == before
 
 
