@@ -24,8 +24,8 @@ from support.forked import CASECART, PROCESSES, Files, fork
 
 __all__ = ["EngineProcess", "NotStarted", "free_port", "must_balance"]
 
-START_LIMIT = 30.0
-STOP_LIMIT = 30.0
+START_LIMIT = 60.0
+STOP_LIMIT = 60.0
 RUNS = b"casecart runs for "  # what `casecart run` says when it is up
 
 

@@ -196,7 +196,7 @@ def reading(root: Path, url: str, site: FhirSite, settings: str = HEARS) -> Iter
         yield made
 
 
-def until(what: Callable[[], bool], limit: float = 20.0) -> None:
+def until(what: Callable[[], bool], limit: float = 60.0) -> None:
     """Waits for what comes about by itself."""
     give_up = time.monotonic() + limit
     while not what():

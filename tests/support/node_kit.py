@@ -31,7 +31,7 @@ SERVERS = ("node-hl7-server", "simple-hl7", "medplum")
 
 FOLDER = Path(__file__).parent / "node"
 HOME = ROOT / "var" / "node"
-PATIENCE = 30.0  # seconds
+PATIENCE = 60.0  # seconds
 
 
 def _stamp() -> str:

@@ -79,7 +79,7 @@ def received(connection: socket.socket, count: int) -> list[bytes]:
 
 def until(condition: Callable[[], bool]) -> None:
     """Waits until something that another thread does is done."""
-    end = time.monotonic() + 10
+    end = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < end
         time.sleep(0.005)

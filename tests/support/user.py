@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["SAMPLE", "User", "of_mllp"]
 
 SAMPLE = "samples/hl7v2/dft-hip-stem.hl7"
-PATIENCE = 20.0  # seconds
+PATIENCE = 60.0  # seconds
 
 
 class User:

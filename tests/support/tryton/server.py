@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Tryton"]
 
-LIMIT = 60.0  # seconds until a server answers
+LIMIT = 120.0  # seconds until a server answers
 
 
 class Tryton:
