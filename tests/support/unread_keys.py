@@ -31,7 +31,7 @@ __all__ = ["ROOT", "Attribute", "dependants", "unread"]
 SOURCES = [ROOT / name for name in ("engine", "listeners", "destinations")]
 
 _PARTS = "engine/casecart/runtime/parts.py"
-_TESTING = "engine/casecart/commands/testing.py"
+_TESTING = "engine/casecart/commands/one_test.py"
 _PAGES = "engine/casecart/commands/site_pages"
 
 # Read by their names, of settings of whatever kind, in templates, or name by name: the file, and the words there.
