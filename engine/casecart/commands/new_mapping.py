@@ -187,14 +187,18 @@ def _cut(guide: Mapping, name: str, keep: frozenset[str] | None) -> tuple[str, t
     left_out: list[str] = []
     drop: set[int] = set()
     fields = next(entry for entry in entries if entry.key.text == "fields")
-    for entry, span in _spans(fields.value.entries if isinstance(fields.value, MapNode) else (), len(rows)):
+    for entry, span in _spans(_inner(fields), len(rows)):
         field = entry.key.text
         if keep is not None and field not in keep:
             left_out.append(field)
             drop.update(span)
     for entry, span in _spans(entries, len(rows)):
+        if entry.key.text == "spare":  # the new one is to be used
+            drop.update(span)
         if entry.key.text == "mapping":
             rows[span[0]] = f"mapping: {name}"
+    told = "\n".join(rows[at] for _, span in _spans(_inner(fields), len(rows)) for at in span if at not in drop)
+    drop.update(_unbound(entries, told))
     kept = [
         row for number, row in enumerate(rows) if number not in drop and not row.startswith("# yaml-language-server")
     ]
@@ -210,7 +214,22 @@ def _kept(guide: Mapping, found: frozenset[str]) -> frozenset[str]:
     return frozenset(kept | {str(name) for name in guide.fields if name in words})
 
 
-def _spans(entries: Sequence[Entry], end: int) -> Iterator[tuple[Entry, Sequence[int]]]:
+def _unbound(entries: Sequence[Entry], told: str) -> Iterator[int]:
+    """The rows of names under `bind` that no field takes anything from any more; of all of it, where none is left."""
+    for entry, span in _spans(entries, 0):
+        if entry.key.text == "bind":
+            binds = list(_spans(_inner(entry), span.stop))
+            unused = [rows for inner, rows in binds if not re.search(rf"\b{inner.key.text}\b", told)]
+            yield from (number for rows in unused for number in rows)
+            if len(unused) == len(binds):
+                yield span.start
+
+
+def _inner(entry: Entry) -> Sequence[Entry]:
+    return entry.value.entries if isinstance(entry.value, MapNode) else ()
+
+
+def _spans(entries: Sequence[Entry], end: int) -> Iterator[tuple[Entry, range]]:
     """Each entry with the numbers of its rows, from 0."""
     starts = [entry.key.place.line - 1 for entry in entries]
     for entry, first, last in zip(entries, starts, [*starts[1:], end], strict=True):

@@ -66,7 +66,7 @@ def test_a_mapping_brings_the_code_tables_that_it_needs_and_a_channel_its_test(w
     assert add_mapping(ws, "again", "hl7v2", "FT1", None).files == ("mappings/again.yaml",)
     begun = add_channel(ws, "used", source=None, peers=(), accept=(), mapping=None, to=None, sample=None)
     assert begun.files == ("channels/used.yaml", "samples/hl7v2/used.hl7", "channels/used.test.yaml")
-    assert begun.warnings == ()
+    assert [finding for finding in begun.warnings if finding.place.file in begun.files] == []
     assert (ws / begun.sample).read_bytes().startswith(b"MSH|^~\\&|LAB|NORTH|")
     # No schemas in the workspace, and no line that names one.
     assert (ws / "channels/used.yaml").read_text("utf-8").startswith("channel: used\n")
@@ -240,5 +240,8 @@ def test_a_sample_tells_what_is_written_and_nothing_of_its_patient(ws: Path, tmp
     assert drafted.left_out == ("ehr_item", "catalog_number", "serial")
     assert "serial" not in text
     assert "udi:" in text
+    bare = sample.replace(b"\rPRT|", b"\rNTE|").replace(b"\rOBX|", b"\rNTE|")
+    assert add_mapping(ws, "bare", None, None, bare).guide == "dft-usage"
+    assert "bind:" not in (ws / "mappings/bare.yaml").read_text("utf-8")
     for value in sample.decode().replace("\r", "|").replace("^", "|").split("|"):
         assert len(value) < 6 or value not in text
