@@ -65,7 +65,7 @@ def checked(
         advice: whether to tell what is odd and no error.
     """
     # Who makes a workspace, or asks for help, compiles no mapping.
-    from casecart.mapping import look_at_mapping  # noqa: PLC0415 - as above
+    from casecart.mapping import compile_mapping, look_at_mapping  # noqa: PLC0415 - as above
     from casecart.runtime.alone import faults_alone  # noqa: PLC0415 - as above
     from casecart.runtime.case_channel import compile_case_channels  # noqa: PLC0415 - as above
     from casecart.runtime.channel import compile_channels  # noqa: PLC0415 - as above
@@ -85,10 +85,12 @@ def checked(
         found += (each for each in faults_alone(loaded) if (each.place, each.code) not in told)
         return Checked(findings=_in_order(tuple(found)), workspace=None)
     found += _of_certificates(workspace)
+    # An engine that starts next takes what is compiled here.
+    compiler = look_at_mapping if advice else compile_mapping
     everything: tuple[Callable[[Workspace], object], ...] = (
-        partial(compile_channels, compiler=look_at_mapping),
-        partial(compile_case_channels, compiler=look_at_mapping),
-        partial(compile_master_channels, compiler=look_at_mapping),
+        partial(compile_channels, compiler=compiler),
+        partial(compile_case_channels, compiler=compiler),
+        partial(compile_master_channels, compiler=compiler),
         compile_item_channels,
         compile_writers,
         heard_in,

@@ -63,7 +63,9 @@ def blocks() -> Iterator[Block]:
             yield Block(str(page.relative_to(ROOT)), text.count("\n", 0, found.start(2)) + 1, "".join(lines))
 
 
-ALL = [block for block in blocks() if block.file not in OTHERS]
+# Tests of channels have a reader of their own.
+TESTS: Final = re.compile(r"^( *#.*\n)*( *)(- (test|fixtures)|(input|inputs|expect|fixtures|master):)")
+ALL = [block for block in blocks() if block.file not in OTHERS and not TESTS.match(block.text)]
 
 
 def entries(text: str) -> dict[str, str]:
