@@ -100,7 +100,8 @@ def command(
             click.echo(line)
     if plan.nothing:
         return _nothing(plan.revision, json=json)
-    _must_be_taken(plan)
+    if due_at is None:
+        _must_be_taken(plan)
     confirmed("Apply this?", yes=yes or json)
     with at_desk(root, writing=True) as desk:
         wish = Apply(taken=taken, newest=plan.newest, note=note, due_at=due_at)
