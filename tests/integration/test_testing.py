@@ -440,10 +440,13 @@ def test_watching_runs_them_again_when_a_file_is_saved(ws: Path) -> None:
     write(ws, expecting("{acknowledgement: AE}"))
     typed = [CASECART, "test", "--watch"]
     with subprocess.Popen(typed, cwd=ws, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
-        assert process.stdout is not None
-        lines = iter(process.stdout.readline, "")
-        assert any("1 failed" in line for line in lines)
-        write(ws, expecting("{acknowledgement: AA}"))
-        assert any("1 passed" in line for line in lines)
-        process.send_signal(signal.SIGINT)
-        assert process.wait(60) == 130
+        try:
+            assert process.stdout is not None
+            lines = iter(process.stdout.readline, "")
+            assert any("1 failed" in line for line in lines)
+            write(ws, expecting("{acknowledgement: AA}"))
+            assert any("1 passed" in line for line in lines)
+            process.send_signal(signal.SIGINT)
+            assert process.wait(60) == 130
+        finally:
+            process.kill()  # else a failure waits for it for ever
