@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from typing import TYPE_CHECKING
 
@@ -70,6 +71,11 @@ def test_all_that_can_be_begun_is_right_passes_its_test_and_runs(
     channels = {typed.split()[1] for typed in BEGUN if typed.startswith("channel")}
     # Of a resource that nobody ships a sample of, none can be made up that is valid.
     assert {test["channel"] for test in tests if test["result"] == "passed"} == channels - {"seen"}
+    # The ports that were chosen are free in the configuration; on this machine they may be another's.
+    path = tmp_path / "config/engine.yaml"
+    path.write_text(
+        re.sub(rf"port: (?!{port})\d+", lambda _found: f"port: {free_port()}", path.read_text("utf-8")), "utf-8"
+    )
     names = ("KEYS", "TOKENS", "SERVICE_AUTHORIZATION", "ERP_KEY")
     secrets = dict.fromkeys(names, "a made-up secret of this test, long enough")
     with EngineProcess(tmp_path, port, environment=secrets, forked=True) as engine:
