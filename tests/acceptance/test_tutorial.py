@@ -36,6 +36,7 @@ def tryton(tmp_path: Path) -> Iterator[Tryton]:
     server.stop()
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(240)
 def test_what_the_tutorial_says_is_so(tmp_path: Path, tryton: Tryton) -> None:
     ports = {named: str(free_port()) for named in NAMED[:3]} | {NAMED[3]: str(tryton.port)}
