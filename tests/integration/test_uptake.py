@@ -84,6 +84,17 @@ def test_what_cannot_be_taken_is_refused_with_the_reason_once(site: Swapping) ->
     assert running(site.url) == [said]
 
 
+def test_what_runs_is_not_refused_because_nobody_can_be_told(site: Swapping) -> None:
+    def broken(_: object) -> None:
+        raise BrokenPipeError(32, "Broken pipe")
+
+    site.engine.changed = broken
+    site.written("B")
+    number = applied(site.root, site.url)
+    until_run(site.url, number)
+    assert running(site.url)[0].refused == 0
+
+
 def test_an_engine_begins_with_what_was_applied_and_not_with_what_is_in_the_folder(tmp_path: Path) -> None:
     port, store = free_port(), f"sqlite:///{tmp_path}/casecart.db"
     write_revision(tmp_path, "A", port=port)

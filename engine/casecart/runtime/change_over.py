@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ from twisted.internet.defer import DeferredLock, inlineCallbacks
 from twisted.internet.threads import deferToThreadPool
 
 from casecart.runtime.difference import NEEDS_RESTART, Names, difference, needs_restart
+from casecart.runtime.fault import told
 from casecart.workspace import Finding, WorkspaceError
 
 if TYPE_CHECKING:
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ChangeOver", "Stopped"]
 
+log = logging.getLogger(__name__)
+
 
 class Stopped(Exception):
     """The engine is being stopped, and runs on what it ran on until it has."""
@@ -43,6 +47,7 @@ class ChangeOver:
         doors: the listeners; None: this engine has none.
         ways_out: the dispatchers; None: likewise.
         exchanged: has everybody else work by the new ones, in the same turn.
+        changed: told what is different, behind that.
         failed: told when the engine can't go on.
 
     Attributes:
@@ -60,10 +65,12 @@ class ChangeOver:
         doors: Doors | None,
         ways_out: WaysOut | None,
         exchanged: Callable[[Compiled], None],
+        changed: Callable[[Difference], None],
         failed: Callable[[Exception], None],
     ) -> None:
         self.by, self.parts, self._reactor, self._prepared = by, parts, reactor, prepared
         self._doors, self._ways_out, self._exchanged, self._failed = doors, ways_out, exchanged, failed
+        self._changed = changed
         self._lock, self._stopping = DeferredLock(), False
 
     def to(self, workspace: Workspace) -> Deferred[Difference]:
@@ -109,7 +116,15 @@ class ChangeOver:
         self._exchange(by, parts, made, found.destinations)
         old.hooks.stop(but=by.hooks)
         self._reactor.callLater(0, gc.collect)  # what was compiled refers to itself
+        self._tell(found)
         return found
+
+    def _tell(self, found: Difference) -> None:
+        """What can't be told, such as to an output that nobody reads any more, has happened all the same."""
+        try:
+            self._changed(found)
+        except Exception as fault:  # noqa: BLE001 - whatever it is, this workspace runs, and who asked must hear that
+            log.error("the change is made, and could not be told: %s", told(fault))  # noqa: TRY400 - its text is enough
 
     def _made_ready(self, workspace: Workspace, hooks: Hooks) -> tuple[Compiled, Parts]:
         """In a thread: it takes as long as it takes, and nobody waits. Raises `WorkspaceError`."""

@@ -195,6 +195,7 @@ class Engine:
             doors=self._doors if doing.listens else None,
             ways_out=self._ways_out if doing.sends else None,
             exchanged=self._exchanged,
+            changed=lambda found: self.changed(found),  # noqa: PLW0108 - whatever that is by then
             failed=failed,
         )
         self.changed: Callable[[Difference], None] = lambda _: None
@@ -349,11 +350,7 @@ class Engine:
             StoreUnavailable: the store does not answer.
             Stopped: the engine is being stopped.
         """
-        return self._change_over.to(workspace).addCallback(self._told)
-
-    def _told(self, found: Difference) -> Difference:
-        self.changed(found)
-        return found
+        return self._change_over.to(workspace)
 
     def _exchanged(self, by: Compiled) -> None:
         """Everybody who asks the workspace for something is given it anew."""
