@@ -306,6 +306,17 @@ def test_what_is_on_its_way_is_seen_to_its_end_before_the_new_one_begins(tmp_pat
         assert sink.counts().postings == 1
 
 
+def test_a_destination_that_is_waited_for_is_tried_at_once_with_its_new_settings(tmp_path: Path) -> None:
+    with swapping(tmp_path, destination=REST.format(port=9, more="")) as site:
+        one(site, "M1")
+        until(lambda: in_reactor(site.store.timers))
+        (timer,) = in_reactor(site.store.timers)
+        later = timer._replace(due_at=wall_clock() + 60_000_000)
+        in_reactor(site.store.write, Change(timers=[later]))
+        site.change("A")
+        until(lambda: len(site.files()) == 1, 30.0)
+
+
 def test_a_destination_that_is_not_changed_stays(site: Swapping) -> None:
     before = site.engine.dispatchers["erp"]
     site.change("B")

@@ -160,7 +160,7 @@ class WaysOut:
             leased.fence = before.fence
         try:
             switches = {switch.destination: switch for switch in self._store.switches()}
-            tries = tries_of(self._store)
+            waiting = tries_of(self._store).get(name)
         except StoreUnavailable:
             self._reactor.callLater(AGAIN, self._begin, name, before)
             return
@@ -168,7 +168,8 @@ class WaysOut:
             self._broken(fault)
             return
         dispatcher.obey(switches.get(name))
-        dispatcher.start(*tries.get(name, ()))
+        # Whoever mended its settings waits for no pause that the old ones earned; how often they failed still counts.
+        dispatcher.start(*(() if waiting is None else (0, waiting[1])))
 
     def finish(self, name: str) -> Deferred[None]:
         """Send nothing more to a destination; fires when what is on its way is at its end."""
