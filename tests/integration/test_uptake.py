@@ -18,6 +18,7 @@ from support.applied import applied, running, until_run
 from support.at_rest import rest
 from support.engine_process import EngineProcess, free_port
 from support.line import dft
+from support.reactor import in_reactor
 from support.swapping import Swapping, made_under, swapping, write_revision
 
 if TYPE_CHECKING:
@@ -82,6 +83,24 @@ def test_what_cannot_be_taken_is_refused_with_the_reason_once(site: Swapping) ->
     assert [made[1] for made in site.made()] == ["A"]
     time.sleep(0.3)  # the port is free now, and it is not tried again by itself
     assert running(site.url) == [said]
+
+
+def test_files_that_are_run_whatever_was_applied_run_on_when_what_they_kept_out_is_cancelled(site: Swapping) -> None:
+    site.written("B")
+    until_run(site.url, applied(site.root, site.url))
+    files = site.written("F")
+    site.change_to(files)
+    in_reactor(site.engine.uptake.saved, files)
+    with closing(socket.create_server(("127.0.0.1", 0))) as other:
+        site.written("C", listeners=LAB.format(port=other.getsockname()[1]))
+        number = applied(site.root, site.url)
+        until_refused(site.url)
+    with closing(open_store(site.url, role="person")) as person:
+        person.write(Change(cancellations=[(wall_clock(), number)]))
+    end = time.monotonic() + 5.0
+    while running(site.url)[0].refused and time.monotonic() < end:
+        time.sleep(0.02)
+    assert site.engine.workspace is files
 
 
 def test_what_runs_is_not_refused_because_nobody_can_be_told(site: Swapping) -> None:

@@ -66,6 +66,7 @@ class Uptake:
         self._write, self._change_to, self._broken = write, change_to, broken
         self._running = runs
         self._seen: int | None = None
+        self._before: int | None = None  # what was wanted before what was refused
         self._busy = False
 
     def begins(self, number: int, seen: int | None, *, refused: int = 0, reason: str = "") -> Running:
@@ -88,6 +89,11 @@ class Uptake:
             return
         wanted = self._store.wanted_revision(self._now())
         if wanted is None or wanted == self._seen:
+            return
+        if self._running.refused == self._seen and wanted == self._before:
+            # What it would not take was cancelled: what ran runs on, also where that are files that are no revision.
+            self._seen = wanted
+            self._say(self._running._replace(refused=0, reason=""))
             return
         self._busy = True
         self._taken(wanted).addErrback(self._failed).addBoth(self._over)
@@ -116,6 +122,8 @@ class Uptake:
         except StoreBroken:
             raise
         except Exception as fault:  # noqa: BLE001 - whatever it is, the engine runs on what it ran on
+            if self._running.refused != self._seen:
+                self._before = self._seen
             self._seen, why = wanted, why_not(fault)
             log.error("revision %d was not taken, and what ran runs on: %s", wanted, why)  # noqa: TRY400 - its text is enough
             self._say(self._running._replace(refused=wanted, reason=why))
