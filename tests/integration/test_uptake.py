@@ -128,6 +128,7 @@ def test_an_engine_begins_with_what_was_applied_and_not_with_what_is_in_the_fold
         write_revision(tmp_path, "C", port=port)
         engine.start()
         one(port, "M1")
+        rest(store)
         engine.stop()
     assert f"files differ from revision {number}, which runs: casecart plan" in engine.log
     with closing(open_store(store, role="reader")) as reader:
@@ -151,6 +152,7 @@ def test_apply_waits_until_it_runs_and_tells_why_an_engine_would_not_take_it(tmp
         engine.stop()
         engine.start()  # on what it ran
         one(port, "M3")
+        rest(f"sqlite:///{tmp_path}/casecart.db")
         engine.stop()
     with closing(open_store(f"sqlite:///{tmp_path}/casecart.db", role="reader")) as reader:
         assert [made[:3] for made in made_under(reader)] == [(name, "B", "B") for name in ("M1", "M2", "M3")]
