@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
-__all__ = ["Found", "age", "day_in", "moved", "shift_of", "writings"]
+__all__ = ["Found", "age", "day_in", "moved", "shift_of", "writings", "year_alone"]
 
 _PLAIN: Final = re.compile(r"(\d{4})(\d{2})(\d{2})(?=(?:\d{2}|\d{4}|\d{6})?(?:\.\d+)?(?:[+-]\d{4})?\Z)")
 _WITH_DASHES: Final = re.compile(r"(\d{4})-(\d{2})-(\d{2})(?=T\d|\Z| \d)")
 _MONTH: Final = re.compile(r"(\d{4})(-?)(\d{2})\Z")
+_YEAR: Final = re.compile(r"(?:18[5-9]|19\d|2[01]\d)\d", re.ASCII)
 _FIRST_YEAR: Final = 1850
 _LAST_YEAR: Final = 2200
 _MIDDLE: Final = 15  # of a month: what a month without a day is moved by
@@ -52,6 +53,11 @@ def day_in(value: str) -> Found | None:
     return None
 
 
+def year_alone(value: str) -> bool:
+    """Whether a value is a year."""
+    return _YEAR.fullmatch(value) is not None
+
+
 def _day(year: str, month: str, day: str) -> date | None:
     try:
         found = date(int(year), int(month), int(day))
@@ -69,7 +75,9 @@ def moved(value: str, days: int) -> str:
 
 
 def age(value: str, days: int, reference: date) -> str:
-    """A date of birth, moved; of a person older than 89 it is the one of somebody who is just 90.
+    """A date, moved; one of more than 89 years before is the date of birth of somebody who is just 90.
+
+    Only a birth is so long ago, wherever it stands. A year alone stays, unless it is one of those.
 
     So 45 CFR 164.514(b)(2)(i)(C) has it.
 
@@ -80,7 +88,8 @@ def age(value: str, days: int, reference: date) -> str:
     """
     found = day_in(value)
     if found is None:
-        return value
+        old = year_alone(value) and reference.year - int(value) > _OLDEST
+        return f"{(reference + timedelta(days=days)).year - _OLDEST - 1:04}" if old else value
     years = reference.year - found.day.year - ((reference.month, reference.day) < (found.day.month, found.day.day))
     if years <= _OLDEST:
         return moved(value, days)

@@ -15,7 +15,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 from casecart.formats.deidentify.links import impersonal
-from casecart.formats.deidentify.rules import Leaf
+from casecart.formats.deidentify.rules import YEARS, Leaf
 from casecart.formats.fhir import VERSIONS
 from casecart.formats.fhir.definitions import definitions
 
@@ -29,7 +29,8 @@ __all__ = ["names", "patient_of", "turned"]
 
 _PATIENT: Final = re.compile(r"(?:.*/)?Patient/([A-Za-z0-9\-.]{1,64})(?:/_history/.*)?", re.DOTALL)
 _OLDEST: Final = 89
-_YEARS: Final = frozenset({"a", "year", "years", "yr", "yrs"})
+_LONGEST: Final = 64  # characters of a number
+_SHORTER: Final = frozenset({"mo", "month", "months", "wk", "week", "weeks", "d", "day", "days", "h", "min"})
 # What stays also in an extension: it says what kind of value it is.
 _KINDS: Final = frozenset({"Extension.url", "Coding.system", "Identifier.system", "Quantity.system", "Reference.type"})
 _STATES: Final = frozenset(
@@ -145,8 +146,8 @@ class _Walk:
                 written[name] = self._value(value, "Element", place, "", "")
             else:
                 written[name] = self._member(name, value, kind, defined, place)
-        if kind == "Age":
-            written["value"] = _bounded(written)
+        if "value" in node and _is_old(node, kind):
+            written["value"] = _OLDEST + 1
         return written
 
     def _member(self, name: str, value: object, kind: str, defined: Type | None, place: _Place) -> object:
@@ -182,7 +183,8 @@ class _Walk:
     def _number(self, value: int | Decimal, place: _Place) -> int | Decimal:
         """One that is not known to be harmless."""
         written = f"{value:f}" if isinstance(value, Decimal) else str(value)
-        new = self._turn(Leaf("number", written, place.path))
+        rule: Rule = "unknown" if len(written) <= _LONGEST else "identifier"
+        new = self._turn(Leaf(rule, written, place.path))
         return value if new == written else type(value)(new)
 
     def _text(self, value: str, type_name: str, place: _Place, element: str, name: str) -> str:
@@ -238,9 +240,13 @@ def _guessed(name: str, value: object) -> str:
     return next((kind for kind, members in _SHAPES if any(each in node for each in members)), "")
 
 
-def _bounded(node: Mapping[str, Any]) -> object:
-    """An age; of somebody older than 89 years it is 90 (45 CFR 164.514(b)(2))."""
-    value = node.get("value")
-    years = {str(node.get("code", "")), str(node.get("unit", ""))} & _YEARS
-    number = isinstance(value, (int, Decimal)) and not isinstance(value, bool)
-    return _OLDEST + 1 if number and years and cast("Decimal", value) > _OLDEST else value
+def _is_old(node: Mapping[str, Any], kind: str) -> bool:
+    """Whether it is an age of more than 89 years, which becomes 90 (45 CFR 164.514(b)(2)).
+
+    Whatever has years for its unit is one; an Age also without a unit.
+    """
+    value = node["value"]
+    if not isinstance(value, (int, Decimal)) or isinstance(value, bool) or value <= _OLDEST:
+        return False
+    units = {str(node.get(name, "")).strip().casefold() for name in ("code", "unit")}
+    return bool(units & YEARS) or (kind == "Age" and not units & _SHORTER)

@@ -11,7 +11,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 from casecart.formats.deidentify.hl7v2_rules import Shape, field_shape, observation_rule, type_shape
-from casecart.formats.deidentify.rules import Leaf
+from casecart.formats.deidentify.rules import YEARS, Leaf
 from casecart.formats.hl7v2 import Delimiters, escape, parse, unescape
 from casecart.formats.hl7v2.null import NULL_TEXT
 
@@ -25,11 +25,12 @@ __all__ = ["patient_of", "turned", "turned_header"]
 
 _HEADERS: Final = frozenset({"MSH", "FHS", "BHS"})
 _OBSERVATION: Final = "OBX"
-_TYPE, _CODE, _VALUE = 2, 3, 5  # of OBX
+_TYPE, _CODE, _VALUE, _UNIT = 2, 3, 5, 6  # of OBX
 _OFFSETS: Final = dict.fromkeys(_HEADERS, 1)
 _STRANGE: Final = Shape(("identifier",), "identifier")
 # Where a patient's number stands, the first that has one.
 _PATIENT: Final = (("PID", 3), ("PID", 2), ("PV1", 19), ("PID", 18))
+_NAME: Final = re.compile(r"[A-Z][A-Z0-9]{2}")
 _SPECIAL: Final = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -76,9 +77,11 @@ def turned_header(text: str, delimiters: Delimiters, charset: str, turn: Turn, k
     """The same of segments around messages: FHS, BHS, BTS, FTS and what stands with them."""
     parts = re.split(r"([\r\n]+)", text)
     for at in range(0, len(parts), 2):
-        if parts[at].strip():
-            name = parts[at].partition(delimiters.field)[0]
+        name, separator, _ = parts[at].partition(delimiters.field)
+        if separator and _NAME.fullmatch(name):
             parts[at] = _Reader(name, 1, delimiters, charset, turn, keep).segment(parts[at])
+        elif parts[at].strip() and not _NAME.fullmatch(parts[at]):  # no segment: text that strayed there
+            parts[at] = turn(Leaf("identifier", parts[at], f"line {at // 2 + 1} of the header"))
     return "".join(parts)
 
 
@@ -113,6 +116,9 @@ class _Reader:
             return Shape(("udi", "keep", "keep", "keep"), "unknown")
         if rule is not None:
             return Shape((rule,), rule)
+        unit = tokens[_UNIT].split(self._delimiters.component)[0].strip() if len(tokens) > _UNIT else ""
+        if unit.casefold() in YEARS:
+            return Shape(("age",), "age")  # whatever it is called
         kind = tokens[_TYPE].strip() if len(tokens) > _TYPE else ""
         return type_shape(kind if kind != "ST" else "")
 

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from casecart.formats.deidentify.canary import Canary
-from casecart.formats.deidentify.days import age, moved, shift_of
+from casecart.formats.deidentify.days import age, shift_of
 from casecart.formats.deidentify.device import Unlike, said, with_other_serials
 from casecart.formats.deidentify.documents import NotRead, read_document
 from casecart.formats.deidentify.links import relinked
 from casecart.formats.deidentify.replacement import Shapes, filler
-from casecart.formats.deidentify.rules import KEPT, Leaf
+from casecart.formats.deidentify.rules import AGE, KEPT, Leaf
 from casecart.formats.deidentify.story import Story, code_in, looking
 
 if TYPE_CHECKING:
@@ -96,8 +96,7 @@ class _Replacing:
             return self._device(rule, value)
         if rule in {"date", "birth"}:
             core = value.strip()
-            new = moved(core, self._shift) if rule == "date" else age(core, self._shift, self._reference)
-            return value.replace(core, new)
+            return value.replace(core, age(core, self._shift, self._reference))
         if rule == "link":
             new = relinked(value, self._shapes.of)
             return self._shapes.of(value) if self._canary.in_value(Leaf("link", new, "")) else new
@@ -119,8 +118,8 @@ class _Replacing:
 
 def _bounded(value: str) -> str:
     """An age in years; above 89 it is 90."""
-    core = value.strip()
-    return str(_OLDEST + 1) if core.isdecimal() and int(core[:9]) > _OLDEST else value
+    found = AGE.fullmatch(value.strip())
+    return f"{_OLDEST + 1}{found[3]}" if found is not None and int(found[1]) > _OLDEST else value
 
 
 def deidentify(

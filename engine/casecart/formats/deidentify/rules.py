@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, get_args
 
-from casecart.formats.deidentify.days import day_in
+from casecart.formats.deidentify.days import day_in, year_alone
 from casecart.formats.udi import Udi, parse
 
 if TYPE_CHECKING:
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from datetime import date
     from typing import TypeAlias
 
-__all__ = ["EXEMPT", "KEPT", "PERSONAL", "RULES", "Leaf", "Rule", "Turn", "settled"]
+__all__ = ["AGE", "EXEMPT", "KEPT", "PERSONAL", "RULES", "YEARS", "Leaf", "Rule", "Turn", "settled"]
 
 Rule = Literal[
     "keep",  # says nothing of a person: codes of the standard, counts, prices, facilities
@@ -74,6 +74,11 @@ Turn: TypeAlias = "Callable[[Leaf], str]"
 
 _CODE: Final = re.compile(r"[\w{}\[\]/%*<>=+][\w.\-+/:*#^%{}\[\]'&,()]{0,39}")
 _SOCIAL: Final = re.compile(r"\d{3}-\d{2}-\d{4}")
+_NUMBER: Final = re.compile(r"[<>=~+\-\s]*[\d.,/:*\-\s]+(?:[^\W\d_]{1,3}|[eE][+-]?\d+)?")
+AGE: Final = re.compile(r"(\d{1,9})((?:[.,]\d+)?)(\s*(?:[^\W\d_]{1,2}|yrs?|years?)?)", re.IGNORECASE)
+"""Its whole years, what is beyond them, and the unit."""
+YEARS: Final = frozenset({"a", "y", "yr", "yrs", "year", "years"})
+"""Units of an age, in small letters."""
 _SMALL: Final = re.compile(r"[+-]?[0-8]?\d(?:\.\d{1,2})?")
 _SAYS: Final = re.compile(r"[^\W_0]")
 _DIGITS: Final = re.compile(r"\d")
@@ -99,7 +104,7 @@ def settled(leaf: Leaf, supplies: Collection[str], today: date) -> Rule:
     if rule == "unknown":
         return _unknown(value, supplies, today)
     if rule in {"date", "birth", "device-date"}:
-        return rule if day_in(value) is not None else "keep" if _no_day(value) else "identifier"
+        return rule if day_in(value) is not None or year_alone(value) else "keep" if _no_day(value) else "identifier"
     if rule == "udi" and value.isdecimal() and len(value) <= _GTIN:
         return "supply"
     return "identifier" if rule in _DOUBTFUL and not _DOUBTFUL[rule](value) else rule
@@ -110,15 +115,19 @@ def _is_code(value: str) -> bool:
 
 
 def _is_short(value: str) -> bool:
-    return len(_DIGITS.findall(value.partition(".")[0])) < _LONG_NUMBER
+    return bool(_NUMBER.fullmatch(value)) and len(_DIGITS.findall(value.partition(".")[0])) < _LONG_NUMBER
 
 
-_DOUBTFUL: Final[Mapping[Rule, Callable[[str], bool]]] = {"code": _is_code, "number": _is_short}
+def _is_age(value: str) -> bool:
+    return AGE.fullmatch(value) is not None
+
+
+_DOUBTFUL: Final[Mapping[Rule, Callable[[str], bool]]] = {"code": _is_code, "number": _is_short, "age": _is_age}
 
 
 def _no_day(value: str) -> bool:
-    """A year alone, which may be told, or a date that says there is none."""
-    return not value.strip("0-:T") or value.startswith("9999") or (len(value) == len("2026") and value.isdecimal())
+    """A date that says there is none."""
+    return not value.strip("0-:T") or value.startswith("9999")
 
 
 def _unknown(value: str, supplies: Collection[str], today: date) -> Rule:

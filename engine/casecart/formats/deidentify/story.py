@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from casecart.formats.deidentify.days import day_in
 from casecart.formats.deidentify.device import said
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from casecart.formats.deidentify.rules import Leaf, Rule, Turn
 
 __all__ = ["Story", "code_in", "looking"]
+
+_LIFETIME: Final = 89  # years
 
 
 @dataclass(slots=True)
@@ -64,7 +66,7 @@ class Story:
         found = day_in(value.strip())
         if rule in {"date", "birth"} and found is not None:
             self.days.setdefault(patient, set()).add(found.day)
-            if rule == "date":
+            if rule == "date" and found.day.year >= self.today.year - _LIFETIME:  # earlier ones may be a birth
                 self.latest[patient] = max(self.latest.get(patient, found.day), found.day)
         if rule == "device-date" and found is not None:
             self.fixed.setdefault(patient, set()).add(found.day)

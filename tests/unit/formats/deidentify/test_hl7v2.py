@@ -216,6 +216,28 @@ def test_nobody_is_older_than_ninety() -> None:
 
 
 @pytest.mark.parametrize(
+    ("segment", "left"),
+    [
+        ("PID|1||7||||1931", "1931"),
+        ("ZPI|19310305", "1931"),  # a birth that nobody knows to be one
+        ("OBX|1|DT|X||19310305", "1931"),
+        ("OBX|1|NM|30525-0^Age^LN||97.5|a", "97"),
+        ("OBX|1|ST|30525-0^Age^LN||97 years", "97"),
+        ("OBX|1|ST|30525-0^Age^LN||Smith", "Smith"),
+        ("OBX|1|NM|X||97|years", "97"),  # by its unit
+        ("OBX|1|NM|X||Smith", "Smith"),  # where a number belongs
+    ],
+)
+def test_an_age_over_ninety_is_told_nowhere(segment: str, left: str) -> None:
+    assert left not in done(PID, segment)
+
+
+def test_text_between_the_headers_of_a_batch_goes() -> None:
+    batch = f"FHS|^~\\&|A\rOSKAR Smith\rOSKAR|Smith\rBHS|^~\\&|A\r{MSH}\r{PID}\rBTS|1\r"
+    assert not re.search("oskar|smith", several(batch.encode())[0], re.IGNORECASE)
+
+
+@pytest.mark.parametrize(
     ("before", "after"),
     [("1950", "1950"), ("00000000", "00000000"), ("99991231", "99991231")],  # a year may be told; the others tell none
 )
