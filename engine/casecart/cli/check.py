@@ -90,12 +90,11 @@ def _asked(paths: Sequence[Path], root: Path) -> tuple[Path, list[Path]]:
     there = [path if path.exists() or not (root / path).exists() else root / path for path in paths]
     roots = {path: _workspace_of(path) for path in there}
     first = roots[there[0]]
-    if len(there) > 1:
-        lost = next((path for path in there if not path.exists()), None)
-        if lost is not None:
-            raise Stop(Exit.USAGE, f"there is no {lost}")
-        if len({each.resolve() for each in roots.values()}) > 1:
-            raise Stop(Exit.USAGE, "these are of several workspaces; name what is in one")
+    lost = next((path for path in there if not path.exists()), None)
+    if lost is not None and (len(there) > 1 or first != lost):  # alone, where no workspace is: it is told as one
+        raise Stop(Exit.USAGE, f"there is no {lost}")
+    if len({each.resolve() for each in roots.values()}) > 1:
+        raise Stop(Exit.USAGE, "these are of several workspaces; name what is in one")
     return first, [path for path in there if path.resolve() != first.resolve()]
 
 

@@ -92,7 +92,12 @@ def test_a_file_is_found_from_within_a_folder_of_the_workspace(
 
 @pytest.mark.parametrize(
     ("paths", "code"),
-    [(["nowhere"], Exit.CONFIGURATION), (["ws/channels", "nowhere"], Exit.USAGE), (["."], Exit.CONFIGURATION)],
+    [
+        (["nowhere"], Exit.CONFIGURATION),
+        (["ws/chanels"], Exit.USAGE),
+        (["ws/channels", "nowhere"], Exit.USAGE),
+        (["."], Exit.CONFIGURATION),
+    ],
 )
 @pytest.mark.usefixtures("wrong")
 def test_what_is_not_there_is_told(capsys: pytest.CaptureFixture[str], paths: list[str], code: int) -> None:
