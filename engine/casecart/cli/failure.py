@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import traceback
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -48,6 +49,8 @@ _CODES: Mapping[type[Exception], Exit] = {
     RevisionUnusable: Exit.CONFIGURATION,
 }
 
+_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})  # where the output goes
+
 
 def told(error: Exception) -> Exit:
     """Says it on stderr."""
@@ -68,6 +71,8 @@ def explained(error: Exception) -> tuple[Exit, str]:
         if isinstance(error, kind):
             words = printable(str(error))
             return code, f"Error: {words[:1].upper()}{words[1:]}"
+    if isinstance(error, OSError) and error.errno in _FULL:
+        return Exit.WRONG, f"Error: not all could be written: {(error.strerror or 'no room').lower()}"
     return Exit.FAULT, _fault(error)
 
 

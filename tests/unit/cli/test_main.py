@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import io
 import json
@@ -228,6 +229,18 @@ def test_a_fault_of_our_own_is_one_line_without_what_it_said(
     monkeypatch.setenv("CASECART_DEBUG", "1")
     assert run(["check", "ws"]) == Exit.FAULT
     assert "Traceback" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("made")
+def test_a_full_disk_under_the_output_is_no_fault_of_ours(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(_root: Path, *, tests: bool) -> Workspace:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("casecart.cli.check.check", fail)
+    assert run(["check", "ws"]) == Exit.WRONG
+    assert capsys.readouterr().err == "Error: not all could be written: no space left on device\n"
 
 
 @pytest.mark.usefixtures("made")
