@@ -92,9 +92,9 @@ class Canary:
         value = leaf.value.strip().casefold()
         if leaf.rule not in KEPT:
             return any(self._personal.found(value))
-        # By chance a number lies within a code; as a word of its own it was put there.
+        # By chance a number lies within a code; as a word of its own it was put there, also in the genitive.
         return any(
-            len(term) >= _WITHIN and re.search(rf"(?<![^\W_]){re.escape(term)}(?![^\W_])", value)
+            len(term) >= _WITHIN and re.search(rf"(?<![^\W_]){re.escape(term)}s?(?![^\W_])", value)
             for term in self._personal.found(value)
         )
 

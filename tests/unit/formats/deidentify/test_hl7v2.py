@@ -307,6 +307,7 @@ def test_a_field_stays_that_somebody_says_stays() -> None:
         "FT1|1||||||CH-1^Custom stem for Testpatient Hannah^CDM",  # in the words beside a code
         "FT1|1||||||MRN000042-2",  # within a code
         "PV1|1|I|OR-MAIN^TESTPATIENT",
+        "PV1|1|I|Hannahs room",
         "OBX|1|NM|X^MRN000042^L||7",
         "PRT|1|UC^TESTPATIENT",
     ],
