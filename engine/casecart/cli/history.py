@@ -107,17 +107,25 @@ def _file(change: FileChange) -> str:
         ("casecart history show 7", "what it changed, and its files"),
         ("casecart history show 7 channels/or-usage.yaml", "one of them as it was"),
         ("casecart history show 7 --to /tmp/seven", "all of them, into a new folder"),
+        ("casecart history show 7 --values", "every value that it is run with, and where it was written"),
     ),
 )
 @click.argument("number", type=click.IntRange(min=1))
 @click.argument("file", required=False)
 @click.option("--to", "target", type=DIRECTORY, metavar="DIR", help="Write its files into a new or empty folder.")
+@click.option("--values", is_flag=True, help="Every value that it is run with, and the file and line that it is from.")
 @json_option
 @workspace_option
-def show(number: int, file: str | None, root: Path, *, target: Path | None, json: bool) -> int:
+def show(number: int, file: str | None, root: Path, *, target: Path | None, values: bool, json: bool) -> int:
     """Show a revision: who wanted it and why, what it changed, who runs it, and its files."""
-    from casecart.commands.history import ShowRevision, export, no_file  # noqa: PLC0415 - as above
+    from casecart.commands.history import ShowRevision, ShowValues, export, no_file  # noqa: PLC0415 - as above
 
+    if values:
+        with at_desk(root) as desk:
+            found = desk.ask(ShowValues(root=root, number=number, file=file))
+        lines = table(("FROM", "WHAT", "VALUE"), [(each.at or "default", each.name, each.value) for each in found])
+        click.echo(as_json({"values": found}) if json else "\n".join(line.rstrip() for line in lines))
+        return Exit.FINE
     with at_desk(root) as desk:
         zone_name, zone = zone_of(desk.site.time_zones)
         shown = desk.ask(ShowRevision(number=number))

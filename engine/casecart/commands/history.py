@@ -14,9 +14,11 @@ from casecart.commands.moment import moment
 from casecart.commands.plan import revision_with, unified
 from casecart.commands.refusal import Refusal
 from casecart.commands.running import at_work, compared_with, heads_of
+from casecart.commands.starting import checked_revision
 from casecart.commands.workspace_change import FileChange, changed_files
 from casecart.runtime.revision import files_of
 from casecart.store import Damaged
+from casecart.workspace.effective import effective_values
 from casecart.workspace.findings import did_you_mean
 
 if TYPE_CHECKING:
@@ -33,6 +35,8 @@ __all__ = [
     "ShowHistory",
     "ShowRevision",
     "ShowRollback",
+    "ShowValues",
+    "ValueView",
     "export",
     "no_file",
 ]
@@ -122,6 +126,35 @@ class DiffRevisions(Query[str]):
         """Raises `Refusal` (there is none) and `Damaged`."""
         one, other = (files_of(revision_with(view, number)) for number in (self.old, self.new))
         return unified(one, other, f"revision {self.old}", f"revision {self.new}")
+
+
+class ValueView(msgspec.Struct, frozen=True, kw_only=True):
+    """A value that a revision is run with."""
+
+    name: str
+    value: str
+    """Of a secret, where it is."""
+    at: str | None
+    """File, line and column; None: it is the default."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShowValues(Query[list[ValueView]]):
+    """Which values is a revision run with, and where do they come from?"""
+
+    root: Path
+    number: int
+    file: str | None = None
+    """Only what was written there."""
+
+    def answer(self, view: View) -> list[ValueView]:
+        """Raises `Refusal` (there is none), `RevisionUnusable` and `Damaged`."""
+        workspace = checked_revision(revision_with(view, self.number), self.root).workspace
+        return [
+            ValueView(name=name, value=text, at=None if place is None else str(place))
+            for name, text, place in effective_values(workspace)
+            if self.file is None or (place is not None and place.file == self.file)
+        ]
 
 
 def export(shown: RevisionFiles, target: Path) -> int:

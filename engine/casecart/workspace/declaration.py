@@ -66,6 +66,10 @@ class Declared:
         places = self._written()
         return places.keys.get(key, places.own)
 
+    def written_at(self, key: str) -> Place | None:
+        """Where the value of a key was written; None: it is the default, or absent."""
+        return self._written().keys.get(key)
+
     def check(self) -> Iterable[Finding]:
         """What is wrong between the keys; asked of instances whose every key is right by itself."""
         return ()
