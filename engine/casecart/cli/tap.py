@@ -75,20 +75,13 @@ def command(  # noqa: PLR0917 - an option each
     under. Values of messages are masked; documents and postings carry tokens in place of patients' identifiers.
     """
     # Who asks for help waits for no engine.
-    from casecart.cli.desk import at_desk, named_from_here  # noqa: PLC0415 - as above
-    from casecart.commands.refusal import Refusal  # noqa: PLC0415 - as above
+    from casecart.cli.desk import at_desk  # noqa: PLC0415 - as above
     from casecart.commands.tap import TapFrom, TapOn  # noqa: PLC0415 - as above
-    from casecart.commands.workspace import read_workspace  # noqa: PLC0415 - as above
-    from casecart.workspace.findings import did_you_mean  # noqa: PLC0415 - as above
 
-    with named_from_here(root):
-        channels = read_workspace(root).channels
-    if channel not in channels:
-        raise Refusal("not-found", f"there is no channel '{channel}'", did_you_mean(channel, channels))
     wanted: frozenset[Any] = frozenset(stages or STAGES[1:])
     with at_desk(root, writing=reveal) as desk:
         _, zone = zone_of(desk.site.time_zones)
-        marks, left = desk.ask(TapFrom()), limit
+        marks, left = desk.ask(TapFrom(channel)), limit
         if not json:
             click.echo(f"--- what {channel} makes of messages from now on; end by Ctrl-C", err=True)
         while True:

@@ -7,6 +7,7 @@ the engine, or a change of what it runs, and each message tells the revision tha
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -30,7 +31,9 @@ from casecart.commands.running import heads_of
 from casecart.commands.stage import STAGES
 from casecart.mapping.expression import ExpressionError, compile_expression, record_of
 from casecart.runtime.made import decode_made
-from casecart.store import Damaged
+from casecart.store import Damaged, decode_channels
+from casecart.workspace.files import Folder, listing
+from casecart.workspace.findings import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,6 +49,9 @@ Marks = Mapping[int, int]
 """How far each partition of the events was read."""
 
 _EVENTS: Final = ("casecart.message.processed", "casecart.message.replayed")
+_REVISIONS: Final = 50
+"""The newest, of which the channels are known."""
+
 _MOST_EVENTS = 1_000
 """Of a partition, that a look reads: what came beyond is passed by, so that a look takes no longer on a busy day."""
 
@@ -75,10 +81,20 @@ class Taps(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True)
 class TapFrom(Query[dict[int, int]]):
-    """Where a tap begins that shows what comes from now on."""
+    """Where a tap begins that shows what comes from now on.
+
+    Attributes:
+        channel: that will be asked for.
+    """
+
+    channel: str
 
     def answer(self, view: View) -> dict[int, int]:
-        """The ends of the events."""
+        """The ends of the events. Raises `Refusal`: no engine ever ran such a channel, and no file has its name."""
+        known = _channels(view)
+        if self.channel not in known:
+            words = f"there is no channel '{self.channel}'"
+            raise Refusal("not-found", words, did_you_mean(self.channel, known))
         return dict(view.store.event_heads())
 
 
@@ -171,6 +187,15 @@ class TapOn(Query[Taps]):
             ledger=[ledger_view(entry) for entry in entries if entry.channel == run.channel and entry.destination],
             exceptions=[exception_view(hold) for hold in holds if hold.channel == run.channel],
         )
+
+
+def _channels(view: View) -> set[str]:
+    """Those of the files, whatever is wrong in them, and those that ran: what runs need not be what the files say."""
+    known = {name for name, _ in listing(Folder(view.site.root), "channels", ".yaml", [])}
+    for head in view.store.revisions(None, _REVISIONS):
+        with suppress(Damaged):
+            known |= decode_channels(head.channels).keys()
+    return known
 
 
 def _condition(text: str) -> Callable[[Run], bool]:

@@ -13,8 +13,9 @@ from casecart.commands.desk import Desk
 from casecart.commands.refusal import Refusal
 from casecart.commands.tap import TapFrom, TapOn, Taps
 from casecart.runtime.made import Made, encode_made
-from casecart.store import Change, Event, Run
+from casecart.store import Change, Event, Run, encode_channels
 from support.log_row import BEGIN, message
+from support.store import a_revision
 
 if TYPE_CHECKING:
     from casecart.store import Store
@@ -41,13 +42,20 @@ def tap(desk: Desk, marks: dict[int, int], **wanted: Any) -> Taps:  # noqa: ANN4
     return desk.ask(TapOn(channel="or-usage", marks=marks, most=wanted.pop("most", 100), **wanted))
 
 
+def begin(desk: Desk) -> dict[int, int]:
+    """Where a tap on a channel that there is begins."""
+    (desk.site.root / "channels").mkdir(exist_ok=True)
+    (desk.site.root / "channels/or-usage.yaml").write_text("not: [right", "utf-8")
+    return desk.ask(TapFrom("or-usage"))
+
+
 def shown(found: Taps) -> list[int]:
     return [each.envelope.position for each in found.seen]
 
 
 def test_a_tap_shows_what_comes_from_now_on_and_each_message_once(store: Store, desk: Desk) -> None:
     processed(store, 1)
-    marks = desk.ask(TapFrom())
+    marks = begin(desk)
     processed(store, 2)
     processed(store, 3, channel="other")
     processed(store, 4)
@@ -56,9 +64,16 @@ def test_a_tap_shows_what_comes_from_now_on_and_each_message_once(store: Store, 
     assert (shown(first), shown(tap(desk, first.marks))) == ([2, 4], [5])
 
 
+def test_a_channel_that_only_what_runs_has_is_known_and_a_mistyped_one_is_told(store: Store, desk: Desk) -> None:
+    store.write(Change(revisions=[a_revision(1, channels=encode_channels({"gone-usage": "r"}))]))
+    assert desk.ask(TapFrom("gone-usage")) == {}
+    with pytest.raises(Refusal, match=r"there is no channel 'gone-usag'\. Did you mean 'gone-usage'\?"):
+        desk.ask(TapFrom("gone-usag"))
+
+
 def test_a_message_that_is_worked_again_is_shown_again_by_its_new_revision(store: Store, desk: Desk) -> None:
     processed(store, 1)
-    marks = desk.ask(TapFrom())
+    marks = begin(desk)
     processed(store, 1, attempt=1)
     (again,) = tap(desk, marks).seen
     assert again.revision == "r1"
