@@ -17,7 +17,7 @@ from casecart.canonical import FIELDS
 from casecart.commands.expected_fields import of_channels
 from casecart.commands.workspace import load_workspace
 from casecart.runtime.kinds import destination_specs, listener_specs
-from casecart.workspace import MapStep, WorkspaceError
+from casecart.workspace import WorkspaceError
 from casecart.workspace.channel import HoldStep, OtherwiseStep, PostStep, RouteStep
 from casecart.workspace.declaration import Declared
 
@@ -182,7 +182,7 @@ def _without(field: FieldMapping | OutgoingField) -> str:
 
 
 def _page(template: str, up: str, **values: object) -> str:
-    return _environment().get_template(f"{template}.html").render(up=up, MapStep=MapStep, **values) + "\n"
+    return _environment().get_template(f"{template}.html").render(up=up, **values) + "\n"
 
 
 def _text(name: str) -> str:

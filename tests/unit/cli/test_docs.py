@@ -84,6 +84,7 @@ def test_there_is_a_page_for_each_channel_and_mapping(shipped: Path, site: dict[
         "OBX[OBX-3.1 = &#39;74711-3&#39;]-5",
         'href="../tables.html#transaction-type"',
         "an implant with a full UDI is posted once",
+        "<code>use</code> takes from the stock",
     ],
 )
 def test_the_page_of_a_channel_says_what_its_yaml_says(site: dict[str, str], words: str) -> None:
