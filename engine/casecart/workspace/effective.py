@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from casecart.workspace.declaration import Declared
+from casecart.workspace.findings import Place
 from casecart.workspace.secret import Secret
 from casecart.workspace.shape import Component
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from casecart.workspace.findings import Place
     from casecart.workspace.load import Workspace
 
 __all__ = ["EffectiveValue", "effective_values"]
@@ -66,13 +66,20 @@ def _of(value: object, name: str, place: Place | None) -> Iterator[tuple[str, st
         yield name, f"{{file: {value.file}}}" if value.env is None else f"{{env: {value.env}}}", value.place
     elif isinstance(value, Mapping):
         for each, inner in value.items():
-            yield from _of(inner, f"{name}.{each}", getattr(inner, "place", place))
+            yield from _of(inner, f"{name}.{each}", _place(inner) or place)
     elif isinstance(value, tuple) and any(isinstance(each, Declared) for each in value):
         for number, inner in enumerate(value, 1):
-            yield from _of(inner, f"{name}[{number}]", getattr(inner, "place", place))
+            yield from _of(inner, f"{name}[{number}]", _place(inner) or place)
     elif value not in {None, False, ()}:
         text = ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
         yield name, "true" if value is True else text, place
+
+
+def _place(value: object) -> Place | None:
+    """Where it was written: a list stands where its first entry does."""
+    first = value[0] if isinstance(value, tuple) and value else value
+    place = getattr(first, "place", None)
+    return place if isinstance(place, Place) else None
 
 
 _NOTHING: Final = frozenset({None, "[]", "{}", "''"})

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from casecart.commands.workspace import load_workspace, make_workspace
 from casecart.workspace.effective import EffectiveValue, effective_values
+from support.checkout import ROOT
 
 
 @pytest.fixture(scope="module")
@@ -40,11 +39,18 @@ def test_a_value_is_told_with_the_file_that_it_is_from(
 
 
 def test_each_written_value_stands_where_it_is_said_to(found: list[EffectiveValue]) -> None:
-    root = Path(__file__).parents[3]
+    looked_at = 0
     for value in found:
-        if value.place is not None:
-            line = (root / value.place.file).read_text("utf-8").splitlines()[value.place.line - 1]
-            assert line[value.place.column - 1 :].strip(), value
+        if value.place is not None and not value.name.endswith(".kind"):  # which stands first in its block
+            lines = (ROOT / value.place.file).read_text("utf-8").splitlines()
+            line = lines[value.place.line - 1]
+            if line[value.place.column - 1 :] == ">-":  # its words stand below
+                line = " " * (value.place.column - 1) + lines[value.place.line].strip()
+            first = value.text.replace("''", "'").split(", ")[0]
+            there = line[value.place.column - 1 :].lstrip("[-\"' ").replace("''", "'")
+            assert there.startswith(first[:40]), (value, there)
+            looked_at += 1
+    assert looked_at > 500
 
 
 def test_no_name_is_told_twice(found: list[EffectiveValue]) -> None:
